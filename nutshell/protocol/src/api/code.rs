@@ -1,0 +1,53 @@
+//! Code versions of a service.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CodeVersionId;
+
+/// One revision of a service's code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeVersion {
+    /// Its id.
+    pub id: CodeVersionId,
+    /// Name of the uploaded file; the commit for a pushed version.
+    pub filename: String,
+    /// What the user said of it.
+    pub description: String,
+    /// Whether it is the one at work.
+    pub current: bool,
+    /// When it came, RFC 3339.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String")]
+    pub created: time::OffsetDateTime,
+}
+
+/// Parameters of the method `upload_code`; the archive is the body.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeUpload {
+    /// Name of the file; its ending says nothing, its content is looked at.
+    pub filename: String,
+    /// What to say of it.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Parameters of `enable_code`, `delete_code` and `download_code`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeVersionName {
+    /// The version that is meant.
+    pub code_version: CodeVersionId,
+}
+
+/// Result of `upload_code`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeUploaded {
+    /// Id of the new version.
+    pub code_version: CodeVersionId,
+}
+
+/// Result of `list_code`, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeVersions {
+    /// The versions.
+    pub code_versions: Vec<CodeVersion>,
+}

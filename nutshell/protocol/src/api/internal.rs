@@ -1,0 +1,66 @@
+//! What managers and the director, managers and agents say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::node::Node;
+use super::service::State;
+use crate::ids::{NodeId, ServiceId};
+
+/// Manager → director: VMs for a service. Answered when their agents are ready, or not at all:
+/// either every node is there or none is left.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NodesCreate {
+    /// The service they are for.
+    pub service: ServiceId,
+    /// One role a node.
+    pub roles: Vec<String>,
+    /// The cloud they come from.
+    pub cloud: String,
+}
+
+/// A list of nodes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Nodes {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// Manager → director: these VMs are no longer needed.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NodesDelete {
+    /// Which.
+    pub nodes: Vec<NodeId>,
+}
+
+/// Manager → director: a service came into another state.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ServiceReport {
+    /// The state it is in now.
+    pub state: State,
+    /// Why, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Director → manager: a service to look after, as long as it is there.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ServiceAdd {
+    /// Its id.
+    pub service: ServiceId,
+    /// Its type.
+    pub service_type: String,
+}
+
+/// Manager → director: which services should be there.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ServicesWanted {
+    /// All services of the application.
+    pub services: Vec<ServiceAdd>,
+}
+
+/// Director → manager, manager → agent: are you there?
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ProcessStatus {
+    /// The executable's version.
+    pub version: String,
+}

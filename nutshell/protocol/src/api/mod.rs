@@ -1,0 +1,29 @@
+//! The types of every API, one file a resource.
+
+pub mod application;
+pub mod code;
+pub mod event;
+pub mod generic;
+pub mod internal;
+pub mod log;
+pub mod node;
+pub mod operation;
+pub mod service;
+pub mod service_type;
+pub mod user;
+
+pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use code::CodeVersion;
+pub use event::Event;
+pub use log::LogText;
+pub use node::{Node, NodeCounts, NodeState};
+pub use operation::{Operation, OperationState};
+pub use service::{
+    NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
+    State,
+};
+pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
+pub use user::{Login, LoginGrant, User};
+
+/// The cloud that is meant when nobody names one.
+pub const DEFAULT_CLOUD: &str = "default";

@@ -1,0 +1,64 @@
+//! The director's API for VMs: how they join, and what managers ask for.
+
+use http::Method;
+use serde_json::json;
+
+use super::transport::{ClientError, Transport};
+use crate::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
+use crate::boot::{CertificateGrant, CertificateRequest};
+use crate::ids::ServiceId;
+
+/// A VM's connection to the director.
+#[derive(Debug, Clone)]
+pub struct VmClient(Transport);
+
+impl VmClient {
+    /// Speaks to the director at `url` with a client made by [`crate::tls::Trust::client`]; only
+    /// [`Self::certificate`] works without credentials.
+    #[must_use]
+    pub fn new(client: reqwest::Client, url: &str) -> Self {
+        Self(Transport::new(client, url.to_owned(), None))
+    }
+
+    /// `POST /v1/vm/certificate`: exchanges the single-use token, or renews.
+    pub async fn certificate(
+        &self,
+        request: &CertificateRequest,
+    ) -> Result<CertificateGrant, ClientError> {
+        self.0.call(Method::POST, "/v1/vm/certificate", request).await
+    }
+
+    /// `POST /v1/vm/ready`: the manager or agent listens; to be said after every start of it.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        self.0.call(Method::POST, "/v1/vm/ready", &json!({})).await
+    }
+
+    /// `GET /v1/vm/services`: which services the application should have (managers only).
+    pub async fn services_wanted(&self) -> Result<ServicesWanted, ClientError> {
+        self.0.get("/v1/vm/services", &[("", ""); 0]).await
+    }
+
+    /// `GET /v1/vm/nodes`: the nodes of the application's services (managers only).
+    pub async fn nodes(&self) -> Result<Nodes, ClientError> {
+        self.0.get("/v1/vm/nodes", &[("", ""); 0]).await
+    }
+
+    /// `POST /v1/vm/nodes`: answers when the agents are ready; all nodes or none (managers only).
+    pub async fn create_nodes(&self, create: &NodesCreate) -> Result<Nodes, ClientError> {
+        self.0.call(Method::POST, "/v1/vm/nodes", create).await
+    }
+
+    /// `POST /v1/vm/nodes/delete`: answers when they are gone (managers only).
+    pub async fn delete_nodes(&self, delete: &NodesDelete) -> Result<(), ClientError> {
+        self.0.call(Method::POST, "/v1/vm/nodes/delete", delete).await
+    }
+
+    /// `PUT /v1/vm/services/{id}`: a service came into another state (managers only).
+    pub async fn report_service(
+        &self,
+        id: ServiceId,
+        report: &ServiceReport,
+    ) -> Result<(), ClientError> {
+        self.0.call(Method::PUT, &format!("/v1/vm/services/{id}"), report).await
+    }
+}

@@ -1,0 +1,26 @@
+//! What crosses the wire between the parts of the platform.
+//!
+//! Identifiers and identities, the types of every API, the one error form, the clients, and the TLS
+//! by which the parts know each other. No part decides anything here.
+
+pub mod api;
+pub mod boot;
+pub mod client;
+pub mod error;
+pub mod files;
+pub mod identity;
+pub mod ids;
+pub mod membership;
+pub mod tls;
+
+pub use client::ClientError;
+pub use error::{ApiError, ErrorCode};
+pub use identity::Identity;
+pub use ids::{ApplicationId, CodeVersionId, NodeId, OperationId, ServiceId, UserId};
+
+/// Where the director listens unless told otherwise.
+pub const DIRECTOR_PORT: u16 = 5555;
+/// Where a manager listens, on its VM's address. Above 1024: nothing needs root.
+pub const MANAGER_PORT: u16 = 5443;
+/// Where an agent listens, on its VM's address.
+pub const AGENT_PORT: u16 = 5555;
