@@ -1,0 +1,37 @@
+//! Finding the programs under test.
+
+use std::path::PathBuf;
+
+/// The `nutshell` executable of the build that this test or benchmark belongs to.
+///
+/// # Panics
+/// When it was not built: `cargo build --workspace` builds it.
+#[must_use]
+pub fn nutshell() -> PathBuf {
+    built("nutshell")
+}
+
+/// An executable of this workspace.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    // target/debug/deps/integration-… for a test, target/release/bench for a benchmark.
+    let found = own.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|p| p.is_file());
+    found.unwrap_or_else(|| panic!("`{name}` is not built: run `cargo build --workspace` first"))
+}
+
+/// The real `openstack` command: `OPENSTACK_CLIENT`, or the one in `PATH`.
+#[must_use]
+pub fn openstack() -> Option<PathBuf> {
+    std::env::var_os("OPENSTACK_CLIENT").map(PathBuf::from).or_else(|| in_path("openstack"))
+}
+
+/// A program of this machine.
+#[must_use]
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
+}

@@ -1,0 +1,11 @@
+//! Fixtures: a private nutshell on this machine, and what tests and benchmarks do with it.
+
+pub mod archive;
+pub mod executable;
+pub mod http;
+pub mod processes;
+pub mod stack;
+pub mod wait;
+
+pub use stack::Stack;
+pub use wait::wait_for;

@@ -1,0 +1,105 @@
+//! The web page, in a real browser.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use integration::{Stack, executable};
+use serde_json::json;
+
+/// A `chromedriver` of this test, on a port of its own choice.
+struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let program = executable::in_path("chromedriver")
+            .expect("chromedriver is needed: `integration/check` installs it");
+        let mut process = Command::new(program)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
+            .expect("chromedriver says its port");
+        Self { process, port }
+    }
+
+    async fn browser(&self, profile: &std::path::Path) -> Client {
+        let options = json!({
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": { "args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--disable-dev-shm-usage", "--window-size=1280,900",
+                format!("--user-data-dir={}", profile.display()),
+            ] },
+        });
+        let serde_json::Value::Object(capabilities) = options else { unreachable!() };
+        ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", self.port))
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_created_started_and_terminated_in_the_browser() {
+    let stack = Stack::up();
+    let environment = stack.environment();
+    let (url, password) = (&environment["CPS_DIRECTOR_URL"], &environment["CPS_PASSWORD"]);
+    let driver = Driver::start();
+    let browser = driver.browser(&stack.directory().join("profile")).await;
+    let text = |css: &'static str| {
+        let browser = browser.clone();
+        async move {
+            browser.wait().for_element(Locator::Css(css)).await.unwrap().text().await.unwrap()
+        }
+    };
+    let click = |css: &'static str| {
+        let browser = browser.clone();
+        async move {
+            browser.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        }
+    };
+
+    browser.goto(url).await.unwrap();
+    let form = browser.form(Locator::Css("form")).await.unwrap();
+    form.set_by_name("username", "test").await.unwrap();
+    form.set_by_name("password", "wrong").await.unwrap();
+    form.submit().await.unwrap();
+    assert!(text("[role=alert]").await.contains("wrong user name or password"));
+    let form = browser.form(Locator::Css("form")).await.unwrap();
+    form.set_by_name("username", "test").await.unwrap();
+    form.set_by_name("password", password).await.unwrap();
+    form.submit().await.unwrap();
+    assert!(text("header").await.contains("credits"));
+
+    browser.goto(&format!("{url}/services/new")).await.unwrap();
+    click("button[value=generic]").await;
+    browser.goto(&format!("{url}/services/1")).await.unwrap();
+    click("form[action$='/start'] button").await;
+    // Nothing is reloaded from here on: the page itself learns of the new state.
+    browser.wait().for_element(Locator::Css("[data-state=RUNNING]")).await.unwrap();
+    assert!(text("main").await.contains("master"));
+    click("form[action$='/stop'] button").await;
+    browser.wait().for_element(Locator::Css("[data-state=STOPPED]")).await.unwrap();
+    click("form[action$='/delete'] button").await;
+    browser.goto(url).await.unwrap();
+    assert!(!text("main").await.contains("New generic service"));
+    browser.close().await.unwrap();
+}
