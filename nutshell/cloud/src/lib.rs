@@ -1,0 +1,11 @@
+//! Cloud drivers behind one contract: the director asks for servers and never sees whose API answers.
+//!
+//! [`Cloud`] is the contract, [`CloudError`] everything that can go wrong, and each driver a folder:
+//! [`openstack`]. A driver knows nothing of the platform; what belongs to whom is told by tags.
+
+mod contract;
+mod error;
+pub mod openstack;
+
+pub use contract::{Cloud, InstanceType, NewServer, Server, ServerState};
+pub use error::CloudError;
