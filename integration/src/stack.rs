@@ -180,6 +180,7 @@ impl Stack {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a failed test says where its wreck is")]
 impl Drop for Stack {
     fn drop(&mut self) {
         let down = self.nutshell(&["down"]);

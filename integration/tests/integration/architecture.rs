@@ -37,7 +37,11 @@ fn imports_go_one_way() {
     let ours: BTreeSet<String> = packages.iter().map(name).collect();
     let allowed: BTreeMap<&str, BTreeSet<&str>> =
         ARROWS.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
-    assert_eq!(ours.iter().map(String::as_str).collect::<Vec<_>>(), allowed.keys().copied().collect::<Vec<_>>(), "a part is new or gone: draw its arrows here and in the architecture");
+    assert_eq!(
+        ours.iter().map(String::as_str).collect::<Vec<_>>(),
+        allowed.keys().copied().collect::<Vec<_>>(),
+        "a part is new or gone: draw its arrows here and in the architecture"
+    );
     for package in packages {
         let from = name(package);
         for dependency in package["dependencies"].as_array().unwrap() {

@@ -1,5 +1,7 @@
 //! The whole from outside, one module a behaviour.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod architecture;
 mod bad_input;
 mod crash;

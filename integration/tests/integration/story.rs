@@ -97,7 +97,11 @@ fn an_application_is_created_run_scaled_and_deleted() {
         if again.code == Some(0) { Ok(()) } else { Err(again) }
     });
     for (role, address) in &all {
-        assert_eq!(answers(*address).trim(), format!("{role} of {master}"), "each its own port 8000");
+        assert_eq!(
+            answers(*address).trim(),
+            format!("{role} of {master}"),
+            "each its own port 8000"
+        );
     }
 
     let manager_log = stack.cps(&["service", "get-log", "1"]).ok();

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
 use integration::{Stack, executable};
 use serde_json::json;
 
@@ -26,7 +27,9 @@ impl Driver {
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines
             .map_while(Result::ok)
-            .find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
+            .find_map(|line| {
+                line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
+            })
             .expect("chromedriver says its port");
         Self { process, port }
     }
@@ -66,9 +69,7 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
     let browser = driver.browser(&stack.directory().join("profile")).await;
     let text = |css: &'static str| {
         let browser = browser.clone();
-        async move {
-            browser.wait().for_element(Locator::Css(css)).await.unwrap().text().await.unwrap()
-        }
+        async move { browser.wait().for_element(Locator::Css(css)).await.unwrap().text().await.unwrap() }
     };
     let click = |css: &'static str| {
         let browser = browser.clone();
