@@ -1,0 +1,83 @@
+//! The pages, one file each with the orders that are given there.
+
+mod code;
+mod create;
+mod dashboard;
+mod login;
+mod logs;
+mod scripts;
+mod service;
+mod service_actions;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Redirect;
+use axum::routing::{MethodRouter, get, post};
+use protocol::ServiceId;
+use serde::de::DeserializeOwned;
+
+use crate::App;
+use crate::failure::{Failure, Problem};
+
+pub(crate) fn routes() -> Router<App> {
+    let upload = post(code::upload).layer(DefaultBodyLimit::max(code::UPLOAD_LIMIT));
+    Router::new()
+        .route("/", get(dashboard::show))
+        .route("/login", get(login::show).post(login::login))
+        .route("/logout", post(login::logout))
+        .route("/services", get(|| async { Redirect::to("/") }).post(create::create))
+        .route("/services/new", get(create::show))
+        .route("/services/{id}", get(service::show))
+        .route("/services/{id}/logs", get(logs::show))
+        .route("/services/{id}/start", order(post(service_actions::start)))
+        .route("/services/{id}/stop", order(post(service_actions::stop)))
+        .route("/services/{id}/rename", order(post(service_actions::rename)))
+        .route("/services/{id}/terminate", order(post(service_actions::terminate)))
+        .route("/services/{id}/nodes", order(post(service_actions::resize)))
+        .route("/services/{id}/code", order(upload))
+        .route("/services/{id}/code/{version}/enable", post(code::enable))
+        .route("/services/{id}/code/{version}/delete", post(code::delete))
+        .route("/services/{id}/code/{version}/download", get(code::download))
+        .route("/services/{id}/scripts", order(post(scripts::execute)))
+}
+
+/// A refused order shows the service's page under its own address; a reload there leads back.
+fn order(route: MethodRouter<App>) -> MethodRouter<App> {
+    route.get(async |Named(id): Named<ServiceId>| service_page(id))
+}
+
+fn service_page(id: ServiceId) -> Redirect {
+    Redirect::to(&format!("/services/{id}"))
+}
+
+/// What the path names; a name that cannot be one leads to the page that says so.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(named)) => Ok(Self(named)),
+            Err(_) => Err(not_found().await),
+        }
+    }
+}
+
+pub(crate) async fn not_found() -> Failure {
+    Problem::new(StatusCode::NOT_FOUND, "There is no such page.")
+        .hint("The dashboard lists all your applications and services.")
+        .into()
+}
+
+/// The fields of a form by name.
+type Fields = BTreeMap<String, String>;
+
+/// A field that the user filled in.
+fn filled(fields: &Fields, name: &str) -> Option<String> {
+    fields.get(name).map(|text| text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,92 @@
+//! Who the browser speaks for: the cookie that carries the user's token.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{COOKIE, HeaderName, SET_COOKIE};
+use axum::http::request::Parts;
+use protocol::api::LoginGrant;
+use protocol::client::DirectorClient;
+use time::OffsetDateTime;
+
+use crate::App;
+use crate::failure::Failure;
+use crate::view::Frame;
+
+const COOKIE_NAME: &str = "nutshell_session";
+/// Out of reach of scripts, of plain HTTP and of requests that other sites cause.
+const COOKIE_RULES: &str = "Path=/; HttpOnly; Secure; SameSite=Strict";
+
+/// The director, as the user who is logged in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) director: DirectorClient,
+}
+
+impl Session {
+    /// What surrounds every page of the user.
+    pub(crate) async fn frame(&self) -> Result<Frame, Failure> {
+        Ok(Frame::of(self.director.user_view().await?))
+    }
+}
+
+impl FromRequestParts<App> for Session {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let mut cookies = parts.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
+        let token = cookies.find_map(token).ok_or(Failure::LoggedOut)?;
+        Ok(Self { director: app.director.with_token(token.to_owned()) })
+    }
+}
+
+/// The token in a `Cookie` header; what could not be sent on as a header is none.
+fn token(header: &str) -> Option<&str> {
+    header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE_NAME).then_some(value))
+        .filter(|value| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// The header that logs the browser in, for as long as the token lasts.
+pub(crate) fn remember_cookie(grant: &LoginGrant, now: OffsetDateTime) -> (HeaderName, String) {
+    let seconds = (grant.expires - now).whole_seconds().max(0);
+    (SET_COOKIE, format!("{COOKIE_NAME}={}; Max-Age={seconds}; {COOKIE_RULES}", grant.token))
+}
+
+/// The header that logs the browser out.
+pub(crate) fn forget_cookie() -> (HeaderName, String) {
+    (SET_COOKIE, format!("{COOKIE_NAME}=; Max-Age=0; {COOKIE_RULES}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::UserId;
+    use protocol::api::User;
+    use time::Duration;
+
+    #[test]
+    fn the_token_is_found_among_other_cookies() {
+        assert_eq!(token("nutshell_session=abc"), Some("abc"));
+        assert_eq!(token("a=b; nutshell_session=x=y ; c=d"), Some("x=y"));
+        for other in ["", "nutshell_session", "nutshell_session=", "xnutshell_session=abc", "a=b"] {
+            assert_eq!(token(other), None, "{other}");
+        }
+        assert_eq!(token("nutshell_session=a\tb"), None);
+    }
+
+    #[test]
+    fn the_cookie_lasts_as_long_as_the_token_and_stays_home() {
+        let user =
+            User { id: UserId(1), username: "test".into(), administrator: false, credits: 1 };
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let grant = LoginGrant { token: "t".into(), user, expires: now + Duration::hours(1) };
+        let (_, cookie) = remember_cookie(&grant, now);
+        assert_eq!(
+            cookie,
+            "nutshell_session=t; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Strict"
+        );
+        let (_, late) = remember_cookie(&grant, now + Duration::hours(2));
+        assert!(late.contains("Max-Age=0;"));
+    }
+}

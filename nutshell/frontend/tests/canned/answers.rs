@@ -1,0 +1,157 @@
+//! What the director answers, as text of the wire.
+
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// The answer to a request, `None` when the director knows no such thing.
+pub(crate) fn to(what: &str, body: &str) -> Option<String> {
+    let answer = match what {
+        "POST /v1/login" => return login(body),
+        "GET /v1/user" => user(),
+        "GET /v1/service-types" => service_types(),
+        "GET /v1/clouds" => json!(["default"]),
+        "GET /v1/applications" => json!([application(1), application(2)]),
+        "GET /v1/applications/1" => application(1),
+        "GET /v1/applications/2" => application(2),
+        "GET /v1/services" => services(),
+        "POST /v1/services" => json!({"service": services()[0], "application": application(1)}),
+        "GET /v1/services/3/nodes" => json!({"nodes": [node(5, 3, "master"), node(6, 3, "node")]}),
+        "GET /v1/services/4/nodes" => json!({"nodes": [node(9, 4, "node")]}),
+        "GET /v1/services/3/logs" => json!({
+            "log": "10:02:11 INFO  run.sh started <3> & listens\n10:02:12 INFO  GET / 200\n",
+            "available": ["agent.log", "agent.out", "agent.err"]
+        }),
+        "GET /v1/services/3/methods/list_code" => code_versions(),
+        "GET /v1/services/3/methods/get_script_status" => script_statuses(),
+        "GET /v1/services/3/methods/download_code" => return Some("archive".to_owned()),
+        "POST /v1/services/3/methods/upload_code" => json!({"code_version": "code-Xy12Za"}),
+        "GET /v1/services/4/methods/get_helloworld" => {
+            json!({"helloworld": "Received helloworld from node 9"})
+        }
+        "GET /v1/events" => {
+            return Some(format!("data: {}\n\n", json!({"event": "service_deleted", "id": 3})));
+        }
+        "POST /v1/logout" | "DELETE /v1/services/3" => Value::Null,
+        _ => {
+            // A view of a service, or an order: all orders answer with the service.
+            let (verb, path) = what.split_once(" /v1/services/")?;
+            let (id, order) = path.split_once('/').unwrap_or((path, ""));
+            let id: i64 = id.parse().ok()?;
+            if verb == "GET" && !order.is_empty() {
+                return None;
+            }
+            services().as_array()?.iter().find(|service| service["id"] == id)?.clone()
+        }
+    };
+    Some(answer.to_string())
+}
+
+fn login(body: &str) -> Option<String> {
+    let login: Value = serde_json::from_str(body).ok()?;
+    (login["password"] == "right")
+        .then(|| json!({"token": super::TOKEN, "user": user(), "expires": ago(-3600)}).to_string())
+}
+
+fn user() -> Value {
+    json!({"id": 1, "username": "test", "administrator": false, "credits": 47})
+}
+
+fn ago(seconds: i64) -> String {
+    (OffsetDateTime::now_utc() - Duration::seconds(seconds)).format(&Rfc3339).unwrap()
+}
+
+fn application(id: i64) -> Value {
+    let (name, state, manager) = match id {
+        1 => ("Web shop", "RUNNING", json!("127.200.0.10")),
+        _ => ("Experiments", "PROLOGUE", Value::Null),
+    };
+    json!({
+        "id": id, "name": name, "state": state, "manager": manager, "cloud": "default",
+        "revision": 3, "created": ago(9000 * id),
+    })
+}
+
+fn service(id: i64, application: i64, kind: &str, name: &str, state: &str, nodes: u32) -> Value {
+    json!({
+        "id": id, "application": application, "service_type": kind, "name": name, "state": state,
+        "since": ago(id * 300 - 700), "nodes": nodes, "revision": 2, "created": ago(4000),
+    })
+}
+
+fn services() -> Value {
+    let mut failed = service(6, 2, "generic", "Crawler", "ERROR", 1);
+    failed["reason"] = json!("init.sh ended with return code 3 on node 8");
+    json!([
+        service(3, 1, "generic", "Shop <front>", "RUNNING", 2),
+        service(4, 1, "helloworld", "Greeter", "RUNNING", 1),
+        service(5, 1, "generic", "Nightly reports", "STOPPED", 0),
+        failed,
+        service(7, 2, "helloworld", "Try-out", "PROLOGUE", 0),
+        service(8, 2, "generic", "New generic service", "INIT", 0),
+    ])
+}
+
+fn node(id: i64, service: i64, role: &str) -> Value {
+    json!({
+        "id": id, "application": 1, "service": service, "role": role, "cloud": "default",
+        "server": "8e0c", "state": "ready", "public_ip": format!("127.200.0.{}", id + 10),
+        "private_ip": format!("127.201.0.{id}"), "created": ago(900),
+    })
+}
+
+fn method(name: &str, kind: &str) -> Value {
+    json!({"name": name, "kind": kind, "description": name})
+}
+
+fn service_types() -> Value {
+    let generic: Vec<_> = [
+        ("upload_code", "upload"),
+        ("list_code", "query"),
+        ("enable_code", "command"),
+        ("delete_code", "command"),
+        ("download_code", "download"),
+        ("run", "command"),
+        ("interrupt", "command"),
+        ("cleanup", "command"),
+        ("get_script_status", "query"),
+    ]
+    .map(|(name, kind)| method(name, kind))
+    .into();
+    json!([
+        {
+            "name": "generic", "title": "Generic", "description": "Your own code, started by scripts, on as many machines as you like.",
+            "roles": [{"name": "node", "initial": 0}, {"name": "master", "initial": 1}], "methods": generic,
+        },
+        {
+            "name": "helloworld", "title": "Hello World", "description": "The smallest service: each of its machines greets.",
+            "roles": [{"name": "node", "initial": 1}], "methods": [method("get_helloworld", "query")],
+        },
+    ])
+}
+
+fn code_versions() -> Value {
+    let version = |id, file, description, current, seconds| {
+        json!({
+            "id": id, "filename": file, "description": description, "current": current,
+            "created": ago(seconds),
+        })
+    };
+    json!({"code_versions": [
+        version("code-pw1LKs", "shop-1.3.tar.gz", "Faster search", false, 40),
+        version("code-Ab3dEf", "shop-1.2.tar.gz", "Gift vouchers", true, 3700),
+        version("code-default", "code-default.tar", "Initial version", false, 9000),
+    ]})
+}
+
+fn script_statuses() -> Value {
+    let never = json!({"state": "never_started"});
+    let done = json!({"state": "stopped", "return_code": 0});
+    let running = json!({"state": "running"});
+    let scripts = |notify: &Value| {
+        json!({
+            "init": done, "notify": notify, "run": running, "interrupt": never, "cleanup": never,
+        })
+    };
+    json!({"nodes": {"5": scripts(&done), "6": scripts(&never)}})
+}
