@@ -82,25 +82,34 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
     let form = browser.form(Locator::Css("form")).await.unwrap();
     form.set_by_name("username", "test").await.unwrap();
     form.set_by_name("password", "wrong").await.unwrap();
-    form.submit().await.unwrap();
+    click("main button.primary").await;
     assert!(text("[role=alert]").await.contains("wrong user name or password"));
     let form = browser.form(Locator::Css("form")).await.unwrap();
     form.set_by_name("username", "test").await.unwrap();
     form.set_by_name("password", password).await.unwrap();
-    form.submit().await.unwrap();
-    assert!(text("header").await.contains("credits"));
+    click("main button.primary").await;
+    assert!(text(".credits").await.contains("credits"));
 
     browser.goto(&format!("{url}/services/new")).await.unwrap();
-    click("button[value=generic]").await;
+    click("input[value=generic]").await;
+    click("main button.primary").await;
+    browser.wait().for_element(Locator::LinkText("Dashboard")).await.unwrap();
     browser.goto(&format!("{url}/services/1")).await.unwrap();
-    click("form[action$='/start'] button").await;
+    click("#start").await;
     // Nothing is reloaded from here on: the page itself learns of the new state.
-    browser.wait().for_element(Locator::Css("[data-state=RUNNING]")).await.unwrap();
+    state(&browser, "RUNNING").await;
     assert!(text("main").await.contains("master"));
-    click("form[action$='/stop'] button").await;
-    browser.wait().for_element(Locator::Css("[data-state=STOPPED]")).await.unwrap();
-    click("form[action$='/delete'] button").await;
-    browser.goto(url).await.unwrap();
+    click("#stop").await;
+    state(&browser, "STOPPED").await;
+    click("#terminate summary").await;
+    click("#terminate button").await;
+    browser.wait().for_element(Locator::XPath("//h1[.='Dashboard']")).await.unwrap();
     assert!(!text("main").await.contains("New generic service"));
     browser.close().await.unwrap();
+}
+
+/// Waits until the page of a service shows the state.
+async fn state(browser: &Client, word: &str) {
+    let shown = format!("//*[@id='summary']//*[@class='word'][.='{word}']");
+    browser.wait().for_element(Locator::XPath(&shown)).await.unwrap();
 }

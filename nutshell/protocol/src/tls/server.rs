@@ -70,7 +70,8 @@ async fn accept_all(
                         stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                     let identity =
                         certificate.and_then(|der| peer::identity(der, trust.installation()));
-                    let _ = sender.send((stream, Peer { identity, address })).await;
+                    let serial = certificate.and_then(peer::serial);
+                    let _ = sender.send((stream, Peer { identity, serial, address })).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
@@ -92,7 +93,7 @@ impl axum::serve::Listener for TlsListener {
     }
 
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        Ok(Peer { identity: None, address: self.local })
+        Ok(Peer { identity: None, serial: None, address: self.local })
     }
 }
 

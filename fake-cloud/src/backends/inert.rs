@@ -1,0 +1,53 @@
+//! Servers that exist in the API only: for tests of API clients, and for machines that may not
+//! run anything.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Backend, BackendError, ServerSpec};
+
+/// The backend that runs nothing.
+#[derive(Debug, Default)]
+pub struct Inert {
+    disks: Mutex<BTreeSet<Uuid>>,
+}
+
+impl Inert {
+    fn disks(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Backend for Inert {
+    async fn start(&self, server: &ServerSpec) -> Result<(), BackendError> {
+        self.disks().insert(server.id);
+        Ok(())
+    }
+
+    async fn stop(&self, _: Uuid) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
+        self.disks().remove(&id);
+        Ok(())
+    }
+
+    async fn pause(&self, _: Uuid, _: bool) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn console(&self, _: Uuid, _: Option<usize>) -> Result<String, BackendError> {
+        Ok(String::new())
+    }
+
+    async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
+        Ok(self.disks().iter().copied().collect())
+    }
+
+    async fn power_off(&self) {}
+}

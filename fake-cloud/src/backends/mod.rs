@@ -1,0 +1,129 @@
+//! What a server is made of: one contract, one implementation a file or folder.
+//!
+//! A backend runs servers and knows nothing of projects, quotas or API dialects; the model decides
+//! what should run and tells the backend so. Calls for one server never overlap; calls for
+//! different servers run at the same time.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+pub mod inert;
+pub mod process;
+
+/// The contract between the model and whatever runs its servers.
+#[async_trait]
+pub trait Backend: Send + Sync + std::fmt::Debug {
+    /// Starts the server and returns when its first process runs. The server's disk is made when
+    /// there is none and kept otherwise; user-data runs only on a disk that has never booted.
+    async fn start(&self, server: &ServerSpec) -> Result<(), BackendError>;
+
+    /// Ends every process of the server; its disk stays. Nothing happens when it does not run.
+    async fn stop(&self, id: Uuid) -> Result<(), BackendError>;
+
+    /// Ends every process of the server and removes its disk and console log. Succeeds when there
+    /// is nothing to remove.
+    async fn delete(&self, id: Uuid) -> Result<(), BackendError>;
+
+    /// Freezes (`true`) or thaws (`false`) every process of the server.
+    async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
+
+    /// The last `lines` lines of the console log, all that is kept when `None`; empty for a server
+    /// that never ran.
+    async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError>;
+
+    /// Ids of the servers that have a disk here, whether they run or not: what a restarted cloud
+    /// compares with its own records.
+    async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
+
+    /// Ends every server at once, as a power cut would; their disks stay.
+    async fn power_off(&self);
+}
+
+/// Everything a backend needs to know of a server.
+#[derive(Debug, Clone)]
+pub struct ServerSpec {
+    /// The server's id, the same in every API.
+    pub id: Uuid,
+    /// Host name inside the server.
+    pub hostname: String,
+    /// Where its root file system comes from.
+    pub image: ImageSource,
+    /// Number of virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Root disk in GiB.
+    pub disk_gib: u64,
+    /// The fixed address, the only one the server sees.
+    pub fixed_ip: Ipv4Addr,
+    /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
+    pub metadata_url: String,
+    /// Run once, on the first boot, when it begins with `#!`.
+    pub user_data: Option<Vec<u8>>,
+    /// Public keys for root's `authorized_keys`.
+    pub authorized_keys: Vec<String>,
+    /// Names every server of the network can resolve: no server waits for a DNS that is not there.
+    pub hosts: Vec<(Ipv4Addr, String)>,
+}
+
+/// The root file system of a server.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ImageSource {
+    /// This machine's own system directories, with the private places masked by empty ones.
+    Host {
+        /// Files of this machine to show read-only at other paths: `(here, in the server)`.
+        extra_files: Vec<(PathBuf, PathBuf)>,
+    },
+    /// A directory that holds a root file system.
+    Directory {
+        /// The directory; it is never written to.
+        path: PathBuf,
+    },
+    /// Content that this backend cannot boot (an uploaded file); only `inert` accepts it.
+    Opaque,
+}
+
+/// Why a backend could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The server is not known here.
+    #[error("server {0} has no disk here")]
+    NoSuchServer(Uuid),
+    /// The image cannot be booted by this backend.
+    #[error("the image cannot be booted: {0}")]
+    Image(String),
+    /// A step of the work failed.
+    #[error("failed to {step}")]
+    Step {
+        /// What was being done, as it follows "failed to".
+        step: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl BackendError {
+    /// For `map_err`: names the step that failed.
+    pub fn step(step: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let step = step.into();
+        move |source| Self::Step { step, source }
+    }
+}
+
+/// Told to the model when a server ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerExit {
+    /// The server that ended.
+    pub id: Uuid,
+    /// Why, in a few words, for the log.
+    pub reason: String,
+}
+
+/// Where a backend reports servers that end by themselves.
+pub type ExitSender = mpsc::UnboundedSender<ServerExit>;

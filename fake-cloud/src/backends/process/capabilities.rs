@@ -1,0 +1,156 @@
+//! What this machine offers to servers, measured by trying.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, Stdio};
+
+use rustix::process::{PidfdGetfdFlags, WaitId, WaitIdOptions, pidfd_getfd, waitid};
+
+use super::{limits, users};
+use crate::guest::directory::remove_tree;
+use crate::guest::order::{self, Report, Trial};
+use crate::guest::{PROBE_MARKER, channel, is_embedded};
+
+/// Something servers can use where the machine allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capability {
+    /// What it is.
+    pub name: &'static str,
+    /// Whether it works here.
+    pub available: bool,
+    /// What it is good for, or why it does not work.
+    pub detail: String,
+}
+
+/// Tries all of it, in a process of its own; takes a few milliseconds and blocks.
+pub fn capabilities() -> Vec<Capability> {
+    let outcomes = if is_embedded() {
+        probe().unwrap_or_else(|error| vec![(Trial::Namespaces, Some(error.to_string()))])
+    } else {
+        let reason = "not tried: this program cannot be started as a server (its `main` does not \
+                      begin with `guest::run_if_guest`)";
+        vec![(Trial::Namespaces, Some(reason.to_owned()))]
+    };
+    let mut capabilities: Vec<_> =
+        Trial::ALL.into_iter().map(|trial| of_trial(trial, &outcomes)).collect();
+    let limits = limits::probe();
+    capabilities.push(Capability {
+        name: "control groups",
+        available: limits.is_ok(),
+        detail: match limits {
+            Ok(()) => "servers have limits of memory and processors".to_owned(),
+            Err(error) => format!("servers have no limits of memory and processors: {error}"),
+        },
+    });
+    capabilities
+}
+
+type Outcome = (Trial, Option<String>);
+
+fn of_trial(trial: Trial, outcomes: &[Outcome]) -> Capability {
+    let (name, good_for) = match trial {
+        Trial::Namespaces => {
+            ("namespaces", "servers have users, processes and mounts of their own")
+        }
+        Trial::Overlay => ("overlay", "servers can change their system directories"),
+        Trial::Localhost => ("seccomp notification", "servers have a localhost of their own"),
+    };
+    let outcome = outcomes.iter().find(|(tried, _)| *tried == trial);
+    let (available, detail) = match outcome {
+        Some((_, None)) => (true, good_for.to_owned()),
+        Some((_, Some(reason))) => (false, reason.clone()),
+        None => (false, "not tried: namespaces are refused".to_owned()),
+    };
+    Capability { name, available, detail }
+}
+
+/// Starts this program again as a probe and lets it in as if it were a server.
+fn probe() -> io::Result<Vec<Outcome>> {
+    let directory = std::env::temp_dir().join(format!("fake-cloud-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&directory)?;
+    let (control, probes_end) = channel::pair()?;
+    rustix::io::ioctl_fionbio(&control, false)?;
+    let mut child = Command::new("/proc/self/exe")
+        .arg(PROBE_MARKER)
+        .arg(&directory)
+        .env_clear()
+        .stdin(Stdio::from(probes_end))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let outcomes = listen(&control, child.id());
+    drop(control);
+    child.wait()?;
+    remove_tree(&directory)?;
+    outcomes
+}
+
+fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
+    let mut outcomes = vec![];
+    let mut process = None;
+    while let Some((report, descriptor)) = channel::receive(control)? {
+        match report {
+            Report::Unshared => {
+                if let Err(error) = users::map(probe) {
+                    outcomes.push((Trial::Namespaces, Some(format!("cannot map users: {error}"))));
+                    break;
+                }
+                channel::send(control, &order::Command::Proceed, None)?;
+            }
+            Report::Forked => process = descriptor,
+            Report::Tried { trial, refused } => outcomes.push((trial, refused)),
+            Report::Running { .. } => break,
+            Report::Failed { step, errno, .. } => {
+                let error = io::Error::from_raw_os_error(errno);
+                let reason = format!("cannot {step}: {error}{}", hint(errno));
+                outcomes.push((Trial::Namespaces, Some(reason)));
+            }
+        }
+    }
+    if let Some(process) = &process {
+        if let Some((_, refused @ None)) =
+            outcomes.iter_mut().find(|(trial, _)| *trial == Trial::Localhost)
+        {
+            // To act for a server the cloud must also reach into it.
+            let reached = pidfd_getfd(process, 0, PidfdGetfdFlags::empty());
+            *refused = reached.err().map(|error| format!("cannot reach into servers: {error}"));
+        }
+        // It ends when the channel closes.
+        channel::send(control, &order::Command::ShutDown, None)?;
+        waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED)?;
+    }
+    Ok(outcomes)
+}
+
+/// What to look at when namespaces are refused.
+fn hint(errno: i32) -> &'static str {
+    match errno {
+        libc::ENOSPC | libc::EUSERS => "; see the setting user.max_user_namespaces",
+        libc::EPERM | libc::EACCES => {
+            "; a container forbids it, or one of the settings kernel.unprivileged_userns_clone \
+             and kernel.apparmor_restrict_unprivileged_userns"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_says_so() {
+        let outcomes = [(Trial::Namespaces, Some("no".to_owned())), (Trial::Overlay, None)];
+        let of = |trial| of_trial(trial, &outcomes);
+        assert_eq!(of(Trial::Namespaces).detail, "no");
+        assert!(of(Trial::Overlay).available);
+        let untried = of(Trial::Localhost);
+        assert!(!untried.available && untried.detail.starts_with("not tried"));
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_a_server_is_not_started_as_one() {
+        let capabilities = capabilities();
+        assert!(capabilities[0].detail.contains("run_if_guest"), "{capabilities:?}");
+    }
+}

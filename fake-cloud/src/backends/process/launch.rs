@@ -1,0 +1,188 @@
+//! Starts a server's first process and accompanies it until its boot scripts run.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
+
+use super::{console, limits, running, sys, users};
+use crate::backends::BackendError;
+use crate::guest::directory::ServerDirectory;
+use crate::guest::order::{Command, Report};
+use crate::guest::{MARKER, channel};
+
+/// A boot takes milliseconds; one that takes this long will not come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server whose boot scripts run.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) control: OwnedFd,
+    /// Its process 1.
+    pub(super) process: Arc<AsyncFd<OwnedFd>>,
+    pub(super) listener: Option<OwnedFd>,
+    pub(super) without: Vec<String>,
+    pub(super) console: JoinHandle<()>,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub(super) enum LaunchError {
+    /// The machine refuses the isolation; with less of it the start may succeed.
+    Refused(BackendError),
+    Failed(BackendError),
+}
+
+impl LaunchError {
+    pub(super) fn into_inner(self) -> BackendError {
+        match self {
+            Self::Refused(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
+    move |error| LaunchError::Failed(BackendError::step(step)(error))
+}
+
+/// Starts the server of a prepared directory.
+pub(super) async fn launch(
+    init_program: &Path,
+    directory: ServerDirectory,
+    limit: Arc<limits::Group>,
+) -> Result<Launched, LaunchError> {
+    let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
+    let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC)
+        .map_err(io::Error::from)
+        .map_err(failed("create the console"))?;
+    let console =
+        console::record(&directory.console(), pipe).map_err(failed("open the console log"))?;
+    let errors = writer.try_clone().map_err(failed("create the console"))?;
+    let mut child = tokio::process::Command::new(init_program)
+        .arg(MARKER)
+        .arg(directory.path())
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(servers_end))
+        .stdout(Stdio::from(writer))
+        .stderr(Stdio::from(errors))
+        .spawn()
+        .map_err(failed(&format!("run {}", init_program.display())))?;
+    let control = sys::watch(control).map_err(failed("watch the channel"))?;
+
+    let mut birth = Birth { control, process: None };
+    let booting = birth.accompany(child.id(), &limit);
+    let booted = match tokio::time::timeout(PATIENCE, booting).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
+    };
+    let Birth { control, process } = birth;
+    let control = control.into_inner();
+    match (booted, process) {
+        (Ok((listener, without)), Some(process)) => {
+            // It ended when init began; the runtime reaps it.
+            drop(child);
+            Ok(Launched { control, process, listener, without, console })
+        }
+        (booted, process) => {
+            drop(control);
+            let _ = child.kill().await;
+            if let Some(process) = process {
+                running::kill(&process);
+                running::wait(&process, console).await;
+            }
+            Err(booted.err().unwrap_or_else(|| failed("boot the server")(unexpected_end())))
+        }
+    }
+}
+
+/// A server on its way.
+struct Birth {
+    control: AsyncFd<OwnedFd>,
+    process: Option<Arc<AsyncFd<OwnedFd>>>,
+}
+
+impl Birth {
+    async fn accompany(
+        &mut self,
+        launcher: Option<u32>,
+        limit: &Arc<limits::Group>,
+    ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
+        loop {
+            let (report, descriptor) = self.next().await.map_err(failed("boot the server"))?;
+            match report {
+                Report::Unshared => {
+                    let launcher = launcher.ok_or_else(unexpected_end);
+                    let launcher = launcher.map_err(failed("find the launcher"))?;
+                    self.let_in(launcher, limit).await?;
+                }
+                Report::Forked => {
+                    let process = descriptor.ok_or_else(unexpected_end).and_then(sys::watch);
+                    self.process = Some(Arc::new(process.map_err(failed("watch the server"))?));
+                }
+                // Only of a probe.
+                Report::Tried { .. } => {}
+                Report::Running { without } => return Ok((descriptor, without)),
+                Report::Failed { step, errno, refused } => {
+                    let error = BackendError::step(step)(io::Error::from_raw_os_error(errno));
+                    return Err(if refused {
+                        LaunchError::Refused(error)
+                    } else {
+                        LaunchError::Failed(error)
+                    });
+                }
+            }
+        }
+    }
+
+    /// Does for the process in its new namespaces what only can be done from outside.
+    async fn let_in(&self, launcher: u32, limit: &Arc<limits::Group>) -> Result<(), LaunchError> {
+        if is_in_new_namespace(launcher) {
+            users::map(launcher)
+                .map_err(|error| LaunchError::Refused(BackendError::step("map users")(error)))?;
+        }
+        let limit = Arc::clone(limit);
+        tokio::task::spawn_blocking(move || limit.add(launcher))
+            .await
+            .map_err(|error| failed("limit the server")(error.into()))?;
+        channel::send(self.control.get_ref(), &Command::Proceed, None)
+            .map_err(failed("tell the server to go on"))
+    }
+
+    async fn next(&self) -> io::Result<(Report, Option<OwnedFd>)> {
+        loop {
+            let mut ready = self.control.readable().await?;
+            match ready.try_io(|control| channel::receive(control.get_ref())) {
+                Ok(result) => return result?.ok_or_else(unexpected_end),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+fn is_in_new_namespace(process: u32) -> bool {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/user")).ok();
+    namespace(&process.to_string()) != namespace("self")
+}
+
+fn unexpected_end() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "its first process ended")
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,255 @@
+//! Limits of memory, processors and processes, by control groups where the machine allows.
+//!
+//! Every server has a group `fake-cloud/<cloud>/<server>` in each hierarchy that has a controller
+//! we use: version 1 has one hierarchy a controller, version 2 one for all.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// More than any server needs, and too few to hurt the machine.
+const MOST_PROCESSES: u32 = 8192;
+
+/// Share of a second after which processor time is counted anew, in microseconds.
+const PERIOD: u64 = 100_000;
+
+/// What a server may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quota {
+    pub(super) vcpus: u32,
+    pub(super) memory_mib: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memory,
+    Processors,
+    Processes,
+    /// All of them, in version 2.
+    Unified,
+}
+
+/// A tree of groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hierarchy {
+    kind: Kind,
+    /// The group that ours are made in.
+    parent: PathBuf,
+}
+
+/// Where the groups of this cloud's servers are made.
+#[derive(Debug)]
+pub(super) struct Limits {
+    hierarchies: Vec<Hierarchy>,
+    /// Tells the clouds of this machine apart.
+    cloud: String,
+}
+
+/// The groups of one server; removed when dropped, which must be after the server has ended.
+#[derive(Debug)]
+pub(super) struct Group(Vec<PathBuf>);
+
+impl Limits {
+    /// Finds the hierarchies that we may use and removes what a killed predecessor left there.
+    pub(super) fn open(state_dir: &Path) -> Self {
+        let digest = Sha256::digest(state_dir.as_os_str().as_encoded_bytes());
+        let cloud = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let limits = Self { hierarchies: usable().unwrap_or_default(), cloud };
+        for hierarchy in &limits.hierarchies {
+            let stale = fs::read_dir(limits.directory(hierarchy));
+            for group in stale.into_iter().flatten().flatten() {
+                // What is no group, or has a process, stays.
+                let _ = fs::remove_dir(group.path());
+            }
+        }
+        limits
+    }
+
+    /// Makes the groups of a server. Limits are a comfort: what is refused is left out.
+    pub(super) fn create(&self, id: Uuid, quota: Quota) -> Group {
+        let make = |hierarchy: &Hierarchy| -> io::Result<PathBuf> {
+            let cloud = self.directory(hierarchy);
+            let group = cloud.join(id.to_string());
+            fs::create_dir_all(&group)?;
+            if hierarchy.kind == Kind::Unified {
+                for level in [hierarchy.parent.as_path(), &hierarchy.parent.join(TOP), &cloud] {
+                    fs::write(level.join("cgroup.subtree_control"), "+memory +cpu +pids")?;
+                }
+            }
+            for (file, value) in settings(hierarchy.kind, quota) {
+                fs::write(group.join(file), value)?;
+            }
+            Ok(group)
+        };
+        let groups = self.hierarchies.iter().filter_map(|hierarchy| match make(hierarchy) {
+            Ok(group) => Some(group),
+            Err(error) => {
+                tracing::debug!(?hierarchy, %error, "a limit is left out");
+                None
+            }
+        });
+        Group(groups.collect())
+    }
+
+    fn directory(&self, hierarchy: &Hierarchy) -> PathBuf {
+        hierarchy.parent.join(TOP).join(&self.cloud)
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        for hierarchy in &self.hierarchies {
+            // The upper one stays as long as another cloud uses it.
+            let _ = fs::remove_dir(self.directory(hierarchy));
+            let _ = fs::remove_dir(hierarchy.parent.join(TOP));
+        }
+    }
+}
+
+impl Group {
+    /// Puts a process, and all it will start, under the limits.
+    pub(super) fn add(&self, process: u32) {
+        for group in &self.0 {
+            if let Err(error) = fs::write(group.join("cgroup.procs"), process.to_string()) {
+                tracing::debug!(?group, %error, "a limit is left out");
+            }
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            // If a process got away, the next start of the cloud removes it.
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
+const TOP: &str = "fake-cloud";
+
+/// The files to write in a new group.
+fn settings(kind: Kind, quota: Quota) -> Vec<(&'static str, String)> {
+    let bytes = (quota.memory_mib << 20).to_string();
+    let time = u64::from(quota.vcpus.max(1)) * PERIOD;
+    match kind {
+        Kind::Memory => vec![("memory.limit_in_bytes", bytes)],
+        Kind::Processors => {
+            vec![("cpu.cfs_period_us", PERIOD.to_string()), ("cpu.cfs_quota_us", time.to_string())]
+        }
+        Kind::Processes => vec![("pids.max", MOST_PROCESSES.to_string())],
+        Kind::Unified => vec![
+            ("memory.max", bytes),
+            ("cpu.max", format!("{time} {PERIOD}")),
+            ("pids.max", MOST_PROCESSES.to_string()),
+        ],
+    }
+}
+
+/// The hierarchies that we may make groups in; an error says why there is none.
+fn usable() -> io::Result<Vec<Hierarchy>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let mut refused =
+        io::Error::new(io::ErrorKind::NotFound, "no hierarchy with limits is mounted");
+    let mut found = vec![];
+    for hierarchy in hierarchies(&mounts, &own) {
+        let controllers = fs::read_to_string(hierarchy.parent.join("cgroup.controllers"));
+        if hierarchy.kind == Kind::Unified
+            && !controllers.is_ok_and(|names| names.split_whitespace().any(|name| name == "memory"))
+        {
+            continue;
+        }
+        let probe = hierarchy.parent.join(format!("{TOP}-{}", Uuid::new_v4().simple()));
+        match fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)) {
+            Ok(()) => found.push(hierarchy),
+            Err(error) => refused = error,
+        }
+    }
+    if found.is_empty() { Err(refused) } else { Ok(found) }
+}
+
+/// Whether limits work here: an error says why not.
+pub(super) fn probe() -> io::Result<()> {
+    usable().map(drop)
+}
+
+/// The hierarchies in the table of mounts, each with the group that this process is in, so that
+/// limits of this process hold for its servers too.
+fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
+    let mut found = vec![];
+    for line in mounts.lines() {
+        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let (Some(mount), Some(kind), Some(options)) =
+            (left.split(' ').nth(4), right.split(' ').next(), right.split(' ').nth(2))
+        else {
+            continue;
+        };
+        let options: Vec<_> = options.split(',').collect();
+        let kind = match kind {
+            // The processes of a group cannot have groups beside them, so not in our own.
+            "cgroup2" => {
+                found.push(Hierarchy { kind: Kind::Unified, parent: mount.into() });
+                continue;
+            }
+            "cgroup" if options.contains(&"memory") => Kind::Memory,
+            "cgroup" if options.contains(&"cpu") => Kind::Processors,
+            "cgroup" if options.contains(&"pids") => Kind::Processes,
+            _ => continue,
+        };
+        let inside = own.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (names, path) = rest.split_once(':')?;
+            names.split(',').any(|name| options.contains(&name) && !name.is_empty()).then_some(path)
+        });
+        let parent = Path::new(mount).join(inside.unwrap_or("/").trim_start_matches('/'));
+        // In a container the path may be one of the machine outside.
+        let parent = if parent.exists() { parent } else { mount.into() };
+        found.push(Hierarchy { kind, parent });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hierarchies_are_found_in_the_table_of_mounts() {
+        let mounts = "\
+23 27 0:22 / /sys rw,relatime - sysfs sysfs rw
+32 31 0:29 / /groups/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /groups/memory rw,relatime - cgroup cgroup rw,memory
+40 31 0:37 / /groups/systemd rw,relatime - cgroup cgroup rw,name=systemd
+41 31 0:38 / /groups/unified rw,relatime - cgroup2 cgroup2 rw
+";
+        let own = "4:memory:/not-here\n1:cpu,cpuacct:/\n0::/\n";
+        let hierarchy = |kind, parent: &str| Hierarchy { kind, parent: parent.into() };
+        assert_eq!(
+            hierarchies(mounts, own),
+            [
+                hierarchy(Kind::Processors, "/groups/cpu/"),
+                hierarchy(Kind::Memory, "/groups/memory"),
+                hierarchy(Kind::Unified, "/groups/unified"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_quota_is_written_in_the_units_of_the_kernel() {
+        let quota = Quota { vcpus: 2, memory_mib: 3 };
+        assert_eq!(
+            settings(Kind::Memory, quota),
+            [("memory.limit_in_bytes", "3145728".to_owned())]
+        );
+        assert!(settings(Kind::Unified, quota).contains(&("cpu.max", "200000 100000".to_owned())));
+        let none = Quota { vcpus: 0, ..quota };
+        assert!(
+            settings(Kind::Processors, none).contains(&("cpu.cfs_quota_us", "100000".to_owned())),
+            "no server stands still"
+        );
+    }
+}

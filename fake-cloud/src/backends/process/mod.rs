@@ -1,0 +1,310 @@
+//! Servers that are sandboxed processes of this machine and feel like virtual machines.
+//!
+//! A server has its own root directory, processes, users and host name (namespaces), its own
+//! localhost ([`seccomp`]), its own limits ([`limits`]), a console log, and a disk that stays
+//! while it is stopped. It costs some milliseconds and a process. What runs inside is in
+//! [`crate::guest`]. The sandbox guards against accidents, not against malice: run the cloud as an
+//! ordinary user if you do not trust what its servers run.
+
+pub(crate) mod base;
+mod capabilities;
+mod console;
+mod launch;
+mod limits;
+mod running;
+pub(crate) mod seccomp;
+mod state;
+pub(crate) mod sys;
+mod users;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+pub use capabilities::{Capability, capabilities};
+
+use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec};
+use crate::guest::order::{Command, Isolation, Order};
+use crate::network::PortWatcher;
+use launch::{LaunchError, Launched};
+use limits::{Limits, Quota};
+use running::{Ending, Running};
+use seccomp::Interceptor;
+use seccomp::decide::Place;
+use state::State;
+
+/// What the backend needs of its embedder.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where servers and their disks live; nobody else's business, and of no other process.
+    pub state_dir: PathBuf,
+    /// Executable whose `main` begins with [`crate::guest::run_if_guest`]; usually this one.
+    pub init_program: PathBuf,
+}
+
+/// The backend. Its servers end when it is dropped, or when its process dies in whatever way.
+#[derive(Debug, Clone)]
+pub struct Process(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    init_program: PathBuf,
+    state: State,
+    limits: Limits,
+    interceptor: Interceptor,
+    ports: Arc<dyn PortWatcher>,
+    exits: ExitSender,
+    servers: Mutex<HashMap<Uuid, Running>>,
+    /// Namespaces were refused once: there is no use in trying again.
+    plain: AtomicBool,
+    /// What servers had to do without so far: each is said once.
+    lacks: Mutex<BTreeSet<String>>,
+}
+
+impl Process {
+    /// Opens the state directory and removes what a killed predecessor left.
+    pub fn open(
+        settings: Settings,
+        exits: ExitSender,
+        ports: Arc<dyn PortWatcher>,
+    ) -> Result<Self, BackendError> {
+        let state = State::open(&settings.state_dir)
+            .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
+        let limits = Limits::open(state.path());
+        let interceptor = Interceptor::start(Arc::clone(&ports))
+            .map_err(BackendError::step("start answering servers"))?;
+        Ok(Self(Arc::new(Inner {
+            init_program: settings.init_program,
+            state,
+            limits,
+            interceptor,
+            ports,
+            exits,
+            servers: Mutex::default(),
+            plain: AtomicBool::new(false),
+            lacks: Mutex::default(),
+        })))
+    }
+
+    fn command(&self, id: Uuid, command: &Command) -> Result<(), BackendError> {
+        let servers = self.0.servers();
+        let running = servers.get(&id).ok_or(BackendError::NoSuchServer(id))?;
+        running.command(command).map_err(BackendError::step("tell the server"))
+    }
+
+    /// Ends the server's processes if there are any; returns when the last one is gone.
+    async fn end(&self, id: Uuid, ending: Ending) {
+        let ended = self.0.servers().get(&id).map(|running| running.end(ending));
+        if let Some(ended) = ended {
+            ended.await;
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Process {
+    async fn start(&self, server: &ServerSpec) -> Result<(), BackendError> {
+        if self.0.servers().contains_key(&server.id) {
+            return Ok(());
+        }
+        // A task of its own: a caller that loses patience must not leave half a server behind.
+        let (inner, server) = (Arc::clone(&self.0), server.clone());
+        tokio::spawn(async move { inner.start(&server).await })
+            .await
+            .map_err(|error| BackendError::step("start the server")(error.into()))?
+    }
+
+    async fn stop(&self, id: Uuid) -> Result<(), BackendError> {
+        self.end(id, Ending::Graceful).await;
+        Ok(())
+    }
+
+    async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
+        self.end(id, Ending::PowerCut).await;
+        self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
+    }
+
+    async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError> {
+        self.command(id, if paused { &Command::Pause } else { &Command::Resume })
+    }
+
+    async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
+        let log = self.0.state.server(id).console();
+        tokio::task::spawn_blocking(move || console::read(&log, lines))
+            .await
+            .map_err(std::io::Error::from)
+            .flatten()
+            .map_err(BackendError::step("read the console log"))
+    }
+
+    async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
+        self.0.state.servers().map_err(BackendError::step("list the servers' disks"))
+    }
+
+    async fn power_off(&self) {
+        // Cut the power of all before waiting for the first.
+        let ends: Vec<_> =
+            self.0.servers().values().map(|running| running.end(Ending::PowerCut)).collect();
+        for end in ends {
+            end.await;
+        }
+    }
+}
+
+impl Inner {
+    fn servers(&self) -> MutexGuard<'_, HashMap<Uuid, Running>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
+        let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
+        let limit = Arc::new(self.limits.create(server.id, quota));
+        let launched = match self.launch(server, &limit, self.isolation()).await {
+            Err(LaunchError::Refused(reason)) => {
+                if !self.plain.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        reason = %launch::chain(&reason),
+                        "this machine refuses namespaces: servers are plain processes"
+                    );
+                }
+                self.launch(server, &limit, Isolation::Plain).await
+            }
+            other => other,
+        }
+        .map_err(LaunchError::into_inner)?;
+        self.adopt(server, launched, limit).await
+    }
+
+    fn isolation(&self) -> Isolation {
+        if self.plain.load(Ordering::Relaxed) { Isolation::Plain } else { Isolation::Namespaces }
+    }
+
+    async fn launch(
+        &self,
+        server: &ServerSpec,
+        limit: &Arc<limits::Group>,
+        isolation: Isolation,
+    ) -> Result<Launched, LaunchError> {
+        if server.image == ImageSource::Opaque {
+            let reason = "an uploaded file is no root directory".to_owned();
+            return Err(LaunchError::Failed(BackendError::Image(reason)));
+        }
+        let order = Order {
+            isolation,
+            id: server.id,
+            hostname: server.hostname.clone(),
+            image: server.image.clone(),
+            base: self.state.base(),
+            state_dir: self.state.path().to_owned(),
+            fixed_ip: server.fixed_ip,
+            metadata_url: server.metadata_url.clone(),
+            authorized_keys: server.authorized_keys.clone(),
+            hosts: server.hosts.clone(),
+        };
+        let user_data = server.user_data.clone();
+        let state = self.state.clone();
+        let directory = tokio::task::spawn_blocking(move || {
+            if matches!(order.image, ImageSource::Host { .. }) {
+                state.ensure_base()?;
+            }
+            state.prepare(&order, user_data.as_deref())
+        })
+        .await
+        .map_err(std::io::Error::from)
+        .flatten()
+        .map_err(|error| {
+            LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
+        })?;
+        launch::launch(&self.init_program, directory, Arc::clone(limit)).await
+    }
+
+    /// Keeps the server and watches over it.
+    async fn adopt(
+        self: Arc<Self>,
+        server: &ServerSpec,
+        mut launched: Launched,
+        limit: Arc<limits::Group>,
+    ) -> Result<(), BackendError> {
+        self.say_lacks(launched.without);
+        if let Some(listener) = launched.listener.take() {
+            let metadata = metadata_address(&server.metadata_url);
+            let place = Place { fixed: server.fixed_ip, metadata };
+            if let Err(error) = self.interceptor.add(listener, place) {
+                running::kill(&launched.process);
+                running::wait(&launched.process, launched.console).await;
+                return Err(BackendError::step("answer the server")(error));
+            }
+        } else {
+            let ports = Arc::clone(&self.ports);
+            running::poll_ports(&launched.process, server.fixed_ip, ports);
+        }
+        let (running, ended) = Running::new(launched.control, Arc::clone(&launched.process));
+        self.servers().insert(server.id, running.clone());
+        let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
+        let directory = self.state.server(id);
+        let exits = self.exits.clone();
+        tokio::spawn(async move {
+            let reason = running::wait(&launched.process, console).await;
+            drop(limit);
+            directory.tidy();
+            if let Some(inner) = inner.upgrade() {
+                inner.servers().remove(&id);
+            }
+            if let Some(exit) = running.unexpected_exit(id, reason) {
+                // Nobody listens when the cloud itself is ending.
+                let _ = exits.send(exit);
+            }
+            let _ = ended.send(true);
+        });
+        Ok(())
+    }
+
+    fn say_lacks(&self, lacks: Vec<String>) {
+        let mut said = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        for lack in lacks {
+            if said.insert(lack.clone()) {
+                tracing::warn!("servers do without {lack}");
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// Nothing outlives the backend, not even for a moment: its state directory can be removed now.
+    fn drop(&mut self) {
+        let servers = std::mem::take(&mut *self.servers());
+        for running in servers.values() {
+            running.kill();
+        }
+        for (id, running) in servers {
+            running.wait_blocking();
+            self.state.server(id).tidy();
+        }
+        self.state.finish();
+    }
+}
+
+/// The socket address in `http://address:port/…`, when it is one.
+fn metadata_address(url: &str) -> Option<std::net::SocketAddrV4> {
+    let rest = url.strip_prefix("http://")?;
+    let host = rest.split('/').next().unwrap_or(rest);
+    host.parse().ok().or_else(|| Some(std::net::SocketAddrV4::new(host.parse().ok()?, 80)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metadata_address_is_read_from_its_url() {
+        let address = |text: &str| text.parse().ok();
+        assert_eq!(metadata_address("http://127.0.0.1:8775/"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://127.0.0.1:8775"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://169.254.169.254/x"), address("169.254.169.254:80"));
+        assert_eq!(metadata_address("http://cloud:80/"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! A server that runs, and how it ends.
+
+use std::future::Future;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::backends::ServerExit;
+use crate::guest::channel;
+use crate::guest::order::Command;
+use crate::network::PortWatcher;
+
+/// Longer than a server takes to shut down by itself.
+const SHUTDOWN: Duration = Duration::from_millis(1500);
+
+/// The last words of a server are in its pipe when it ends; a process that got away may keep the
+/// pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How a server is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Processes are asked to end first.
+    Graceful,
+    PowerCut,
+}
+
+/// A server that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    control: Arc<OwnedFd>,
+    process: Arc<AsyncFd<OwnedFd>>,
+    ended: watch::Receiver<bool>,
+    expected: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// The sender is to be told when the server has ended.
+    pub(super) fn new(
+        control: OwnedFd,
+        process: Arc<AsyncFd<OwnedFd>>,
+    ) -> (Self, watch::Sender<bool>) {
+        let (sender, ended) = watch::channel(false);
+        let expected = Arc::default();
+        (Self { control: Arc::new(control), process, ended, expected }, sender)
+    }
+
+    pub(super) fn command(&self, command: &Command) -> io::Result<()> {
+        channel::send(&self.control, command, None)
+    }
+
+    /// Begins to end the server at once; the future is ready when it has ended.
+    pub(super) fn end(&self, ending: Ending) -> impl Future<Output = ()> + use<> {
+        self.expected.store(true, Ordering::Relaxed);
+        let process = Arc::clone(&self.process);
+        let mut ended = self.ended.clone();
+        let asked = ending == Ending::Graceful && self.command(&Command::ShutDown).is_ok();
+        if !asked {
+            kill(&process);
+        }
+        async move {
+            let mut has_ended = async move || {
+                // The sender is dropped only after the server has ended.
+                let _ = ended.wait_for(|ended| *ended).await;
+            };
+            if tokio::time::timeout(SHUTDOWN, has_ended()).await.is_err() {
+                kill(&process);
+                has_ended().await;
+            }
+        }
+    }
+
+    /// Cuts the power; nobody is told.
+    pub(super) fn kill(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+        kill(&self.process);
+    }
+
+    /// Waits some milliseconds until a killed server has ended; to reap it is left to [`wait`].
+    pub(super) fn wait_blocking(&self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        // Reaped already, then.
+        let _ = waitid(WaitId::PidFd(self.process.get_ref().as_fd()), options);
+    }
+
+    /// What to tell of an end that nobody asked for.
+    pub(super) fn unexpected_exit(&self, id: Uuid, reason: String) -> Option<ServerExit> {
+        let expected = self.expected.load(Ordering::Relaxed);
+        (!expected).then_some(ServerExit { id, reason })
+    }
+}
+
+/// Ends process 1 of a server, and thereby all its processes.
+pub(super) fn kill(process: &AsyncFd<OwnedFd>) {
+    // It may have ended by itself meanwhile.
+    let _ = pidfd_send_signal(process.get_ref(), Signal::KILL);
+}
+
+/// Waits until a server has ended, its last words are recorded, and its process is reaped; returns
+/// why it ended.
+pub(super) async fn wait(process: &AsyncFd<OwnedFd>, console: JoinHandle<()>) -> String {
+    // Fails only when the runtime ends; then so do we.
+    let _ = process.readable().await;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = waitid(WaitId::PidFd(process.get_ref().as_fd()), options);
+    let _ = tokio::time::timeout(LAST_WORDS, console).await;
+    match status {
+        Ok(Some(status)) => reason(&status),
+        Ok(None) | Err(_) => "its first process ended".to_owned(),
+    }
+}
+
+/// Process 1 of a namespace that calls `reboot(2)` is ended by one of these signals.
+fn reason(status: &WaitIdStatus) -> String {
+    match (status.terminating_signal(), status.exit_status()) {
+        (Some(libc::SIGINT), _) => "it powered itself off".to_owned(),
+        (Some(libc::SIGHUP), _) => "it rebooted itself".to_owned(),
+        (Some(signal), _) => format!("its first process was killed by signal {signal}"),
+        (None, code) => {
+            format!("its first process ended with status {}", code.unwrap_or_default())
+        }
+    }
+}
+
+/// Looks again and again for ports that the server listens on. Only where seccomp is refused, and
+/// with it the only event there is.
+pub(super) fn poll_ports(
+    process: &Arc<AsyncFd<OwnedFd>>,
+    fixed: Ipv4Addr,
+    ports: Arc<dyn PortWatcher>,
+) {
+    use crate::network::loopback::listening;
+    const EVERY: Duration = Duration::from_millis(200);
+
+    let process = Arc::downgrade(process);
+    tokio::spawn(async move {
+        let mut known = std::collections::BTreeSet::new();
+        let mut ticks = tokio::time::interval(EVERY);
+        // The server has ended when nobody keeps its process any more.
+        while process.strong_count() > 0 {
+            ticks.tick().await;
+            let now = listening::ports_of(fixed);
+            for port in now.difference(&known) {
+                ports.opened(fixed, *port);
+            }
+            known = now;
+        }
+    });
+}

@@ -1,0 +1,180 @@
+//! The backend's directory on disk.
+//!
+//! ```text
+//!  servers/<id>/   a server, see [`crate::guest::directory`]
+//!  base/           what servers share, see [`super::base`]
+//!  trash/          what is being removed; a removal that was cut short goes on at the next start
+//! ```
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use uuid::Uuid;
+
+use super::base;
+use crate::guest::directory::{ServerDirectory, remove_tree, write_private};
+use crate::guest::order::Order;
+
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    path: PathBuf,
+    /// Whether the base is built. Held while it is being built: the others wait for it.
+    base_built: Arc<Mutex<bool>>,
+    background: Arc<Background>,
+}
+
+/// Work that goes on beside the calls.
+#[derive(Debug, Default)]
+struct Background {
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    ending: AtomicBool,
+}
+
+impl State {
+    /// Creates the directory, or cleans up in it.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        for inner in ["servers", "trash"] {
+            DirBuilder::new().recursive(true).mode(0o700).create(path.join(inner))?;
+        }
+        let state = Self {
+            path: path.canonicalize()?,
+            base_built: Arc::default(),
+            background: Arc::default(),
+        };
+        // This machine's `/etc` may have changed since: the base is built again.
+        state.move_to_trash(&state.base())?;
+        let builder = state.clone();
+        for id in state.servers()? {
+            state.server(id).tidy();
+        }
+        state.in_background("base", move || {
+            // The first start that needs it tries again, and reports what fails.
+            let _ = builder.ensure_base();
+        });
+        state.empty_trash();
+        Ok(state)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn base(&self) -> PathBuf {
+        self.path.join("base")
+    }
+
+    pub(super) fn server(&self, id: Uuid) -> ServerDirectory {
+        ServerDirectory::new(self.path.join("servers").join(id.to_string()))
+    }
+
+    /// Ids of the servers that have a directory.
+    pub(super) fn servers(&self) -> io::Result<Vec<Uuid>> {
+        let mut ids = vec![];
+        for entry in fs::read_dir(self.path.join("servers"))? {
+            let name = entry?.file_name();
+            ids.extend(name.to_str().and_then(|name| Uuid::parse_str(name).ok()));
+        }
+        Ok(ids)
+    }
+
+    /// Builds what servers share, once.
+    pub(super) fn ensure_base(&self) -> io::Result<()> {
+        let mut built = self.base_built.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*built {
+            base::build(&self.base())?;
+            *built = true;
+        }
+        Ok(())
+    }
+
+    /// Writes what the server's first process reads.
+    pub(super) fn prepare(
+        &self,
+        order: &Order,
+        user_data: Option<&[u8]>,
+    ) -> io::Result<ServerDirectory> {
+        let directory = self.server(order.id);
+        DirBuilder::new().recursive(true).mode(0o700).create(directory.path())?;
+        if let Some(user_data) = user_data {
+            write_private(&directory.user_data(), user_data)?;
+        }
+        write_private(&directory.order(), &serde_json::to_vec(order)?)?;
+        Ok(directory)
+    }
+
+    /// Takes a server's directory away at once; its content is removed in the background.
+    pub(super) fn discard(&self, id: Uuid) -> io::Result<()> {
+        if self.move_to_trash(self.server(id).path())? {
+            self.empty_trash();
+        }
+        Ok(())
+    }
+
+    fn move_to_trash(&self, path: &Path) -> io::Result<bool> {
+        let trash = self.path.join("trash").join(Uuid::new_v4().to_string());
+        match fs::rename(path, trash) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn empty_trash(&self) {
+        let trash = self.path.join("trash");
+        let background = Arc::clone(&self.background);
+        let empty = move || {
+            for entry in fs::read_dir(&trash).into_iter().flatten().flatten() {
+                if background.ending.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Err(error) = remove_tree(&entry.path())
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!(path = %entry.path().display(), %error, "failed to remove");
+                }
+            }
+        };
+        self.in_background("removal", empty);
+    }
+
+    /// For work that is made up for later if there is no thread for it now.
+    fn in_background(&self, name: &str, work: impl FnOnce() + Send + 'static) {
+        let Ok(thread) = thread::Builder::new().name(name.into()).spawn(work) else { return };
+        let mut threads = self.background.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+
+    /// Returns when nothing works in the directory any more.
+    pub(super) fn finish(&self) {
+        self.background.ending.store(true, Ordering::Relaxed);
+        let mut threads = self.background.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // It has said what was wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_servers_are_listed_and_a_discarded_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = State::open(directory.path()).unwrap();
+        let id = Uuid::new_v4();
+        fs::create_dir(state.server(id).path()).unwrap();
+        fs::create_dir(directory.path().join("servers/other")).unwrap();
+        assert_eq!(state.servers().unwrap(), [id]);
+        state.discard(id).unwrap();
+        assert!(state.servers().unwrap().is_empty());
+        state.discard(id).unwrap();
+    }
+}

@@ -1,0 +1,159 @@
+//! The cloud at work: carries out what the model decides, and writes down what it decided.
+
+mod addresses;
+mod failure;
+mod images;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::backends::Backend;
+use crate::clock::Clock;
+use crate::model::Model;
+use crate::network::Network;
+use crate::passwords::Passwords;
+use crate::store::{Store, StoreError, Written};
+
+pub(crate) use failure::{Failure, chain};
+use turns::Turns;
+
+/// How long an answer may wait for the work it began, so that a client's first look finds it
+/// done: the `openstack` command looks once at once, and then only every five seconds.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// How long work under way may delay the end.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A running cloud, without its listener.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    /// The address of the API, as in `http://127.0.0.1:5000`.
+    pub(crate) api_url: String,
+    /// The region's name.
+    pub(crate) region: String,
+    /// How long a token is valid.
+    pub(crate) token_lifetime: Duration,
+    /// Where the content of uploaded images is.
+    pub(crate) image_dir: PathBuf,
+    /// Passwords that were right.
+    pub(crate) passwords: Passwords,
+    /// What runs the servers.
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Cancelled when the cloud goes down: from then on nothing that ends is news.
+    pub(crate) going_down: CancellationToken,
+    model: RwLock<Model>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    network: Arc<dyn Network>,
+    turns: Turns,
+    tasks: TaskTracker,
+    /// Held while a floating IP moves, so that model and network agree on the order.
+    moving: tokio::sync::Mutex<()>,
+}
+
+/// What a [`Cloud`] is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The address of the API.
+    pub(crate) api_url: String,
+    /// The region's name.
+    pub(crate) region: String,
+    /// How long a token is valid.
+    pub(crate) token_lifetime: Duration,
+    /// Where the content of uploaded images is.
+    pub(crate) image_dir: PathBuf,
+    /// What runs the servers.
+    pub(crate) backend: Arc<dyn Backend>,
+    /// What makes addresses answer.
+    pub(crate) network: Arc<dyn Network>,
+    /// What the cloud knows.
+    pub(crate) model: Model,
+    /// Where that is written down.
+    pub(crate) store: Store,
+    /// What time it is.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Cloud {
+    /// Puts a cloud together.
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            api_url: parts.api_url,
+            region: parts.region,
+            token_lifetime: parts.token_lifetime,
+            image_dir: parts.image_dir,
+            passwords: Passwords::new(),
+            backend: parts.backend,
+            going_down: CancellationToken::new(),
+            model: RwLock::new(parts.model),
+            store: parts.store,
+            clock: parts.clock,
+            network: parts.network,
+            turns: Turns::default(),
+            tasks: TaskTracker::new(),
+            moving: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// The model, to be read. The guard must not live across an `await`.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Model> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the model decide, and comes back when its decision is on disk.
+    pub(crate) async fn change<T, E: From<StoreError>>(
+        &self,
+        decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (decision, written) = self.decide(decide);
+        written.wait().await?;
+        decision
+    }
+
+    /// Lets the model decide; the decision is queued for the disk.
+    pub(crate) fn decide<T>(
+        &self,
+        decide: impl FnOnce(&mut Model, OffsetDateTime) -> T,
+    ) -> (T, Written) {
+        let now = self.now();
+        let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        let decision = decide(&mut model, now);
+        let changes = model.take_changes();
+        if !changes.is_empty() {
+            model.revision += 1;
+        }
+        (decision, self.store.write(changes))
+    }
+
+    /// Runs work that the cloud waits for when it goes down.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(work)
+    }
+
+    /// Ends all servers and waits for work under way; what was running is recorded as running.
+    pub(crate) async fn power_off(&self) {
+        self.going_down.cancel();
+        self.backend.power_off().await;
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
+            tracing::warn!("left work undone; the next start takes it up");
+        }
+    }
+}

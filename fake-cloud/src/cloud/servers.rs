@@ -1,0 +1,148 @@
+//! What is done to servers: the effects of the model's decisions.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::sync::mpsc;
+
+use super::{Cloud, Failure, PATIENCE, chain};
+use crate::backends::{BackendError, ServerExit};
+use crate::model::life::{Request, Task};
+use crate::model::{Caller, NewServers, ProjectId, ServerId};
+
+impl Cloud {
+    /// Records new servers and begins to start them; comes back when they are recorded, and with
+    /// a little [`PATIENCE`] finds them started.
+    pub(crate) async fn create_servers(
+        self: &Arc<Self>,
+        caller: &Caller,
+        project: ProjectId,
+        wanted: &NewServers,
+    ) -> Result<Vec<ServerId>, Failure> {
+        let (created, written) =
+            self.decide(|model, now| model.create_servers(caller, project, wanted, now));
+        let ids = created?;
+        let work = ids.iter().map(|id| self.begin_task(*id, Task::Spawning)).collect();
+        written.wait().await?;
+        patiently(work).await;
+        Ok(ids)
+    }
+
+    /// Begins what was asked of a server; comes back as [`Cloud::create_servers`] does.
+    pub(crate) async fn act(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        request: Request,
+        request_id: &str,
+    ) -> Result<(), Failure> {
+        let (begun, written) =
+            self.decide(|model, now| model.begin(caller, id, request, request_id, now));
+        let (id, task) = begun?;
+        let work = vec![self.begin_task(id, task)];
+        written.wait().await?;
+        patiently(work).await;
+        Ok(())
+    }
+
+    /// Starts again what ran when the cloud went away, takes up interrupted work, and removes
+    /// disks of servers that no one knows.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), Failure> {
+        let (work, written) = self.decide(|model, now| model.resume(now));
+        written.wait().await?;
+        let known: HashSet<_> = self.read().servers.iter().map(|server| server.id.0).collect();
+        for id in self.backend.disks().await?.into_iter().filter(|id| !known.contains(id)) {
+            tracing::info!(server = %id, "removing the disk of a server that is not recorded");
+            self.backend.delete(id).await?;
+        }
+        self.tidy_image_contents().await.map_err(Failure::Image)?;
+        for (id, task) in work {
+            self.begin_task(id, task);
+        }
+        Ok(())
+    }
+
+    /// Records servers that end by themselves, until the cloud goes down.
+    pub(crate) async fn watch_exits(
+        self: Arc<Self>,
+        mut exits: mpsc::UnboundedReceiver<ServerExit>,
+    ) {
+        while let Some(Some(exit)) = self.going_down.run_until_cancelled(exits.recv()).await {
+            let cloud = Arc::clone(&self);
+            self.spawn(async move { cloud.server_ended(exit).await });
+        }
+    }
+
+    async fn server_ended(&self, exit: ServerExit) {
+        let id = ServerId(exit.id);
+        let Some(_turn) = self.turns.of(id).unless_worked().await else { return };
+        if self.going_down.is_cancelled() {
+            return;
+        }
+        let (ended, written) = self.decide(|model, now| model.server_ended(id, now));
+        if ended {
+            tracing::info!(server = %id, reason = exit.reason, "server ended by itself");
+        }
+        if let Err(error) = written.wait().await {
+            tracing::error!(server = %id, error = chain(&error), "the end is not recorded");
+        }
+    }
+
+    fn begin_task(self: &Arc<Self>, id: ServerId, task: Task) -> tokio::task::JoinHandle<()> {
+        let cloud = Arc::clone(self);
+        self.spawn(async move { cloud.run_task(id, task).await })
+    }
+
+    /// Does one piece of work on a server and records how it ended.
+    async fn run_task(&self, id: ServerId, task: Task) {
+        let turn = self.turns.of(id);
+        let _turn = turn.begin().await;
+        let result = self.carry_out(id, task).await;
+        if self.going_down.is_cancelled() {
+            // What fails now fails because the servers are being ended; the next start of the
+            // cloud takes the work up again.
+            return;
+        }
+        if let Err(error) = &result {
+            tracing::warn!(server = %id, task = task.name(), error = chain(error), "failed");
+        }
+        let result = result.map_err(|error| chain(&error));
+        let (unrouted, written) = self.decide(|model, now| model.finish(id, task, result, now));
+        for floating in unrouted {
+            self.network.disassociate(floating).await;
+        }
+        if self.read().servers.get(id).is_none() {
+            self.turns.forget(id);
+        }
+        if let Err(error) = written.wait().await {
+            tracing::error!(server = %id, error = chain(&error), "the outcome is not recorded");
+        }
+    }
+
+    async fn carry_out(&self, id: ServerId, task: Task) -> Result<(), BackendError> {
+        let backend = &self.backend;
+        match task {
+            Task::Spawning | Task::Resuming | Task::PoweringOn => self.start(id).await,
+            Task::SoftReboot | Task::HardReboot => {
+                backend.stop(id.0).await?;
+                self.start(id).await
+            }
+            Task::PoweringOff => backend.stop(id.0).await,
+            Task::Pausing => backend.pause(id.0, true).await,
+            Task::Unpausing => backend.pause(id.0, false).await,
+            Task::Deleting => backend.delete(id.0).await,
+        }
+    }
+
+    async fn start(&self, id: ServerId) -> Result<(), BackendError> {
+        let spec = self.read().spec(id, &self.api_url);
+        self.backend.start(&spec.ok_or(BackendError::NoSuchServer(id.0))?).await
+    }
+}
+
+/// Waits for work, but not for long.
+async fn patiently(work: Vec<tokio::task::JoinHandle<()>>) {
+    // What is not done in time goes on without us.
+    let _ = tokio::time::timeout(PATIENCE, join_all(work)).await;
+}

@@ -1,0 +1,275 @@
+//! A whole cloud: from settings to a listener that answers, and down again.
+
+use std::fs::File;
+use std::future::IntoFuture;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::backends::inert::Inert;
+use crate::backends::process::{self, Process};
+use crate::backends::{Backend, BackendError, ExitSender};
+use crate::cloud::{Cloud, Failure, Parts, chain};
+use crate::model::{Model, User};
+use crate::network::loopback::Loopback;
+use crate::network::{self, Network, PortWatcher};
+use crate::settings::{BackendKind, Listen, Settings};
+use crate::store::{self, Store, StoreError};
+use crate::{openstack, passwords};
+
+/// How long open connections may delay the end.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// A running cloud. Dropping it is a power cut: the listener and the servers end, and what was under
+/// way is taken up by the next start. [`FakeCloud::shutdown`] does the same and waits for it.
+#[derive(Debug)]
+pub struct FakeCloud {
+    cloud: Arc<Cloud>,
+    address: SocketAddr,
+    closing: DropGuard,
+    going_down: DropGuard,
+    listener: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    _lock: File,
+}
+
+/// Why a cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error("failed to prepare the state directory {}", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another cloud uses the state directory.
+    #[error(
+        "the state directory {} is in use by another fake-cloud; end that one or choose another \
+         directory", path.display()
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The address cannot be listened at.
+    #[error("failed to listen at {address}; choose another address or port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The socket that was handed over cannot be used.
+    #[error("failed to use the listening socket")]
+    Socket(#[source] std::io::Error),
+    /// The state was written by a newer version of this program.
+    #[error(
+        "the state directory was written by a newer version (its format is {found}, this program \
+         knows up to {}); use that version, or another directory",
+        store::VERSION
+    )]
+    Newer {
+        /// The version found.
+        found: i64,
+    },
+    /// The state cannot be read.
+    #[error("failed to open the state of the cloud")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The backend cannot be used.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// What ran before cannot be taken up again.
+    #[error("failed to take up the state of the cloud")]
+    Resume(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl FakeCloud {
+    /// Starts a cloud. Its API answers when this returns; servers that ran when it last went down
+    /// are then being started again.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let lock = lock(&settings.state_dir)?;
+        let listener = listen(&settings.listen)?;
+        let address = listener.local_addr().map_err(StartError::Socket)?;
+        let (store, mut model, writer) =
+            Store::open(&settings.state_dir.join("fake-cloud.db")).await.map_err(unreadable)?;
+        model.seed(&settings, settings.clock.now());
+
+        let (exit_sender, exits) = mpsc::unbounded_channel();
+        let (backend, network) = world(&settings, exit_sender)?;
+        let cloud = Cloud::new(Parts {
+            api_url: format!("http://{address}"),
+            region: settings.region.clone(),
+            token_lifetime: settings.token_lifetime,
+            image_dir: settings.state_dir.join("images"),
+            backend,
+            network,
+            model,
+            store,
+            clock: Arc::clone(&settings.clock),
+        });
+        tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
+        learn_passwords(&cloud, &settings);
+
+        let closing = CancellationToken::new();
+        let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
+        let started = Self {
+            address,
+            closing: closing.drop_guard(),
+            going_down: cloud.going_down.clone().drop_guard(),
+            cloud,
+            listener,
+            writer,
+            _lock: lock,
+        };
+        started.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
+        Ok(started)
+    }
+
+    async fn resume(&self) -> Result<(), Failure> {
+        // Writes what seeding has changed before anything depends on it.
+        self.cloud.change(|_, _| Ok::<_, Failure>(())).await?;
+        self.cloud.lead_all().await?;
+        self.cloud.resume().await
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of everything, as in `http://127.0.0.1:5000`.
+    pub fn api_url(&self) -> &str {
+        &self.cloud.api_url
+    }
+
+    /// What clients call `OS_AUTH_URL`.
+    pub fn auth_url(&self) -> String {
+        format!("{}/v3", self.cloud.api_url)
+    }
+
+    /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
+    /// state directory brings everything back.
+    pub async fn shutdown(self) {
+        self.cloud.power_off().await;
+        drop(self.closing);
+        let mut listener = self.listener;
+        if tokio::time::timeout(FAREWELL, &mut listener).await.is_err() {
+            listener.abort();
+        }
+        drop((self.cloud, self.going_down));
+        // Connections that outlive the listener hold the cloud; everything acknowledged is
+        // written already.
+        let _ = tokio::time::timeout(FAREWELL, self.writer).await;
+    }
+}
+
+/// A state directory of a newer version is the user's business; the rest is a detail below it.
+fn unreadable(error: StoreError) -> StartError {
+    match error {
+        StoreError::Newer { found } => StartError::Newer { found },
+        StoreError::Record { .. } | StoreError::Database { .. } | StoreError::NotWritten => {
+            StartError::Store(Box::new(error))
+        }
+    }
+}
+
+/// Makes the state directory and keeps others out of it for as long as the file is open.
+fn lock(state_dir: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
+    std::fs::create_dir_all(state_dir).map_err(failed)?;
+    let file = File::create(state_dir.join("fake-cloud.lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StartError::InUse { path: state_dir.to_owned() })
+        }
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
+    let listener = match listen {
+        Listen::Bound(listener) => listener.try_clone().map_err(StartError::Socket)?,
+        Listen::Address(address) => TcpListener::bind(address)
+            .map_err(|source| StartError::Listen { address: *address, source })?,
+    };
+    listener.set_nonblocking(true).map_err(StartError::Socket)?;
+    Ok(listener)
+}
+
+/// What runs servers, and what makes their addresses answer.
+type World = (Arc<dyn Backend>, Arc<dyn Network>);
+
+/// The backend and the network that the settings ask for.
+fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
+    match settings.backend {
+        BackendKind::Inert => Ok((Arc::new(Inert::default()), Arc::new(network::inert::Inert))),
+        BackendKind::Process => {
+            let network = Arc::new(Loopback::new());
+            let place = process::Settings {
+                state_dir: settings.state_dir.join("servers"),
+                init_program: settings.init_program.clone(),
+            };
+            let backend =
+                Process::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
+            Ok((Arc::new(backend), network))
+        }
+    }
+}
+
+/// Makes the configured passwords good at once; their slow hashes follow in the background.
+fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
+    for user in settings.all_users() {
+        let Some((id, known)) =
+            cloud.read().user_named(&user.name).map(|u| (u.id, u.password_hash.clone()))
+        else {
+            continue;
+        };
+        cloud.passwords.remember(id, &user.password);
+        let (password, background) = (user.password.clone(), Arc::clone(cloud));
+        let work = tokio::task::spawn_blocking(move || match known {
+            Some(hash) if passwords::verify(&password, &hash) => None,
+            Some(_) | None => Some(passwords::hash(&password)),
+        });
+        cloud.spawn(async move {
+            let Ok(Some(hash)) = work.await else { return };
+            let set = |model: &mut Model| {
+                let user: Option<&mut User> = model.users.get_mut(id);
+                if let Some(user) = user {
+                    user.password_hash = Some(hash);
+                }
+            };
+            let ((), written) = background.decide(|model, _| set(model));
+            if let Err(error) = written.wait().await {
+                tracing::error!(error = chain(&error), "failed to keep a password");
+            }
+        });
+    }
+}
+
+async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationToken) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "failed to use the listening socket"),
+    };
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "failed to set TCP_NODELAY");
+        }
+    });
+    let served = axum::serve(listener, openstack::router(cloud))
+        .with_graceful_shutdown(closing.cancelled_owned());
+    if let Err(error) = served.into_future().await {
+        tracing::error!(%error, "the listener ended");
+    }
+}

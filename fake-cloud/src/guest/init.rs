@@ -1,0 +1,296 @@
+//! Process 1 of a server: finishes the boot, reaps, and ends everything when told to.
+
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::{self, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
+
+use super::directory::{BOOTED, ServerDirectory};
+use super::order::{Command, Isolation, Order, Report};
+use super::{Failure, channel, launch, plain, root};
+use crate::backends::process::{seccomp, sys};
+
+/// What every Unix system has; the environment of the cloud itself is none of a server's business.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long processes may take to end by themselves at shutdown.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Runs until the server ends; returns the exit code.
+pub(super) fn run(order: &Order, directory: &ServerDirectory, control: &OwnedFd) -> i32 {
+    let mut init = match Init::boot(order, directory, control) {
+        Ok(init) => init,
+        Err((failure, refused)) => {
+            launch::report_failure(control, &failure, refused);
+            return 1;
+        }
+    };
+    let code = i32::from(init.serve().is_err());
+    if order.isolation == Isolation::Plain {
+        plain::end_descendants();
+    }
+    code
+}
+
+/// A boot script that has not ended yet.
+struct Script {
+    name: &'static str,
+    pid: u32,
+}
+
+struct Init<'a> {
+    control: &'a OwnedFd,
+    isolation: Isolation,
+    booted_at: Instant,
+    scripts: Vec<Script>,
+    /// When to stop waiting for processes that were asked to end.
+    deadline: Option<Instant>,
+}
+
+impl<'a> Init<'a> {
+    /// Builds the server's world and starts its scripts.
+    fn boot(
+        order: &Order,
+        directory: &ServerDirectory,
+        control: &'a OwnedFd,
+    ) -> Result<Self, (Failure, bool)> {
+        let booted_at = Instant::now();
+        // The root changes below; this still leads to the server's directory on the machine.
+        let outside = rustix::fs::open(
+            directory.path(),
+            OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|error| (Failure::step("open the server's directory")(error), false))?;
+        let first_boot = !directory.booted().exists();
+        let user_data = if first_boot { std::fs::read(directory.user_data()).ok() } else { None };
+
+        let mut without = match order.isolation {
+            Isolation::Namespaces => root::enter(order, directory)?,
+            Isolation::Plain => {
+                plain::enter(order, directory).map_err(|failure| (failure, false))?
+            }
+        };
+        let _ = rustix::thread::set_name(c"init");
+        let listener = match seccomp::install(order.isolation) {
+            Ok(listener) => Some(listener),
+            Err(error) => {
+                without.push(format!("a localhost of its own (seccomp: {error})"));
+                None
+            }
+        };
+        let mut init = Self {
+            control,
+            isolation: order.isolation,
+            booted_at,
+            scripts: vec![],
+            deadline: None,
+        };
+        init.log(&format!("booting {}", order.hostname));
+        for lack in &without {
+            init.log(&format!("without {lack}"));
+        }
+        if first_boot {
+            // Before the script runs: at most once, even if the power fails meanwhile.
+            rustix::fs::openat(
+                &outside,
+                BOOTED,
+                OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC,
+                Mode::from_raw_mode(0o600),
+            )
+            .map_err(|error| (Failure::step("record the first boot")(error), false))?;
+        }
+        init.start_scripts(order, user_data.as_deref());
+        channel::send(control, &Report::Running { without }, listener.as_ref().map(AsFd::as_fd))
+            .map_err(|error| (Failure::step("report the boot")(error), false))?;
+        Ok(init)
+    }
+
+    fn start_scripts(&mut self, order: &Order, user_data: Option<&[u8]>) {
+        let home = match order.isolation {
+            Isolation::Namespaces => Path::new("/").to_owned(),
+            Isolation::Plain => std::env::current_dir().unwrap_or_default(),
+        };
+        let rc_local = home.join("etc/rc.local");
+        if is_executable(&rc_local) {
+            self.start("rc.local", &rc_local, order, &home);
+        }
+        let Some(user_data) = user_data.filter(|script| !script.is_empty()) else { return };
+        if !user_data.starts_with(b"#!") {
+            self.log("user-data is not a script: kept, not run");
+        }
+        match keep_user_data(&home, user_data) {
+            Ok(script) if user_data.starts_with(b"#!") => {
+                self.start("user-data", &script, order, &home);
+            }
+            Ok(_) => {}
+            Err(error) => self.log(&format!("cannot write user-data: {error}")),
+        }
+    }
+
+    fn start(&mut self, name: &'static str, script: &Path, order: &Order, home: &Path) {
+        let mut command = process::Command::new(script);
+        command
+            .env_clear()
+            .env("PATH", PATH)
+            .env("TERM", "linux")
+            .env("LANG", "C.UTF-8")
+            .env("METADATA_URL", &order.metadata_url)
+            .stdin(Stdio::null());
+        match order.isolation {
+            Isolation::Namespaces => command
+                .env("HOME", "/root")
+                .env("USER", "root")
+                .env("LOGNAME", "root")
+                .env("SHELL", "/bin/sh")
+                .current_dir("/"),
+            Isolation::Plain => plain::environment(&mut command, home),
+        };
+        self.log(&format!("running {name}"));
+        match command.spawn() {
+            Ok(child) => self.scripts.push(Script { name, pid: child.id() }),
+            Err(error) => self.log(&format!("cannot run {name}: {error}")),
+        }
+    }
+
+    /// Waits for whatever happens first, until the server is to end.
+    fn serve(&mut self) -> io::Result<()> {
+        // Only now: the scripts would inherit that the signals are blocked.
+        let signals = sys::signal_descriptor()?;
+        self.reap()?;
+        loop {
+            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+            let (told, signalled) = {
+                let mut waiting = [
+                    PollFd::new(self.control, PollFlags::IN),
+                    PollFd::new(&signals, PollFlags::IN),
+                ];
+                rustix::io::retry_on_intr(|| poll(&mut waiting, timeout.as_ref()))?;
+                (!waiting[0].revents().is_empty(), !waiting[1].revents().is_empty())
+            };
+            if signalled {
+                drain(&signals)?;
+                if self.reap()? == Remaining::Nobody && self.deadline.is_some() {
+                    return Ok(());
+                }
+            }
+            if told {
+                match channel::receive(self.control)? {
+                    // The cloud is gone: its servers go with it.
+                    None => return Ok(()),
+                    Some((command, _)) => self.obey(&command),
+                }
+                if self.deadline.is_some() && self.reap()? == Remaining::Nobody {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: &Command) {
+        match command {
+            Command::Proceed => {}
+            Command::ShutDown => {
+                self.log("shutting down");
+                self.signal_all(Signal::TERM);
+                // A stopped process cannot end by itself.
+                self.signal_all(Signal::CONT);
+                self.deadline = Some(Instant::now() + GRACE);
+            }
+            Command::Pause => self.signal_all(Signal::STOP),
+            Command::Resume => self.signal_all(Signal::CONT),
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        match self.isolation {
+            // Process group 1 as a target means every process but the caller; in the server's own
+            // namespace that is the server's. Nobody there is no failure.
+            Isolation::Namespaces => {
+                let _ = kill_process_group(Pid::INIT, signal);
+            }
+            Isolation::Plain => plain::signal_descendants(signal),
+        }
+    }
+
+    /// Takes leave of every process that ended.
+    fn reap(&mut self) -> io::Result<Remaining> {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(None) => return Ok(Remaining::Some),
+                Err(rustix::io::Errno::CHILD) => return Ok(Remaining::Nobody),
+                Err(error) => return Err(error.into()),
+                Ok(Some((pid, status))) => {
+                    let ended = |script: &Script| script.pid == pid.as_raw_nonzero().get() as u32;
+                    if let Some(index) = self.scripts.iter().position(ended) {
+                        let name = self.scripts.swap_remove(index).name;
+                        self.log(&format!("{name} {}", how_it_ended(status)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A line on the console, as a kernel prints them.
+    fn log(&self, message: &str) {
+        let seconds = self.booted_at.elapsed().as_secs_f64();
+        // A console that nobody reads any more is no reason to end.
+        let _ = writeln!(io::stdout(), "[{seconds:9.3}] server: {message}");
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Remaining {
+    Some,
+    Nobody,
+}
+
+/// Several signals may have become one, so which they were does not matter.
+fn drain(signals: &OwnedFd) -> io::Result<()> {
+    let mut buffer = [0_u8; 1024];
+    match rustix::io::read(signals, &mut buffer) {
+        Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn how_it_ended(status: rustix::process::WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(0), _) => "finished".to_owned(),
+        (Some(code), _) => format!("failed with exit status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Keeps the user-data where cloud-init keeps it; returns the file to run.
+fn keep_user_data(home: &Path, user_data: &[u8]) -> io::Result<std::path::PathBuf> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let instance = home.join("var/lib/cloud/instance");
+    std::fs::create_dir_all(instance.join("scripts"))?;
+    let script = instance.join("scripts/part-001");
+    for (path, mode) in [(&instance.join("user-data.txt"), 0o600), (&script, 0o700)] {
+        let mut options = std::fs::OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(path)?
+            .write_all(user_data)?;
+    }
+    Ok(script)
+}

@@ -1,0 +1,98 @@
+//! The first half of a start: a fresh process moves into new namespaces and forks init there.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::thread::UnshareFlags;
+
+use super::directory::ServerDirectory;
+use super::order::{Command, Isolation, Order, Report};
+use super::{Failure, channel, init};
+use crate::backends::process::sys;
+
+/// Becomes the server; returns the exit code of whichever process this is in the end.
+pub(super) fn run(directory: &ServerDirectory) -> i32 {
+    // Without its channel the process has no cloud, and nobody to tell so.
+    let Ok(control) = take_control() else { return 1 };
+    match launch(directory, &control) {
+        Ok(Launched::Caller) => 0,
+        Ok(Launched::Init(order)) => init::run(&order, directory, &control),
+        Err((failure, refused)) => {
+            report_failure(&control, &failure, refused);
+            1
+        }
+    }
+}
+
+enum Launched {
+    Caller,
+    Init(Box<Order>),
+}
+
+/// Fails with whether the isolation was refused.
+fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (Failure, bool)> {
+    let order = read_order(directory).map_err(|failure| (failure, false))?;
+    // Away from the terminal of whoever started the cloud: its Ctrl-C is not for the servers.
+    // Fails only for the leader of a process group, which is away already.
+    let _ = rustix::process::setsid();
+    // Nor are the habits of that user.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    if order.isolation == Isolation::Namespaces {
+        sys::unshare(NAMESPACES)
+            .map_err(|error| (Failure::step("create namespaces")(error), true))?;
+    }
+    proceed(control).map_err(|failure| (failure, false))?;
+    match sys::clone_sibling() {
+        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(order))),
+        Ok(sys::Clone::Caller(init)) => {
+            channel::send(control, &Report::Forked, Some(init.as_fd()))
+                .map_err(|error| (Failure::step("report the first process")(error), false))?;
+            Ok(Launched::Caller)
+        }
+        Err(error) => Err((Failure::step("fork the first process")(error), true)),
+    }
+}
+
+/// All but the network: servers share this machine's, each with its own loopback address.
+pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
+    .union(UnshareFlags::NEWNS)
+    .union(UnshareFlags::NEWPID)
+    .union(UnshareFlags::NEWUTS)
+    .union(UnshareFlags::NEWIPC);
+
+/// Reports that the namespaces exist and waits for what only the cloud can do from outside.
+pub(super) fn proceed(control: &OwnedFd) -> Result<(), Failure> {
+    channel::send(control, &Report::Unshared, None).map_err(Failure::step("report"))?;
+    match channel::receive(control).map_err(Failure::step("wait for the cloud"))? {
+        Some((Command::Proceed, _)) => Ok(()),
+        _ => {
+            Err(Failure::step("wait for the cloud")(io::Error::from(io::ErrorKind::UnexpectedEof)))
+        }
+    }
+}
+
+/// The control channel comes as standard input, the one descriptor that every way of starting a
+/// process can pass; here it moves to where no child inherits it.
+pub(super) fn take_control() -> io::Result<OwnedFd> {
+    let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    // An older kernel has no such call; then servers may hold open what is not theirs.
+    let _ = sys::close_others(&control);
+    let null = std::fs::File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(control)
+}
+
+fn read_order(directory: &ServerDirectory) -> Result<Order, Failure> {
+    let text = std::fs::read(directory.order()).map_err(Failure::step("read the order"))?;
+    serde_json::from_slice(&text).map_err(Failure::step("read the order"))
+}
+
+pub(super) fn report_failure(control: &OwnedFd, failure: &Failure, refused: bool) {
+    let report = Report::Failed {
+        step: failure.step.clone(),
+        errno: failure.source.raw_os_error().unwrap_or(libc::EIO),
+        refused,
+    };
+    // When the cloud is gone too, nobody is left to tell.
+    let _ = channel::send(control, &report, None);
+}

@@ -1,0 +1,86 @@
+//! What the cloud tells a server's first process, and what that answers.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backends::ImageSource;
+
+/// What to boot; lies in the server's directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) isolation: Isolation,
+    pub(crate) id: uuid::Uuid,
+    pub(crate) hostname: String,
+    pub(crate) image: ImageSource,
+    /// The cloud's copy of this machine's `/etc` and of the shape of its `/var`.
+    pub(crate) base: PathBuf,
+    /// Holds every server's files: never shown in any server.
+    pub(crate) state_dir: PathBuf,
+    pub(crate) fixed_ip: Ipv4Addr,
+    pub(crate) metadata_url: String,
+    pub(crate) authorized_keys: Vec<String>,
+    pub(crate) hosts: Vec<(Ipv4Addr, String)>,
+}
+
+/// How far a server is apart from the machine it runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Isolation {
+    /// Its own namespaces: root directory, processes, host name, users.
+    Namespaces,
+    /// Where namespaces are refused: a private directory and a process tree that ends as a whole.
+    Plain,
+}
+
+/// From the server's processes to the cloud, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Report {
+    /// The process is in its new namespaces and waits for [`Command::Proceed`].
+    Unshared,
+    /// Init exists; its process descriptor comes along.
+    Forked,
+    /// The boot scripts run. The seccomp listener comes along if there is one.
+    Running {
+        /// What the server has to do without, and why.
+        without: Vec<String>,
+    },
+    /// Only of a probe: something was tried; if it was refused, why.
+    Tried { trial: Trial, refused: Option<String> },
+    /// A step failed and the process ends.
+    Failed {
+        step: String,
+        errno: i32,
+        /// The machine refuses the isolation: less of it may work.
+        refused: bool,
+    },
+}
+
+/// What a probe tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Trial {
+    Namespaces,
+    Overlay,
+    Localhost,
+}
+
+impl Trial {
+    pub(crate) const ALL: [Self; 3] = [Self::Namespaces, Self::Overlay, Self::Localhost];
+}
+
+/// From the cloud to the server's processes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Command {
+    /// Users are mapped, limits are set: go on.
+    Proceed,
+    /// End every process, politely at first.
+    ShutDown,
+    /// Stop every process where it is.
+    Pause,
+    /// Let them go on.
+    Resume,
+}

@@ -1,0 +1,31 @@
+//! An IaaS in one process: the real OpenStack API over one model, with servers that really run.
+//!
+//! [`FakeCloud::start`] starts a whole cloud from [`Settings`]; a second start on the same state
+//! directory brings everything back.
+//!
+//! ```text
+//!  openstack/  one dialect of the API ──┐
+//!  metadata    what a server asks      ─┤
+//!                                       ▼
+//!                    cloud/  effects: store, backend, network
+//!                       │  decides with
+//!                       ▼
+//!                    model/  pure state, no dialect, no I/O
+//! ```
+
+pub mod backends;
+pub mod clock;
+mod cloud;
+mod fake_cloud;
+pub mod guest;
+mod metadata;
+pub mod model;
+pub mod network;
+mod openstack;
+mod passwords;
+pub mod settings;
+mod store;
+
+pub use fake_cloud::{FakeCloud, StartError};
+pub use openstack::coverage;
+pub use settings::Settings;

@@ -1,0 +1,294 @@
+//! What servers are made from: flavors, images and key pairs.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::error::{Error, Kind};
+use super::quota::{self, Demand};
+use super::table::Record;
+use super::{Caller, FlavorId, ImageId, KeyPairId, Model, ProjectId, UserId};
+use crate::backends::ImageSource;
+
+/// How large a server is and what it costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flavor {
+    /// Its id.
+    pub id: FlavorId,
+    /// Its name, unique in the cloud.
+    pub name: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub ram_mib: u64,
+    /// Root disk in GiB.
+    pub disk_gib: u64,
+    /// Free-form properties; the price is one of them.
+    pub extra_specs: BTreeMap<String, String>,
+}
+
+/// Who may see an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everyone.
+    Public,
+    /// Everyone who knows its id.
+    Community,
+    /// Its owner, and those it is shared with.
+    Shared,
+    /// Its owner.
+    Private,
+}
+
+/// Where an image is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageStatus {
+    /// It is announced and has no content yet.
+    Queued,
+    /// Its content is being received.
+    Saving,
+    /// Servers can be made from it.
+    Active,
+}
+
+/// What a server's disk is made from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whose it is.
+    pub owner: ProjectId,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// Where it is in its life.
+    pub status: ImageStatus,
+    /// The format of its content.
+    pub disk_format: Option<String>,
+    /// What its content is wrapped in.
+    pub container_format: Option<String>,
+    /// Memory in MiB that a server of it needs.
+    pub min_ram: u64,
+    /// Disk in GiB that a server of it needs.
+    pub min_disk: u64,
+    /// Whether it may not be deleted.
+    pub protected: bool,
+    /// Whether lists leave it out.
+    pub hidden: bool,
+    /// Bytes of its content.
+    pub size: Option<u64>,
+    /// MD5 of its content, for clients that still want it.
+    pub md5: Option<String>,
+    /// SHA-512 of its content.
+    pub sha512: Option<String>,
+    /// Free-form properties.
+    pub properties: BTreeMap<String, String>,
+    /// Free-form labels.
+    pub tags: Vec<String>,
+    /// What a backend makes of it.
+    pub source: ImageSource,
+    /// When it was announced.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated: OffsetDateTime,
+}
+
+/// A public key under a name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyPair {
+    /// Its id.
+    pub id: KeyPairId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its name, unique among the user's.
+    pub name: String,
+    /// The public key, as in `authorized_keys`.
+    pub public_key: String,
+    /// MD5 of the key, as `ssh-keygen -E md5` shows it.
+    pub fingerprint: String,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+}
+
+impl Image {
+    /// Whether this caller may see it and make servers from it.
+    pub fn visible_to(&self, caller: &Caller) -> bool {
+        match self.visibility {
+            Visibility::Public | Visibility::Community => true,
+            Visibility::Shared | Visibility::Private => {
+                caller.is_admin || caller.project_id == Some(self.owner)
+            }
+        }
+    }
+
+    /// Whether this caller may change it.
+    pub fn writable_by(&self, caller: &Caller) -> bool {
+        caller.is_admin || caller.project_id == Some(self.owner)
+    }
+}
+
+impl Model {
+    /// A flavor that exists.
+    pub fn flavor(&self, id: &str) -> Result<&Flavor, Error> {
+        let found = id.parse().ok().and_then(|id| self.flavors.get(id));
+        found.ok_or_else(|| Error::not_found(Kind::Flavor, id))
+    }
+
+    /// An image that the caller may see.
+    pub fn image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
+        let found = id.parse().ok().and_then(|id| self.images.get(id));
+        found
+            .filter(|image| image.visible_to(caller))
+            .ok_or_else(|| Error::not_found(Kind::Image, id))
+    }
+
+    /// An image that the caller may change.
+    pub fn image_to_change(&mut self, caller: &Caller, id: &str) -> Result<&mut Image, Error> {
+        let image = self.image(caller, id)?;
+        if !image.writable_by(caller) {
+            return Err(Error::Forbidden(format!(
+                "You are not authorized to complete this action on image {id}."
+            )));
+        }
+        let id = image.id;
+        self.images.get_mut(id).ok_or_else(|| Error::not_found(Kind::Image, id))
+    }
+
+    /// Images whose content was being received when the cloud went away wait for it again.
+    pub(super) fn requeue_cut_uploads(&mut self) {
+        let cut = self.images.iter().filter(|image| image.status == ImageStatus::Saving);
+        for id in cut.map(|image| image.id).collect::<Vec<_>>() {
+            if let Some(image) = self.images.get_mut(id) {
+                image.status = ImageStatus::Queued;
+            }
+        }
+    }
+
+    /// Removes an image; servers made from it keep their disks.
+    pub fn delete_image(&mut self, caller: &Caller, id: &str) -> Result<ImageId, Error> {
+        let image = self.image_to_change(caller, id)?;
+        if image.protected {
+            return Err(Error::Forbidden(format!(
+                "Image {id} is protected and cannot be deleted."
+            )));
+        }
+        let id = image.id;
+        self.images.remove(id);
+        Ok(id)
+    }
+
+    /// The user's key pair with this name.
+    pub fn key_pair(&self, user: UserId, name: &str) -> Result<&KeyPair, Error> {
+        self.key_pairs
+            .iter()
+            .find(|key| key.user_id == user && key.name == name)
+            .ok_or_else(|| Error::not_found(Kind::KeyPair, name))
+    }
+
+    /// Adds a key pair.
+    pub fn create_key_pair(
+        &mut self,
+        caller: &Caller,
+        name: &str,
+        public_key: &str,
+        now: OffsetDateTime,
+    ) -> Result<KeyPair, Error> {
+        let user_id = caller.user_id;
+        if self.key_pair(user_id, name).is_ok() {
+            return Err(Error::Conflict(format!("Key pair '{name}' already exists.")));
+        }
+        let fingerprint = fingerprint(public_key).ok_or_else(|| {
+            Error::Invalid("Keypair data is invalid: failed to generate fingerprint".to_owned())
+        })?;
+        let quotas = caller.project_id.map_or(self.default_quotas, |id| self.quotas(id));
+        let used = self.key_pairs.iter().filter(|key| key.user_id == user_id).count() as u64;
+        let limit = quotas.key_pairs;
+        quota::check(&[Demand { resource: "key_pairs", used, requested: 1, limit }])?;
+        let key = KeyPair {
+            id: KeyPairId::random(),
+            user_id,
+            name: name.to_owned(),
+            public_key: public_key.to_owned(),
+            fingerprint,
+            created: now,
+        };
+        self.key_pairs.insert(key.clone());
+        Ok(key)
+    }
+
+    /// Removes the user's key pair with this name.
+    pub fn delete_key_pair(&mut self, user: UserId, name: &str) -> Result<(), Error> {
+        let id = self.key_pair(user, name)?.id;
+        self.key_pairs.remove(id);
+        Ok(())
+    }
+}
+
+/// MD5 of the key's binary form in hexadecimal, nothing when the text is not a public key.
+fn fingerprint(public_key: &str) -> Option<String> {
+    let mut words = public_key.split_whitespace();
+    let algorithm = words.next()?;
+    let blob = STANDARD.decode(words.next()?).ok()?;
+    // The blob begins with the name of its algorithm, so that a cut or mixed-up key is noticed.
+    let (length, rest) = blob.split_first_chunk::<4>()?;
+    let name = rest.get(..u32::from_be_bytes(*length) as usize)?;
+    (name == algorithm.as_bytes()).then(|| {
+        let digest = Md5::digest(&blob);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    })
+}
+
+impl Record for Flavor {
+    const KIND: &'static str = "flavor";
+    type Id = FlavorId;
+    fn id(&self) -> FlavorId {
+        self.id
+    }
+}
+
+impl Record for Image {
+    const KIND: &'static str = "image";
+    type Id = ImageId;
+    fn id(&self) -> ImageId {
+        self.id
+    }
+}
+
+impl Record for KeyPair {
+    const KIND: &'static str = "key_pair";
+    type Id = KeyPairId;
+    fn id(&self) -> KeyPairId {
+        self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2lbJHdHRC9x7SSRsg8ETEWjNKgxVaGekc9/N0TFJ2q me@here";
+
+    #[test]
+    fn the_fingerprint_is_the_one_that_ssh_keygen_shows() {
+        let expected = "38:1a:90:49:38:2e:11:2c:56:51:b9:fb:29:42:35:08";
+        assert_eq!(fingerprint(KEY).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_not_a_public_key_has_no_fingerprint() {
+        for text in ["", "ssh-ed25519", "ssh-rsa notbase64!", &KEY.replace("ed25519 ", "rsa ")] {
+            assert_eq!(fingerprint(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! New servers: what must be true before there are any, and what they are at first.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Error, Kind};
+use super::life::{State, Task};
+use super::network::NewPort;
+use super::quota::{self, Demand};
+use super::security::DEFAULT_GROUP;
+use super::server::{Fault, NewServers, Plug, Server, host_name};
+use super::{
+    Caller, Flavor, Image, ImageStatus, Model, NetworkId, PortId, ProjectId, SecurityGroupId,
+    ServerId,
+};
+
+/// The largest user-data that is taken, in its base64 form.
+const USER_DATA_MAX: usize = 65_535;
+
+impl Model {
+    /// Records new servers, each with a port of its own; all of them or none.
+    pub fn create_servers(
+        &mut self,
+        caller: &Caller,
+        project: ProjectId,
+        wanted: &NewServers,
+        now: OffsetDateTime,
+    ) -> Result<Vec<ServerId>, Error> {
+        let image = self.bootable_image(caller, &wanted.image)?.clone();
+        let flavor = self
+            .flavor(&wanted.flavor)
+            .map_err(|_| Error::Invalid(format!("Flavor {} could not be found.", wanted.flavor)))?
+            .clone();
+        check_fit(&flavor, &image)?;
+        check_user_data(wanted.user_data.as_deref())?;
+        let key = match &wanted.key_name {
+            Some(name) => Some(
+                self.key_pair(caller.user_id, name)
+                    .map_err(|_| Error::Invalid("Invalid key_name provided.".to_owned()))?,
+            ),
+            None => None,
+        };
+        let key = key.map(|key| (key.name.clone(), key.public_key.clone()));
+        let groups = self.groups_for(project, &wanted.security_groups)?;
+        let metadata = wanted.metadata.len() as u64;
+        let limit = self.quotas(project).metadata_items;
+        quota::check(&[Demand {
+            resource: "metadata_items",
+            used: 0,
+            requested: metadata,
+            limit,
+        }])?;
+        let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
+        let plug = self.check_plug(caller, project, wanted.plug, count)?;
+
+        let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
+        let mut ids = Vec::new();
+        for index in 0..count {
+            let id = ServerId::random();
+            let name = match wanted.max_count {
+                1 => wanted.name.clone(),
+                _ => format!("{}-{}", wanted.name, index + 1),
+            };
+            let (port_id, fault) = match self.plug_in(id, project, plug, &groups, now) {
+                Ok(port) => (Some(port), None),
+                Err(Error::NoAddress(network)) => (None, Some(no_address(network, now))),
+                Err(error) => return Err(error),
+            };
+            let failed = fault.is_some();
+            let mut server = Server {
+                id,
+                project_id: project,
+                user_id: caller.user_id,
+                hostname: host_name(wanted.hostname.as_deref().unwrap_or(&name)),
+                name,
+                description: wanted.description.clone(),
+                flavor: flavor.clone(),
+                image_id: image.id,
+                image_source: image.source.clone(),
+                key: key.clone(),
+                user_data: wanted.user_data.clone(),
+                metadata: wanted.metadata.clone(),
+                tags: wanted.tags.clone(),
+                security_groups: groups.clone(),
+                port_id,
+                reservation_id: reservation_id.clone(),
+                launch_index: index,
+                number: self.servers.iter().next_back().map_or(1, |last| last.number + 1),
+                metadata_token: Uuid::new_v4().simple().to_string(),
+                locked: false,
+                state: if failed { State::Error } else { State::Building },
+                task: (!failed).then_some(Task::Spawning),
+                fault,
+                events: Vec::new(),
+                created: now,
+                updated: now,
+                launched: None,
+            };
+            server.begin("create", &wanted.request_id, caller.user_id, now);
+            self.servers.insert(server);
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
+    fn bootable_image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
+        let missing = |_| Error::Invalid("Can not find requested image".to_owned());
+        let image = self.image(caller, id).map_err(missing)?;
+        match image.status {
+            ImageStatus::Active => Ok(image),
+            ImageStatus::Queued | ImageStatus::Saving => {
+                Err(Error::Invalid(format!("Image {id} is not active.")))
+            }
+        }
+    }
+
+    fn groups_for(
+        &self,
+        project: ProjectId,
+        names: &[String],
+    ) -> Result<Vec<SecurityGroupId>, Error> {
+        if names.is_empty() {
+            let default = self.find_security_group(project, DEFAULT_GROUP);
+            return Ok(default.map(|group| group.id).into_iter().collect());
+        }
+        let missing = |name: &String| {
+            Error::Invalid(format!("Security group {name} not found for project {project}."))
+        };
+        let find = |name: &String| {
+            self.find_security_group(project, name).map(|group| group.id).map_err(|_| missing(name))
+        };
+        names.iter().map(find).collect()
+    }
+
+    /// Makes sure that plugging in can fail for want of a free address only.
+    fn check_plug(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        plug: Plug,
+        count: u32,
+    ) -> Result<Plug, Error> {
+        match plug {
+            Plug::Auto => {
+                self.check_ports(project, u64::from(count))?;
+                self.private_network()
+                    .map(|network| Plug::Network(network.id, None))
+                    .ok_or_else(|| Error::Conflict("No network to plug the server into".to_owned()))
+            }
+            Plug::Network(id, address) => {
+                let missing = || Error::Invalid(format!("Network {id} could not be found."));
+                let network = self.networks.get(id).ok_or_else(missing)?;
+                if network.external {
+                    return Err(Error::Forbidden(format!(
+                        "It is not allowed to create an interface on external network {id}"
+                    )));
+                }
+                self.check_ports(project, u64::from(count))?;
+                if address.is_some() {
+                    check_single(count, "fixed IP")?;
+                    self.free_address(id, address)?;
+                }
+                Ok(plug)
+            }
+            Plug::Port(id) => {
+                let port = self
+                    .port(caller, &id.to_string())
+                    .map_err(|_| Error::Invalid(format!("Port id {id} could not be found.")))?;
+                if port.server_id.is_some() {
+                    return Err(Error::Conflict(format!("Port {id} is still in use.")));
+                }
+                check_single(count, "configured port ID")?;
+                Ok(plug)
+            }
+        }
+    }
+
+    /// How many servers of the flavor the quota allows, at least `min`.
+    fn affordable(
+        &self,
+        project: ProjectId,
+        flavor: &Flavor,
+        min: u32,
+        max: u32,
+    ) -> Result<u32, Error> {
+        let (quotas, usage) = (self.quotas(project), self.usage(project));
+        let demand = |resource, used, requested, limit| Demand { resource, used, requested, limit };
+        let fits = |count: u32| {
+            let count = u64::from(count);
+            quota::check(&[
+                demand("cores", usage.cores, count * u64::from(flavor.vcpus), quotas.cores),
+                demand("instances", usage.instances, count, quotas.instances),
+                demand("ram", usage.ram, count * flavor.ram_mib, quotas.ram),
+            ])
+        };
+        match fits(max) {
+            Ok(()) => Ok(max),
+            Err(refusal) => (min..max).rev().find(|count| fits(*count).is_ok()).ok_or(refusal),
+        }
+    }
+
+    fn plug_in(
+        &mut self,
+        server: ServerId,
+        project: ProjectId,
+        plug: Plug,
+        groups: &[SecurityGroupId],
+        now: OffsetDateTime,
+    ) -> Result<PortId, Error> {
+        let id = match plug {
+            Plug::Port(id) => id,
+            Plug::Auto => return Err(Error::Conflict("no network was chosen".to_owned())),
+            Plug::Network(network_id, address) => {
+                let port = NewPort {
+                    name: String::new(),
+                    project_id: project,
+                    network_id,
+                    address,
+                    security_groups: groups.to_vec(),
+                };
+                self.create_port(port, now)?
+            }
+        };
+        let port = self.ports.get_mut(id).ok_or_else(|| Error::not_found(Kind::Port, id))?;
+        port.server_id = Some(server);
+        port.updated = now;
+        Ok(id)
+    }
+}
+
+fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), Error> {
+    if flavor.ram_mib < image.min_ram {
+        return Err(Error::Invalid("Flavor's memory is too small for requested image.".to_owned()));
+    }
+    if flavor.disk_gib < image.min_disk {
+        return Err(Error::Invalid(
+            "Flavor's disk is smaller than the minimum size specified in image metadata."
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses to give several servers what only one can have.
+fn check_single(count: u32, what: &str) -> Result<(), Error> {
+    if count == 1 {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("Unable to launch multiple instances with a single {what}.")))
+}
+
+fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
+    let Some(user_data) = user_data else { return Ok(()) };
+    if user_data.len() > USER_DATA_MAX {
+        return Err(Error::Invalid(format!(
+            "Invalid input for field/attribute user_data. Value is longer than {USER_DATA_MAX} \
+             characters."
+        )));
+    }
+    STANDARD.decode(user_data).map(drop).map_err(|_| {
+        Error::Invalid(
+            "Invalid input for field/attribute user_data. Value is not valid base64.".to_owned(),
+        )
+    })
+}
+
+fn no_address(network: NetworkId, now: OffsetDateTime) -> Fault {
+    Fault {
+        message: format!("No fixed IP addresses available for network: {network}"),
+        created: now,
+    }
+}

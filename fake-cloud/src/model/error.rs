@@ -1,0 +1,105 @@
+//! Why the model refuses: one list for all dialects, each of which says it in its own words.
+
+use super::life::Refusal;
+
+/// A refusal of the model, free of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or the caller may not see it.
+    #[error("{kind} {id} could not be found")]
+    NotFound {
+        /// What was looked for.
+        kind: Kind,
+        /// Its id or name as it was given.
+        id: String,
+    },
+    /// The request cannot be meant as it was sent.
+    #[error("{0}")]
+    Invalid(String),
+    /// The thing is in a state in which this cannot be done.
+    #[error("{0}")]
+    Conflict(String),
+    /// The thing exists and this caller may not do this with it.
+    #[error("{0}")]
+    Forbidden(String),
+    /// A server is in a state that forbids the request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The project has used up what it was given.
+    #[error("quota exceeded for {}", .0.iter().map(|over| over.resource).collect::<Vec<_>>().join(", "))]
+    OverQuota(Vec<Over>),
+    /// The network has no address left to give.
+    #[error("no more addresses on network {0}")]
+    NoAddress(super::NetworkId),
+}
+
+/// One quota that would be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// The resource, by the name the API gives its quota.
+    pub resource: &'static str,
+    /// How much was asked for.
+    pub requested: u64,
+    /// How much is in use.
+    pub used: u64,
+    /// How much may be in use.
+    pub limit: u64,
+}
+
+/// The kinds of things that can be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A project.
+    Project,
+    /// A user.
+    User,
+    /// A token.
+    Token,
+    /// A flavor.
+    Flavor,
+    /// An image.
+    Image,
+    /// A key pair.
+    KeyPair,
+    /// A network.
+    Network,
+    /// A subnet.
+    Subnet,
+    /// A port.
+    Port,
+    /// A floating IP.
+    FloatingIp,
+    /// A security group.
+    SecurityGroup,
+    /// A rule of a security group.
+    SecurityGroupRule,
+    /// A server.
+    Server,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Token => "token",
+            Self::Flavor => "flavor",
+            Self::Image => "image",
+            Self::KeyPair => "key pair",
+            Self::Network => "network",
+            Self::Subnet => "subnet",
+            Self::Port => "port",
+            Self::FloatingIp => "floating IP",
+            Self::SecurityGroup => "security group",
+            Self::SecurityGroupRule => "security group rule",
+            Self::Server => "server",
+        })
+    }
+}
+
+impl Error {
+    /// Something that could not be found.
+    pub fn not_found(kind: Kind, id: impl ToString) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the cloud knows and decides: API-neutral, in memory, free of I/O.
+//!
+//! Every decision is a method that checks first and then changes: a refused one leaves the model
+//! as it was. What has changed is collected by [`Model::take_changes`] for the store.
+
+pub mod address;
+mod catalogue;
+mod creation;
+pub mod error;
+mod floating_ip;
+mod identity;
+mod ids;
+pub mod life;
+mod network;
+pub mod quota;
+pub mod security;
+mod seed;
+mod server;
+mod servers;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
+pub use error::Error;
+pub use floating_ip::{FloatingIp, NewFloatingIp};
+pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
+pub use ids::*;
+pub use network::{Network, NewPort, Port, Subnet};
+pub use security::{SecurityGroup, SecurityGroupRule};
+pub use server::{Event, NewServers, Plug, Server, host_name};
+pub use table::{Change, Record, Table};
+
+use quota::Quotas;
+
+/// The one machine of this cloud, as the API names it.
+pub const HOST: &str = "fake-cloud";
+
+/// The zone that this machine is in.
+pub const ZONE: &str = "nova";
+
+/// Declares the model as one table a line, and what must be done for every table.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident: $record:ty,)*) => {
+        /// Everything the cloud knows.
+        #[derive(Debug, Default)]
+        pub struct Model {
+            $($(#[$doc])* pub $name: Table<$record>,)*
+            /// The quotas of projects that have none of their own.
+            pub default_quotas: Quotas,
+            /// Grows with every change.
+            pub revision: u64,
+        }
+
+        impl Model {
+            /// Takes what has changed since the last call.
+            pub fn take_changes(&mut self) -> Vec<Change> {
+                let mut changes = Vec::new();
+                $(self.$name.take_changes(&mut changes);)*
+                changes
+            }
+
+            /// Puts back a record from the store; `false` when its kind is not known.
+            pub fn restore(
+                &mut self,
+                kind: &str,
+                sequence: u64,
+                content: &str,
+            ) -> serde_json::Result<bool> {
+                match kind {
+                    $(<$record as Record>::KIND => self.$name.restore(sequence, content)?,)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+
+tables! {
+    /// Projects.
+    projects: Project,
+    /// Users.
+    users: User,
+    /// Roles.
+    roles: Role,
+    /// Tokens, in the order of their ends.
+    tokens: Token,
+    /// Flavors.
+    flavors: Flavor,
+    /// Images.
+    images: Image,
+    /// Key pairs.
+    key_pairs: KeyPair,
+    /// Networks.
+    networks: Network,
+    /// Subnets.
+    subnets: Subnet,
+    /// Ports.
+    ports: Port,
+    /// Floating IPs.
+    floating_ips: FloatingIp,
+    /// Security groups.
+    security_groups: SecurityGroup,
+    /// Rules of security groups.
+    security_group_rules: SecurityGroupRule,
+    /// Servers.
+    servers: Server,
+}

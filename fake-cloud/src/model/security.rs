@@ -1,0 +1,317 @@
+//! Security groups and their rules: kept for the network that enforces them.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::error::{Error, Kind};
+use super::quota::{self, Demand};
+use super::table::Record;
+use super::{Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId};
+
+/// The group that every project has and that guards servers for which none is named.
+pub const DEFAULT_GROUP: &str = "default";
+
+/// A set of rules.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    /// Its id.
+    pub id: SecurityGroupId,
+    /// Whose it is.
+    pub project_id: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// What its owner says of it.
+    pub description: String,
+    /// How often it has changed.
+    pub revision: u64,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated: OffsetDateTime,
+}
+
+/// Which way the traffic of a rule goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// To the server.
+    Ingress,
+    /// From the server.
+    Egress,
+}
+
+/// Which internet protocol a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EtherType {
+    /// Version 4.
+    IPv4,
+    /// Version 6.
+    IPv6,
+}
+
+/// What a rule lets pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Which way.
+    pub direction: Direction,
+    /// Which internet protocol.
+    pub ethertype: EtherType,
+    /// Which transport protocol, any when not given.
+    pub protocol: Option<String>,
+    /// The lowest port, or the ICMP type.
+    pub port_range_min: Option<u16>,
+    /// The highest port, or the ICMP code.
+    pub port_range_max: Option<u16>,
+    /// From or to which block of addresses.
+    pub remote_ip_prefix: Option<String>,
+    /// From or to members of which group.
+    pub remote_group_id: Option<SecurityGroupId>,
+}
+
+/// A rule of a security group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecurityGroupRule {
+    /// Its id.
+    pub id: SecurityGroupRuleId,
+    /// The group it belongs to.
+    pub group_id: SecurityGroupId,
+    /// Whose it is.
+    pub project_id: ProjectId,
+    /// What its owner says of it.
+    pub description: String,
+    /// What it lets pass.
+    pub filter: Filter,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+}
+
+impl Filter {
+    /// Lets everything pass in a direction.
+    fn all(direction: Direction, ethertype: EtherType) -> Self {
+        Self {
+            direction,
+            ethertype,
+            protocol: None,
+            port_range_min: None,
+            port_range_max: None,
+            remote_ip_prefix: None,
+            remote_group_id: None,
+        }
+    }
+
+    /// Refuses what no packet can match.
+    fn check(&self) -> Result<(), Error> {
+        let transport = matches!(self.protocol.as_deref(), Some("tcp" | "udp" | "6" | "17"));
+        match (self.port_range_min, self.port_range_max) {
+            (Some(_), _) | (_, Some(_)) if self.protocol.is_none() => {
+                Err(Error::Invalid("Must also specify protocol if port range is given.".to_owned()))
+            }
+            (Some(min), Some(max)) if transport && min > max => Err(Error::Invalid(
+                "For TCP/UDP protocols, port_range_min must be <= port_range_max".to_owned(),
+            )),
+            _ if self.remote_ip_prefix.is_some() && self.remote_group_id.is_some() => {
+                Err(Error::Invalid(
+                    "Only remote_ip_prefix or remote_group_id may be provided.".to_owned(),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Model {
+    /// A security group that the caller may see.
+    pub fn security_group(&self, caller: &Caller, id: &str) -> Result<&SecurityGroup, Error> {
+        let found = id.parse().ok().and_then(|id| self.security_groups.get(id));
+        found
+            .filter(|group| caller.sees(group.project_id))
+            .ok_or_else(|| Error::not_found(Kind::SecurityGroup, id))
+    }
+
+    /// A rule that the caller may see.
+    pub fn security_group_rule(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<&SecurityGroupRule, Error> {
+        let found = id.parse().ok().and_then(|id| self.security_group_rules.get(id));
+        found
+            .filter(|rule| caller.sees(rule.project_id))
+            .ok_or_else(|| Error::not_found(Kind::SecurityGroupRule, id))
+    }
+
+    /// The project's group with this name or id.
+    pub fn find_security_group(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<&SecurityGroup, Error> {
+        let id = name.parse().ok();
+        self.security_groups
+            .iter()
+            .find(|group| {
+                group.project_id == project && (group.name == name || Some(group.id) == id)
+            })
+            .ok_or_else(|| Error::not_found(Kind::SecurityGroup, name))
+    }
+
+    /// The rules of a group.
+    pub fn rules_of(&self, group: SecurityGroupId) -> impl Iterator<Item = &SecurityGroupRule> {
+        self.security_group_rules.iter().filter(move |rule| rule.group_id == group)
+    }
+
+    /// Makes a group that lets everything out and nothing in.
+    pub fn create_security_group(
+        &mut self,
+        project: ProjectId,
+        name: &str,
+        description: &str,
+        now: OffsetDateTime,
+    ) -> Result<SecurityGroupId, Error> {
+        if name == DEFAULT_GROUP && self.find_security_group(project, name).is_ok() {
+            return Err(Error::Conflict("Default security group already exists.".to_owned()));
+        }
+        let used = self.security_groups_used(project);
+        let limit = self.quotas(project).security_groups;
+        quota::check(&[Demand { resource: "security_group", used, requested: 1, limit }])?;
+        let id = SecurityGroupId::random();
+        self.security_groups.insert(SecurityGroup {
+            id,
+            project_id: project,
+            name: name.to_owned(),
+            description: description.to_owned(),
+            revision: 1,
+            created: now,
+            updated: now,
+        });
+        for ethertype in [EtherType::IPv4, EtherType::IPv6] {
+            self.add_rule(
+                id,
+                project,
+                Filter::all(Direction::Egress, ethertype),
+                String::new(),
+                now,
+            );
+        }
+        Ok(id)
+    }
+
+    /// Makes the group that every project has: its members reach each other.
+    pub fn create_default_group(&mut self, project: ProjectId, now: OffsetDateTime) {
+        let description = "Default security group";
+        let Ok(id) = self.create_security_group(project, DEFAULT_GROUP, description, now) else {
+            return;
+        };
+        for ethertype in [EtherType::IPv4, EtherType::IPv6] {
+            let mut filter = Filter::all(Direction::Ingress, ethertype);
+            filter.remote_group_id = Some(id);
+            self.add_rule(id, project, filter, String::new(), now);
+        }
+    }
+
+    /// Removes a group that no port uses.
+    pub fn delete_security_group(&mut self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let group = self.security_group(caller, id)?;
+        if group.name == DEFAULT_GROUP && !caller.is_admin {
+            return Err(Error::Conflict(
+                "Insufficient rights for removing default security group.".to_owned(),
+            ));
+        }
+        let group = group.id;
+        if self.ports.iter().any(|port| port.security_groups.contains(&group)) {
+            return Err(Error::Conflict(format!("Security Group {group} in use.")));
+        }
+        let rules: Vec<SecurityGroupRuleId> = self.rules_of(group).map(|rule| rule.id).collect();
+        for rule in rules {
+            self.security_group_rules.remove(rule);
+        }
+        self.security_groups.remove(group);
+        Ok(())
+    }
+
+    /// Adds a rule to a group.
+    pub fn create_rule(
+        &mut self,
+        caller: &Caller,
+        group: &str,
+        filter: Filter,
+        description: String,
+        now: OffsetDateTime,
+    ) -> Result<SecurityGroupRuleId, Error> {
+        filter.check()?;
+        let group = self.security_group(caller, group)?;
+        let (group, project) = (group.id, group.project_id);
+        if let Some(twin) = self.rules_of(group).find(|rule| rule.filter == filter) {
+            return Err(Error::Conflict(format!(
+                "Security group rule already exists. Rule id is {}.",
+                twin.id
+            )));
+        }
+        let rules = self.security_group_rules.iter();
+        let used = rules.filter(|rule| rule.project_id == project).count() as u64;
+        let limit = self.quotas(project).security_group_rules;
+        quota::check(&[Demand { resource: "security_group_rule", used, requested: 1, limit }])?;
+        self.touch_group(group, now);
+        Ok(self.add_rule(group, project, filter, description, now))
+    }
+
+    /// Removes a rule from its group.
+    pub fn delete_rule(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let rule = self.security_group_rule(caller, id)?;
+        let (rule, group) = (rule.id, rule.group_id);
+        self.security_group_rules.remove(rule);
+        self.touch_group(group, now);
+        Ok(())
+    }
+
+    fn add_rule(
+        &mut self,
+        group_id: SecurityGroupId,
+        project_id: ProjectId,
+        filter: Filter,
+        description: String,
+        now: OffsetDateTime,
+    ) -> SecurityGroupRuleId {
+        let id = SecurityGroupRuleId::random();
+        self.security_group_rules.insert(SecurityGroupRule {
+            id,
+            group_id,
+            project_id,
+            description,
+            filter,
+            created: now,
+        });
+        id
+    }
+
+    fn touch_group(&mut self, group: SecurityGroupId, now: OffsetDateTime) {
+        if let Some(group) = self.security_groups.get_mut(group) {
+            group.revision += 1;
+            group.updated = now;
+        }
+    }
+}
+
+impl Record for SecurityGroup {
+    const KIND: &'static str = "security_group";
+    type Id = SecurityGroupId;
+    fn id(&self) -> SecurityGroupId {
+        self.id
+    }
+}
+
+impl Record for SecurityGroupRule {
+    const KIND: &'static str = "security_group_rule";
+    type Id = SecurityGroupRuleId;
+    fn id(&self) -> SecurityGroupRuleId {
+        self.id
+    }
+}

@@ -1,0 +1,240 @@
+//! A server's record.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::life::{State, Task};
+use super::table::Record;
+use super::{Flavor, ImageId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId, UserId};
+use crate::backends::ImageSource;
+
+/// How many events of a server are remembered: the latest.
+const EVENTS_MAX: usize = 100;
+
+/// A server: what was asked for, and how it is now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// Whose quota it counts against.
+    pub project_id: ProjectId,
+    /// Who made it.
+    pub user_id: UserId,
+    /// Its name; several servers may share one.
+    pub name: String,
+    /// Its name in its own eyes.
+    pub hostname: String,
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// How large it is, as the flavor was when the server was made.
+    pub flavor: Flavor,
+    /// The image it was made from.
+    pub image_id: ImageId,
+    /// What the image was when the server was made.
+    pub image_source: ImageSource,
+    /// The key pair, and its public key when the server was made.
+    pub key: Option<(String, String)>,
+    /// User-data in base64, as it was given.
+    pub user_data: Option<String>,
+    /// Free-form properties.
+    pub metadata: BTreeMap<String, String>,
+    /// Free-form labels.
+    pub tags: Vec<String>,
+    /// The security groups it was asked to have.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// Where it is plugged in; nothing when there was no address for it.
+    pub port_id: Option<PortId>,
+    /// Names all servers of one request.
+    pub reservation_id: String,
+    /// Its number among the servers of its request.
+    pub launch_index: u32,
+    /// Its number in the cloud.
+    pub number: u64,
+    /// Opens its part of the metadata service, and no other's.
+    pub metadata_token: String,
+    /// Whether its owner has locked it.
+    pub locked: bool,
+    /// What it is.
+    pub state: State,
+    /// What is being done to it.
+    pub task: Option<Task>,
+    /// Why it is in error.
+    pub fault: Option<Fault>,
+    /// What was done to it so far.
+    pub events: Vec<Event>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated: OffsetDateTime,
+    /// When it first ran.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub launched: Option<OffsetDateTime>,
+}
+
+/// Why a server is in error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What failed, and why.
+    pub message: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+}
+
+/// Something that was done to a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What was done, as the API names it.
+    pub action: String,
+    /// The request that asked for it.
+    pub request_id: String,
+    /// Who asked.
+    pub user_id: UserId,
+    /// Why it failed.
+    pub message: Option<String>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated: OffsetDateTime,
+}
+
+/// What is wanted of new servers.
+#[derive(Debug, Clone, Default)]
+pub struct NewServers {
+    /// Their name; numbered when there are several.
+    pub name: String,
+    /// What they call themselves, made from the name when not given.
+    pub hostname: Option<String>,
+    /// What their owner says of them.
+    pub description: Option<String>,
+    /// The id of their flavor.
+    pub flavor: String,
+    /// The id of their image.
+    pub image: String,
+    /// The name of the key pair whose key opens them.
+    pub key_name: Option<String>,
+    /// User-data in base64.
+    pub user_data: Option<String>,
+    /// Free-form properties.
+    pub metadata: BTreeMap<String, String>,
+    /// Free-form labels.
+    pub tags: Vec<String>,
+    /// Names or ids of security groups, the default one when empty.
+    pub security_groups: Vec<String>,
+    /// Where to plug them in.
+    pub plug: Plug,
+    /// How many there must be at least.
+    pub min_count: u32,
+    /// How many there should be.
+    pub max_count: u32,
+    /// The request, for the servers' events.
+    pub request_id: String,
+}
+
+/// Where a new server is plugged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plug {
+    /// Into the private network.
+    #[default]
+    Auto,
+    /// Into this network, at this address if given.
+    Network(NetworkId, Option<std::net::Ipv4Addr>),
+    /// Into this port.
+    Port(PortId),
+}
+
+impl Server {
+    /// The value of the API's `status`, which tells state and task in one word.
+    pub fn status(&self) -> &'static str {
+        match (self.state, self.task) {
+            (State::Building, _) => "BUILD",
+            (State::Active, Some(Task::SoftReboot)) => "REBOOT",
+            (State::Active, Some(Task::HardReboot | Task::Resuming)) => "HARD_REBOOT",
+            (State::Active, _) => "ACTIVE",
+            (State::Paused, _) => "PAUSED",
+            (State::Stopped, _) => "SHUTOFF",
+            (State::Error, _) => "ERROR",
+        }
+    }
+
+    /// The value of the API's `power_state`.
+    pub fn power_state(&self) -> u8 {
+        match self.state {
+            State::Building | State::Error => 0,
+            State::Active => 1,
+            State::Paused => 3,
+            State::Stopped => 4,
+        }
+    }
+
+    /// Notes that something begins to be done to it.
+    pub(super) fn begin(
+        &mut self,
+        action: &str,
+        request_id: &str,
+        user: UserId,
+        now: OffsetDateTime,
+    ) {
+        self.updated = now;
+        if self.events.len() == EVENTS_MAX {
+            self.events.remove(0);
+        }
+        self.events.push(Event {
+            action: action.to_owned(),
+            request_id: request_id.to_owned(),
+            user_id: user,
+            message: None,
+            started: now,
+            updated: now,
+        });
+    }
+}
+
+/// A name that a host can have, made from a server's name as Nova makes it.
+pub fn host_name(name: &str) -> String {
+    let mut host: String = name
+        .chars()
+        .filter_map(|c| match c {
+            ' ' | '_' => Some('-'),
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') => {
+                Some(c.to_ascii_lowercase())
+            }
+            _ => None,
+        })
+        .collect();
+    host.truncate(63);
+    let host = host.trim_matches(['.', '-']);
+    if host.is_empty() { "server".to_owned() } else { host.to_owned() }
+}
+
+impl Record for Server {
+    const KIND: &'static str = "server";
+    type Id = ServerId;
+    fn id(&self) -> ServerId {
+        self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_is_one_that_a_host_can_have() {
+        for (name, host) in [
+            ("web_1", "web-1"),
+            ("My Server", "my-server"),
+            ("-.a.-", "a"),
+            ("äöü", "server"),
+            (&"x".repeat(80), &"x".repeat(63)),
+        ] {
+            assert_eq!(host_name(name), host);
+        }
+    }
+}

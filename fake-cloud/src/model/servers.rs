@@ -1,0 +1,185 @@
+//! What may become of servers: every decision, without carrying any of it out.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use time::OffsetDateTime;
+
+use super::error::{Error, Kind};
+use super::life::{Refusal, Request, State, Task};
+use super::quota::{self, Demand};
+use super::server::{Fault, Server};
+use super::{Caller, Model, ProjectId, ServerId};
+use crate::backends::ServerSpec;
+
+impl Model {
+    /// A server that the caller may see.
+    pub fn server(&self, caller: &Caller, id: &str) -> Result<&Server, Error> {
+        let found = id.parse().ok().and_then(|id| self.servers.get(id));
+        found
+            .filter(|server| caller.sees(server.project_id))
+            .ok_or_else(|| Error::not_found(Kind::Server, id))
+    }
+
+    /// A server that the caller may see, to be changed.
+    pub fn server_mut(&mut self, caller: &Caller, id: &str) -> Result<&mut Server, Error> {
+        let id = self.server(caller, id)?.id;
+        self.servers.get_mut(id).ok_or_else(|| Error::not_found(Kind::Server, id))
+    }
+
+    /// Begins what was asked of a server.
+    pub fn begin(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        request: Request,
+        request_id: &str,
+        now: OffsetDateTime,
+    ) -> Result<(ServerId, Task), Error> {
+        let server = self.server_mut(caller, id)?;
+        let task = request.begin(server.state, server.task).map_err(|obstacle| Refusal {
+            server: server.id,
+            request,
+            obstacle,
+        })?;
+        if server.port_id.is_none() && request != Request::Delete {
+            return Err(Error::Conflict(format!("Instance {id} has no address and cannot run")));
+        }
+        server.task = Some(task);
+        server.begin(request.verb(), request_id, caller.user_id, now);
+        Ok((server.id, task))
+    }
+
+    /// Records how a task ended, unless another has taken its place. Gives the floating
+    /// addresses that lead nowhere from now on.
+    pub fn finish(
+        &mut self,
+        id: ServerId,
+        task: Task,
+        result: Result<(), String>,
+        now: OffsetDateTime,
+    ) -> Vec<Ipv4Addr> {
+        let Some(server) = self.servers.get_mut(id).filter(|server| server.task == Some(task))
+        else {
+            return Vec::new();
+        };
+        server.task = None;
+        server.updated = now;
+        if let Some(event) = server.events.last_mut() {
+            event.updated = now;
+            event.message = result.as_ref().err().cloned();
+        }
+        match (result, task.outcome()) {
+            (Ok(()), Some(state)) => {
+                server.state = state;
+                server.fault = None;
+                if state == State::Active {
+                    server.launched.get_or_insert(now);
+                }
+                Vec::new()
+            }
+            (Ok(()), None) => {
+                let port = server.port_id;
+                self.servers.remove(id);
+                port.map_or_else(Vec::new, |port| self.delete_port(port, now))
+            }
+            (Err(message), _) => {
+                server.state = State::Error;
+                server.fault = Some(Fault { message, created: now });
+                Vec::new()
+            }
+        }
+    }
+
+    /// Records that a server ended by itself; whatever is being done to it then knows better.
+    pub fn server_ended(&mut self, id: ServerId, now: OffsetDateTime) -> bool {
+        let running = |server: &&mut Server| {
+            matches!(server.state, State::Active | State::Paused) && server.task.is_none()
+        };
+        let Some(server) = self.servers.get_mut(id).filter(running) else { return false };
+        server.state = State::Stopped;
+        let user = server.user_id;
+        server.begin("stop", "", user, now);
+        true
+    }
+
+    /// Decides what each server needs after the cloud itself was away: running ones are started
+    /// again, interrupted work is taken up, the rest stays as it was.
+    pub fn resume(&mut self, now: OffsetDateTime) -> Vec<(ServerId, Task)> {
+        let needs = |server: &Server| match (server.task, server.state) {
+            (Some(task), _) => Some(task.after_interruption()),
+            (None, State::Active) => Some(Some(Task::Resuming)),
+            (None, State::Paused) => Some(None),
+            (None, State::Building | State::Stopped | State::Error) => None,
+        };
+        let needy: Vec<_> =
+            self.servers.iter().filter_map(|server| Some((server.id, needs(server)?))).collect();
+        self.requeue_cut_uploads();
+        let mut work = Vec::new();
+        for (id, task) in needy {
+            let Some(server) = self.servers.get_mut(id) else { continue };
+            server.task = task;
+            server.updated = now;
+            match task {
+                Some(Task::Resuming) => server.state = State::Active,
+                None => server.state = State::Stopped,
+                Some(_) => {}
+            }
+            work.extend(task.map(|task| (id, task)));
+        }
+        work
+    }
+
+    /// What the backend needs to know to start a server.
+    pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
+        let server = self.servers.get(id)?;
+        let fixed_ip = self.ports.get(server.port_id?)?.address;
+        let image = self.images.get(server.image_id);
+        let decoded = |data: &String| STANDARD.decode(data).ok();
+        Some(ServerSpec {
+            id: id.0,
+            hostname: server.hostname.clone(),
+            image: image.map_or(&server.image_source, |image| &image.source).clone(),
+            vcpus: server.flavor.vcpus,
+            memory_mib: server.flavor.ram_mib,
+            disk_gib: server.flavor.disk_gib,
+            fixed_ip,
+            metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
+            user_data: server.user_data.as_ref().and_then(decoded),
+            authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
+            hosts: self.hosts(server.project_id),
+        })
+    }
+
+    /// Addresses and names of all servers of a project.
+    fn hosts(&self, project: ProjectId) -> Vec<(Ipv4Addr, String)> {
+        self.servers
+            .iter()
+            .filter(|server| server.project_id == project)
+            .filter_map(|server| {
+                let port = self.ports.get(server.port_id?)?;
+                Some((port.address, server.hostname.clone()))
+            })
+            .collect()
+    }
+
+    /// Replaces or adds metadata of a server, within the quota.
+    pub fn set_metadata(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        metadata: BTreeMap<String, String>,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let project = self.server(caller, id)?.project_id;
+        let requested = metadata.len() as u64;
+        let limit = self.quotas(project).metadata_items;
+        quota::check(&[Demand { resource: "metadata_items", used: 0, requested, limit }])?;
+        let server = self.server_mut(caller, id)?;
+        server.metadata = metadata;
+        server.updated = now;
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! One port of a floating address, handed on to the same port of a fixed one.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use tokio::io::copy_bidirectional_with_sizes;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Enough for full speed, little enough for thousands of connections.
+const BUFFER: usize = 32 * 1024;
+
+/// An open port; closed, with all its connections, when dropped.
+#[derive(Debug)]
+pub(super) struct Forward(JoinHandle<()>);
+
+impl Forward {
+    /// Listens on `from` before it returns. `still_open` is asked when `to` refuses a connection.
+    pub(super) fn start(
+        runtime: &Handle,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        still_open: impl Fn() -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(from)?;
+        listener.set_nonblocking(true)?;
+        let _inside = runtime.enter();
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self(runtime.spawn(serve(listener, to, still_open))))
+    }
+
+    /// Returns when the port is closed and its connections are ended.
+    pub(super) async fn close(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Accepts until the target is gone for good.
+async fn serve(listener: TcpListener, to: SocketAddrV4, still_open: impl Fn() -> bool) {
+    // The connections end with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, address)) => {
+                    connections.spawn(hand_on(client, address, to));
+                }
+                Err(error) => {
+                    tracing::warn!(%to, %error, "failed to accept a connection");
+                    // Out of descriptors, most likely: nothing tells when there are some again.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if matches!(ended, Ok(Outcome::Refused)) && !still_open() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Ended,
+    Refused,
+}
+
+async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -> Outcome {
+    match connect(address, to).await {
+        Ok(mut server) => {
+            // Small messages must not wait for each other; that is up to the two ends.
+            let _ = client.set_nodelay(true).and(server.set_nodelay(true));
+            // A connection that breaks is broken for both ends; there is nobody else to tell.
+            let _ = copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await;
+            Outcome::Ended
+        }
+        Err(error) => {
+            // As a refused connection looks like, as far as one that was accepted can.
+            let _ = client.set_zero_linger();
+            match error.kind() {
+                io::ErrorKind::ConnectionRefused => Outcome::Refused,
+                _ => Outcome::Ended,
+            }
+        }
+    }
+}
+
+/// Connects from the client's own address, so that the server sees who calls.
+async fn connect(client: SocketAddr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if client.ip().is_loopback() {
+        socket.bind(SocketAddr::new(client.ip(), 0))?;
+    }
+    socket.connect(SocketAddr::V4(to)).await
+}

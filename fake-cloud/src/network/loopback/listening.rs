@@ -1,0 +1,60 @@
+//! Which ports are listened on, read from the kernel's table of sockets.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// State of a listening socket in the table.
+const LISTEN: &str = "0A";
+
+/// TCP ports that are listened on at exactly this address.
+pub(crate) fn ports_of(address: Ipv4Addr) -> BTreeSet<u16> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|table| parse(&table, address))
+        .collect()
+}
+
+fn parse(table: &str, address: Ipv4Addr) -> BTreeSet<u16> {
+    // Words of the address in the byte order of this machine; an IPv6 socket has it mapped.
+    let v4 = format!("{:08X}", u32::from_ne_bytes(address.octets()));
+    let mapped = format!("0000000000000000{:08X}{v4}", 0xffff_u32.to_be());
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (ip, port) = fields.next()?.split_once(':')?;
+            let state = fields.nth(1)?;
+            (state == LISTEN && (ip == v4 || ip == mapped))
+                .then(|| u16::from_str_radix(port, 16).ok())?
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listeners_at_the_address_count() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000
+   1: 0500107F:0050 00000000:0000 0A 00000000:00000000
+   2: 0500107F:0051 0100007F:9999 01 00000000:00000000
+   3: 0000000000000000FFFF00000500107F:01BB 00000000000000000000000000000000:0000 0A 0:0
+";
+        let ports = parse(table, Ipv4Addr::new(127, 16, 0, 5));
+        if cfg!(target_endian = "little") {
+            assert_eq!(ports, BTreeSet::from([80, 443]));
+        }
+    }
+
+    #[test]
+    fn a_real_listener_is_found() {
+        let address = Ipv4Addr::new(127, 91, 3, 1);
+        let listener = std::net::TcpListener::bind((address, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(ports_of(address), BTreeSet::from([port]));
+    }
+}

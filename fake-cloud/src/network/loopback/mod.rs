@@ -1,0 +1,148 @@
+//! A network that needs no privileges: all addresses are loopback addresses of this machine.
+//!
+//! A server's fixed address is its own `127.x.y.z`. A floating address is another one: whatever
+//! port the server opens at its fixed address is opened at the floating one too, and connections
+//! are handed on. What plays the part of address translation elsewhere is a proxy here, yet the
+//! server sees the address of the client.
+
+mod forward;
+pub(crate) mod listening;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+
+use super::{Network, PortWatcher};
+use forward::Forward;
+
+/// A port is told of just before it is listened on; by now it should be.
+const ABOUT_TO_LISTEN: Duration = Duration::from_secs(1);
+
+/// The network; clones are the same network.
+#[derive(Debug, Clone, Default)]
+pub struct Loopback(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// When each port of a fixed address was opened last.
+    opened: HashMap<SocketAddrV4, Instant>,
+    associations: HashMap<Ipv4Addr, Association>,
+}
+
+#[derive(Debug)]
+struct Association {
+    fixed: Ipv4Addr,
+    runtime: Handle,
+    forwards: HashMap<u16, Forward>,
+}
+
+impl Loopback {
+    /// A network without associations.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a port of a floating address, unless it is open. The listener is there on return.
+    fn open(&self, floating: Ipv4Addr, association: &mut Association, port: u16) {
+        if association.forwards.contains_key(&port) {
+            return;
+        }
+        let (from, to) =
+            (SocketAddrV4::new(floating, port), SocketAddrV4::new(association.fixed, port));
+        let network = self.clone();
+        let still_open = move || network.is_open_or_close(from, to);
+        match Forward::start(&association.runtime, from, to, still_open) {
+            Ok(forward) => {
+                association.forwards.insert(port, forward);
+            }
+            Err(error) => tracing::warn!(%from, %to, %error, "{}", why_not_forwarded(&error)),
+        }
+    }
+
+    /// Asked when the target refused a connection: is it still meant to be open? If not, the port
+    /// of the floating address is closed too.
+    fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+        let mut table = self.table();
+        if table.is_about_to_listen(to) || listening::ports_of(*to.ip()).contains(&to.port()) {
+            return true;
+        }
+        table.opened.remove(&to);
+        if let Some(association) = table.associations.get_mut(from.ip()) {
+            association.forwards.remove(&from.port());
+        }
+        false
+    }
+}
+
+impl Table {
+    fn is_about_to_listen(&self, address: SocketAddrV4) -> bool {
+        self.opened.get(&address).is_some_and(|opened| opened.elapsed() < ABOUT_TO_LISTEN)
+    }
+}
+
+fn why_not_forwarded(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "a floating address lacks a port: a program of this machine listens on that port of \
+             every address"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "a floating address lacks a port: ports below 1024 are for root on this machine"
+        }
+        _ => "a floating address lacks a port",
+    }
+}
+
+#[async_trait]
+impl Network for Loopback {
+    async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> io::Result<()> {
+        self.disassociate(floating).await;
+        let mut association =
+            Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
+        let mut table = self.table();
+        // The kernel knows all that was opened before; what is told from now on waits for us.
+        let mut ports = listening::ports_of(fixed);
+        let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
+        ports.extend(
+            about_to_listen
+                .filter(|address| table.is_about_to_listen(**address))
+                .map(SocketAddrV4::port),
+        );
+        for port in ports {
+            self.open(floating, &mut association, port);
+        }
+        table.associations.insert(floating, association);
+        Ok(())
+    }
+
+    async fn disassociate(&self, floating: Ipv4Addr) {
+        let association = self.table().associations.remove(&floating);
+        for forward in association.into_iter().flat_map(|gone| gone.forwards.into_values()) {
+            forward.close().await;
+        }
+    }
+}
+
+impl PortWatcher for Loopback {
+    fn opened(&self, fixed: Ipv4Addr, port: u16) {
+        let mut table = self.table();
+        table.opened.insert(SocketAddrV4::new(fixed, port), Instant::now());
+        for (floating, association) in &mut table.associations {
+            if association.fixed == fixed {
+                self.open(*floating, association, port);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

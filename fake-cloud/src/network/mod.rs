@@ -1,0 +1,27 @@
+//! How servers get addresses that answer: one contract, one implementation a folder.
+
+use std::net::Ipv4Addr;
+
+use async_trait::async_trait;
+
+pub mod inert;
+pub mod loopback;
+
+/// The contract between the model, which gives addresses out, and what makes them answer.
+#[async_trait]
+pub trait Network: Send + Sync + std::fmt::Debug {
+    /// From now on the floating address reaches the fixed one, on every port that is open there
+    /// now or later. Replaces an earlier association of the floating address.
+    async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> std::io::Result<()>;
+
+    /// The floating address answers no more; open connections through it are closed. Nothing
+    /// happens when it is not associated.
+    async fn disassociate(&self, floating: Ipv4Addr);
+}
+
+/// Told by a backend when a server opens a port, so that no one needs to look for it.
+pub trait PortWatcher: Send + Sync + std::fmt::Debug {
+    /// A process of the server with this fixed address is about to listen on the TCP port. The
+    /// call returns once the port is reachable through the server's floating addresses.
+    fn opened(&self, fixed: Ipv4Addr, port: u16);
+}

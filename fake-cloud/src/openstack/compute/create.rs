@@ -1,0 +1,274 @@
+//! New servers: what a request asks for, in the words of the model.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use http::{StatusCode, header};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Error;
+use super::views::Links;
+use crate::model::{NewServers, Plug};
+use crate::openstack::errors::Fault;
+use crate::openstack::request::Context;
+use crate::openstack::response::{json, with_header};
+
+/// The most servers that one request makes.
+const COUNT_MAX: u32 = 1000;
+
+#[derive(Debug, Deserialize)]
+struct Body {
+    server: Wanted,
+}
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    name: String,
+    hostname: Option<String>,
+    description: Option<String>,
+    #[serde(rename = "imageRef", default)]
+    image: Option<String>,
+    #[serde(rename = "flavorRef")]
+    flavor: Value,
+    key_name: Option<String>,
+    user_data: Option<String>,
+    #[serde(default)]
+    metadata: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    security_groups: Vec<Named>,
+    #[serde(default)]
+    networks: Value,
+    min_count: Option<Value>,
+    max_count: Option<Value>,
+    #[serde(default)]
+    return_reservation_id: bool,
+    #[serde(default)]
+    block_device_mapping_v2: Vec<BlockDevice>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct BlockDevice {
+    uuid: Option<String>,
+    source_type: Option<String>,
+    destination_type: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NetworkRequest {
+    uuid: Option<String>,
+    port: Option<String>,
+    fixed_ip: Option<String>,
+}
+
+pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
+    let wanted = cx.json::<Body>().await?.server;
+    let (caller, project) = (cx.caller()?, cx.project()?);
+    let by_reservation = wanted.return_reservation_id;
+    let request = read(wanted, &cx.request_id)?;
+    let ids = cx.cloud.create_servers(&caller, project, &request).await?;
+    let id = *ids.first().ok_or_else(|| Fault::bad_request("min_count must be at least 1"))?;
+
+    let model = cx.cloud.read();
+    // The server may be gone already, deleted by someone who was quicker than this answer.
+    let server = model.servers.get(id);
+    if by_reservation {
+        let reservation = server.map(|server| &server.reservation_id);
+        return Ok(json(StatusCode::ACCEPTED, &json!({"reservation_id": reservation})));
+    }
+    let groups = server.map(|server| server.security_groups.as_slice()).unwrap_or_default();
+    let groups: Vec<Value> = groups
+        .iter()
+        .filter_map(|id| Some(json!({"name": model.security_groups.get(*id)?.name})))
+        .collect();
+    let links =
+        Links { api_url: &cx.cloud.api_url, collection: "servers", id: &id, bookmark_only: false };
+    let answer = json!({"server": {
+        "id": id,
+        "links": links,
+        "OS-DCF:diskConfig": "MANUAL",
+        "security_groups": groups,
+        "adminPass": password(),
+    }});
+    let location = format!("{}/compute/v2.1/servers/{id}", cx.cloud.api_url);
+    Ok(with_header(json(StatusCode::ACCEPTED, &answer), header::LOCATION, &location))
+}
+
+fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
+    let name = wanted.name.trim();
+    if name.is_empty() || name.len() > 255 {
+        return Err(Fault::bad_request(format!(
+            "Invalid input for field/attribute name. Value: {}. It must have 1 to 255 characters.",
+            wanted.name
+        )));
+    }
+    let min_count = count("min_count", wanted.min_count)?;
+    let max_count = count("max_count", wanted.max_count)?;
+    let (min_count, max_count) = match (min_count, max_count) {
+        (None, None) => (1, 1),
+        (Some(min), None) => (min, min),
+        (None, Some(max)) => (1, max),
+        (Some(min), Some(max)) => (min, max),
+    };
+    if min_count > max_count {
+        return Err(Fault::bad_request("min_count must be <= max_count"));
+    }
+    Ok(NewServers {
+        name: name.to_owned(),
+        hostname: wanted.hostname,
+        description: wanted.description,
+        flavor: reference(&wanted.flavor)?,
+        image: boot_image(wanted.image, &wanted.block_device_mapping_v2)?,
+        key_name: wanted.key_name,
+        user_data: wanted.user_data,
+        metadata: wanted.metadata.unwrap_or_default(),
+        tags: wanted.tags,
+        security_groups: wanted.security_groups.into_iter().map(|group| group.name).collect(),
+        plug: plug(wanted.networks)?,
+        min_count,
+        max_count,
+        request_id: request_id.to_owned(),
+    })
+}
+
+/// Ids of flavors may be sent as numbers, and as links by very old clients.
+fn reference(value: &Value) -> Result<String, Fault> {
+    match value {
+        Value::String(text) => Ok(text.rsplit('/').next().unwrap_or(text).to_owned()),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(Fault::bad_request("Invalid flavorRef provided.")),
+    }
+}
+
+/// The image to boot from: named directly, or as the one local disk.
+fn boot_image(image: Option<String>, devices: &[BlockDevice]) -> Result<String, Fault> {
+    for device in devices {
+        let local = device.destination_type.as_deref().is_none_or(|kind| kind == "local");
+        let known = matches!(device.source_type.as_deref(), Some("image" | "blank"));
+        if !(local && known) {
+            return Err(Fault::bad_request(
+                "Block Device Mapping is Invalid: this cloud boots from local disks of images only.",
+            ));
+        }
+    }
+    let from_devices = || devices.iter().find_map(|device| device.uuid.clone());
+    let image = image.filter(|image| !image.is_empty()).or_else(from_devices);
+    let image = image.ok_or_else(|| {
+        Fault::bad_request("Invalid imageRef provided: an image must be specified.")
+    })?;
+    Ok(image.rsplit('/').next().unwrap_or(&image).to_owned())
+}
+
+fn plug(networks: Value) -> Result<Plug, Fault> {
+    let one_only =
+        || Fault::bad_request("A server of this cloud is plugged into exactly one network.");
+    let requests: Vec<NetworkRequest> = match networks {
+        Value::Null => return Ok(Plug::Auto),
+        Value::String(word) if word == "auto" => return Ok(Plug::Auto),
+        Value::String(_) => return Err(one_only()),
+        list => serde_json::from_value(list).map_err(|error| {
+            Fault::bad_request(format!("Invalid input for field/attribute networks: {error}"))
+        })?,
+    };
+    let invalid = |what: &str, value: &str| {
+        Fault::bad_request(format!("Bad networks format: {what} is not in proper format ({value})"))
+    };
+    match requests.as_slice() {
+        [] => Ok(Plug::Auto),
+        [NetworkRequest { port: Some(port), .. }] => {
+            port.parse().map(Plug::Port).map_err(|_| invalid("port uuid", port))
+        }
+        [NetworkRequest { uuid: Some(network), fixed_ip, port: None }] => {
+            let id = network.parse().map_err(|_| invalid("network uuid", network))?;
+            let address =
+                fixed_ip.as_deref().map(|text| text.parse().map_err(|_| invalid("fixed_ip", text)));
+            Ok(Plug::Network(id, address.transpose()?))
+        }
+        [_] => Err(Fault::bad_request("Bad networks format: uuid or port is missing")),
+        [_, _, ..] => Err(one_only()),
+    }
+}
+
+fn count(name: &str, value: Option<Value>) -> Result<Option<u32>, Fault> {
+    let number = match &value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(value) => value.as_u64(),
+    };
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    match number.filter(|number| (1..=COUNT_MAX).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(Fault::bad_request(format!(
+            "Invalid input for field/attribute {name}. Value: {}.",
+            value.unwrap_or_default()
+        ))),
+    }
+}
+
+/// The administrator's password that Nova makes up: nobody can log in with it here either.
+fn password() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(12).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NetworkId, PortId};
+
+    fn wanted(extra: Value) -> Result<NewServers, Fault> {
+        let mut server = json!({"name": "vm", "imageRef": "i", "flavorRef": "f"});
+        for (key, value) in extra.as_object().unwrap() {
+            server[key] = value.clone();
+        }
+        read(serde_json::from_value(server).unwrap(), "req-1")
+    }
+
+    #[test]
+    fn counts_follow_from_each_other() {
+        let counts = |extra| wanted(extra).map(|w| (w.min_count, w.max_count)).ok();
+        assert_eq!(counts(json!({})), Some((1, 1)));
+        assert_eq!(counts(json!({"min_count": 3})), Some((3, 3)));
+        assert_eq!(counts(json!({"max_count": "3"})), Some((1, 3)));
+        assert_eq!(counts(json!({"min_count": 3, "max_count": 2})), None);
+        assert_eq!(counts(json!({"min_count": 0})), None);
+    }
+
+    #[test]
+    fn networks_are_one_place_to_plug_in() {
+        let plug = |networks| wanted(json!({"networks": networks})).map(|w| w.plug).ok();
+        let id = uuid::Uuid::from_u128(7);
+        assert_eq!(plug(json!("auto")), Some(Plug::Auto));
+        assert_eq!(plug(json!([])), Some(Plug::Auto));
+        assert_eq!(plug(json!([{"port": id}])), Some(Plug::Port(PortId(id))));
+        let with_address = json!([{"uuid": id, "fixed_ip": "127.0.16.9"}]);
+        let address = Some("127.0.16.9".parse().unwrap());
+        assert_eq!(plug(with_address), Some(Plug::Network(NetworkId(id), address)));
+        assert_eq!(plug(json!("none")), None);
+        assert_eq!(plug(json!([{"uuid": "private"}])), None);
+        assert_eq!(plug(json!([{"uuid": id}, {"uuid": id}])), None);
+    }
+
+    #[test]
+    fn the_image_may_be_a_local_disk_and_nothing_else() {
+        let device = |source: &str, destination: &str| {
+            json!({"imageRef": "", "block_device_mapping_v2": [{
+                "uuid": "disk", "source_type": source, "destination_type": destination
+            }]})
+        };
+        let image = |extra| wanted(extra).map(|w| w.image).ok();
+        assert_eq!(image(device("image", "local")).as_deref(), Some("disk"));
+        assert_eq!(image(device("volume", "volume")), None);
+        assert_eq!(image(json!({"imageRef": ""})), None);
+        let link = json!({"imageRef": "http://glance/images/i1"});
+        assert_eq!(image(link).as_deref(), Some("i1"));
+    }
+}

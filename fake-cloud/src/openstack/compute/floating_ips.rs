@@ -1,0 +1,134 @@
+//! Floating IPs and networks as Nova's older API shows them; gone since version 2.36.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::model::{FloatingIp, Model, Network, NewFloatingIp};
+use crate::openstack::errors::Fault;
+use crate::openstack::request::Context;
+use crate::openstack::response::{empty, ok};
+
+pub(super) async fn pools(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let model = cx.cloud.read();
+    let pools = model.networks.iter().filter(|network| network.external);
+    let pools: Vec<Value> = pools.map(|network| json!({"name": network.name})).collect();
+    Ok(ok(&json!({"floating_ip_pools": pools})))
+}
+
+pub(super) async fn list(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let project = cx.project()?;
+    let model = cx.cloud.read();
+    let own = model.floating_ips.iter().filter(|ip| ip.project_id == project);
+    let views: Vec<Value> = own.map(|ip| view(&model, ip)).collect();
+    Ok(ok(&json!({"floating_ips": views})))
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    pool: Option<String>,
+}
+
+pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let wanted: Option<Wanted> = cx.json().await?;
+    let pool = wanted.unwrap_or_default().pool;
+    let project_id = cx.project()?;
+    let network_id = {
+        let model = cx.cloud.read();
+        let mut pools = model.networks.iter().filter(|network| network.external);
+        let named = |network: &&Network| pool.as_ref().is_none_or(|pool| *pool == network.name);
+        let missing = || Fault::not_found("Floating IP pool not found.");
+        pools.find(named).ok_or_else(missing)?.id
+    };
+    let wanted = NewFloatingIp {
+        project_id,
+        network_id,
+        address: None,
+        port_id: None,
+        description: String::new(),
+    };
+    let id = cx.cloud.create_floating_ip(wanted).await?;
+    let model = cx.cloud.read();
+    let floating = model.floating_ips.get(id).ok_or_else(Fault::no_such_path)?;
+    Ok(ok(&json!({"floating_ip": view(&model, floating)})))
+}
+
+pub(super) async fn show(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let model = cx.cloud.read();
+    let floating = model.floating_ip(&cx.caller()?, cx.param("id"))?;
+    Ok(ok(&json!({"floating_ip": view(&model, floating)})))
+}
+
+pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    cx.cloud.delete_floating_ip(&cx.caller()?, cx.param("id")).await?;
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
+/// The fields of nova-network, which knew all of them; today only id and name have a meaning.
+const NETWORK_FIELDS: [&str; 28] = [
+    "cidr",
+    "netmask",
+    "gateway",
+    "broadcast",
+    "dns1",
+    "dns2",
+    "cidr_v6",
+    "gateway_v6",
+    "netmask_v6",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "deleted",
+    "injected",
+    "bridge",
+    "vlan",
+    "vpn_public_address",
+    "vpn_public_port",
+    "vpn_private_address",
+    "dhcp_start",
+    "project_id",
+    "host",
+    "bridge_interface",
+    "multi_host",
+    "priority",
+    "rxtx_base",
+    "mtu",
+    "dhcp_server",
+];
+
+pub(super) async fn networks(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let model = cx.cloud.read();
+    let view = |network: &Network| {
+        let mut view = json!({"id": network.id, "label": network.name});
+        for field in NETWORK_FIELDS.into_iter().chain(["enable_dhcp", "share_address"]) {
+            view[field] = Value::Null;
+        }
+        view
+    };
+    let networks: Vec<Value> = model.networks.iter().map(view).collect();
+    Ok(ok(&json!({"networks": networks})))
+}
+
+fn supported(cx: &Context) -> Result<(), Fault> {
+    if cx.since(36) { Err(Fault::no_such_path()) } else { Ok(()) }
+}
+
+fn view(model: &Model, floating: &FloatingIp) -> Value {
+    let port = floating.port_id.and_then(|port| model.ports.get(port));
+    let pool = model.networks.get(floating.network_id).map(|network| &network.name);
+    json!({
+        "id": floating.id,
+        "ip": floating.address,
+        "pool": pool,
+        "fixed_ip": port.map(|port| port.address),
+        "instance_id": port.and_then(|port| port.server_id),
+    })
+}

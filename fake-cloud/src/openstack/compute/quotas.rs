@@ -1,0 +1,174 @@
+//! How much a project may use and does use.
+
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Error;
+use crate::model::error::{Error as ModelError, Kind};
+use crate::model::quota::Quotas;
+use crate::model::{Model, ProjectId};
+use crate::openstack::errors::Fault;
+use crate::openstack::request::Context;
+use crate::openstack::response::ok;
+
+pub(super) async fn limits(cx: Context) -> Result<Response, Error> {
+    let project = cx.project()?;
+    let model = cx.cloud.read();
+    let (quotas, usage) = (model.quotas(project), model.usage(project));
+    let mut absolute = json!({
+        "maxTotalCores": quotas.cores,
+        "maxTotalInstances": quotas.instances,
+        "maxTotalKeypairs": quotas.key_pairs,
+        "maxTotalRAMSize": quotas.ram,
+        "maxServerMeta": quotas.metadata_items,
+        "maxServerGroups": 0,
+        "maxServerGroupMembers": 0,
+        "totalRAMUsed": usage.ram,
+        "totalCoresUsed": usage.cores,
+        "totalInstancesUsed": usage.instances,
+        "totalServerGroupsUsed": 0,
+    });
+    if !cx.since(36) {
+        absolute["maxTotalFloatingIps"] = json!(quotas.floating_ips);
+        absolute["maxSecurityGroups"] = json!(quotas.security_groups);
+        absolute["maxSecurityGroupRules"] = json!(quotas.security_group_rules);
+        absolute["totalFloatingIpsUsed"] = json!(model.floating_ips_used(project));
+        absolute["totalSecurityGroupsUsed"] = json!(model.security_groups_used(project));
+    }
+    if !cx.since(39) {
+        absolute["maxImageMeta"] = json!(quotas.metadata_items);
+    }
+    if !cx.since(57) {
+        absolute["maxPersonality"] = json!(0);
+        absolute["maxPersonalitySize"] = json!(0);
+    }
+    Ok(ok(&json!({"limits": {"rate": [], "absolute": absolute}})))
+}
+
+pub(super) async fn show(cx: Context) -> Result<Response, Error> {
+    let project = visible_project(&cx)?;
+    let quotas = cx.cloud.read().quotas(project);
+    Ok(ok(&json!({"quota_set": view(&cx, project, &quotas)})))
+}
+
+pub(super) async fn defaults(cx: Context) -> Result<Response, Error> {
+    let project = visible_project(&cx)?;
+    let quotas = cx.cloud.read().default_quotas;
+    Ok(ok(&json!({"quota_set": view(&cx, project, &quotas)})))
+}
+
+pub(super) async fn detail(cx: Context) -> Result<Response, Error> {
+    let project = visible_project(&cx)?;
+    let model = cx.cloud.read();
+    let used = in_use(&model, project);
+    let mut set = view(&cx, project, &model.quotas(project));
+    for (name, limit) in &mut set {
+        if name != "id" {
+            let in_use = used.get(name.as_str()).cloned().unwrap_or(json!(0));
+            *limit = json!({"limit": limit.take(), "in_use": in_use, "reserved": 0});
+        }
+    }
+    Ok(ok(&json!({"quota_set": set})))
+}
+
+#[derive(Debug, Deserialize)]
+struct Body {
+    quota_set: Map<String, Value>,
+}
+
+pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
+    let wanted = cx.json::<Body>().await?.quota_set;
+    let project = visible_project(&cx)?;
+    let quotas = cx.cloud.change(|model, _| {
+        let mut quotas = model.quotas(project);
+        for (name, value) in &wanted {
+            if let Some(place) = place(&mut quotas, name) {
+                *place = limit(name, value)?;
+            }
+        }
+        let missing = || ModelError::not_found(Kind::Project, project);
+        model.projects.get_mut(project).ok_or_else(missing)?.quotas = Some(quotas);
+        Ok::<_, Error>(quotas)
+    });
+    Ok(ok(&json!({"quota_set": view(&cx, project, &quotas.await?)})))
+}
+
+fn limit(name: &str, value: &Value) -> Result<i64, Fault> {
+    let limit = match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_i64(),
+    };
+    limit.filter(|limit| *limit >= -1).ok_or_else(|| {
+        Fault::bad_request(format!("Invalid input for field/attribute {name}. Value: {value}."))
+    })
+}
+
+fn place<'a>(quotas: &'a mut Quotas, name: &str) -> Option<&'a mut i64> {
+    match name {
+        "cores" => Some(&mut quotas.cores),
+        "instances" => Some(&mut quotas.instances),
+        "ram" => Some(&mut quotas.ram),
+        "key_pairs" => Some(&mut quotas.key_pairs),
+        "metadata_items" => Some(&mut quotas.metadata_items),
+        "floating_ips" => Some(&mut quotas.floating_ips),
+        "security_groups" => Some(&mut quotas.security_groups),
+        "security_group_rules" => Some(&mut quotas.security_group_rules),
+        _ => None,
+    }
+}
+
+/// The project that the path names: the caller's own, or any for the administrator.
+fn visible_project(cx: &Context) -> Result<ProjectId, Error> {
+    let (caller, text) = (cx.caller()?, cx.param("project"));
+    let id: Option<ProjectId> = text.parse().ok();
+    match id.filter(|id| cx.cloud.read().projects.get(*id).is_some()) {
+        Some(id) if caller.sees(id) => Ok(id),
+        Some(_) => Err(Fault::forbidden(
+            "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.",
+        )
+        .into()),
+        None => {
+            Err(Fault::bad_request(format!("Project ID {text} is not a valid project.")).into())
+        }
+    }
+}
+
+fn view(cx: &Context, project: ProjectId, quotas: &Quotas) -> Map<String, Value> {
+    let mut set = json!({
+        "id": project,
+        "cores": quotas.cores,
+        "instances": quotas.instances,
+        "key_pairs": quotas.key_pairs,
+        "metadata_items": quotas.metadata_items,
+        "ram": quotas.ram,
+        "server_group_members": 0,
+        "server_groups": 0,
+    });
+    if !cx.since(36) {
+        set["fixed_ips"] = json!(-1);
+        set["floating_ips"] = json!(quotas.floating_ips);
+        set["security_groups"] = json!(quotas.security_groups);
+        set["security_group_rules"] = json!(quotas.security_group_rules);
+    }
+    if !cx.since(57) {
+        set["injected_files"] = json!(0);
+        set["injected_file_content_bytes"] = json!(0);
+        set["injected_file_path_bytes"] = json!(0);
+    }
+    match set {
+        Value::Object(set) => set,
+        _ => Map::new(),
+    }
+}
+
+fn in_use(model: &Model, project: ProjectId) -> Value {
+    let usage = model.usage(project);
+    json!({
+        "cores": usage.cores,
+        "instances": usage.instances,
+        "ram": usage.ram,
+        "floating_ips": model.floating_ips_used(project),
+        "security_groups": model.security_groups_used(project),
+    })
+}

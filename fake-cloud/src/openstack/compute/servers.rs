@@ -1,0 +1,236 @@
+//! Servers: lists, one, changes, and what is plugged into them.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+
+use super::Error;
+use super::filters::Filters;
+use super::views::{Addresses, Brief, Depth, Full, Lens};
+use crate::model::life::Request;
+use crate::model::{Caller, Model, Server, host_name};
+use crate::openstack::errors::Fault;
+use crate::openstack::microversion::Microversion;
+use crate::openstack::request::Context;
+use crate::openstack::response::{Micros, empty, ok, sized_json};
+
+/// About as many bytes as a server takes in a list of details.
+const SERVER_SIZE: usize = 2048;
+
+pub(super) async fn list(cx: Context) -> Result<Response, Error> {
+    page(&cx, "servers", |lens, server| Shown::Brief(Brief(lens, server)))
+}
+
+pub(super) async fn detail(cx: Context) -> Result<Response, Error> {
+    page(&cx, "servers/detail", |lens, server| Shown::Full(Full(lens, server, Depth::Listed)))
+}
+
+pub(super) async fn show(cx: Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    let model = cx.cloud.read();
+    let server = model.server(&caller, cx.param("id"))?;
+    Ok(one(&cx, &model, &caller, server, Depth::Alone))
+}
+
+#[derive(Debug, Deserialize)]
+struct Update {
+    server: Changes,
+}
+
+#[derive(Debug, Deserialize)]
+struct Changes {
+    name: Option<String>,
+    #[serde(default, with = "double_option")]
+    description: Option<Option<String>>,
+    hostname: Option<String>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+mod double_option {
+    use serde::{Deserialize, Deserializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<String>>, D::Error> {
+        Option::deserialize(deserializer).map(Some)
+    }
+}
+
+pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    let Changes { name, description, hostname } = cx.json::<Update>().await?.server;
+    if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.len() > 255) {
+        return Err(Fault::bad_request("Invalid input for field/attribute name.").into());
+    }
+    cx.cloud
+        .change(|model, now| {
+            let server = model.server_mut(&caller, cx.param("id"))?;
+            server.updated = now;
+            if let Some(name) = name {
+                server.name = name.trim().to_owned();
+            }
+            if let Some(description) = description {
+                server.description = description;
+            }
+            if let Some(hostname) = hostname {
+                server.hostname = host_name(&hostname);
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let model = cx.cloud.read();
+    let server = model.server(&caller, cx.param("id"))?;
+    Ok(one(&cx, &model, &caller, server, Depth::Changed))
+}
+
+pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
+    cx.cloud.act(&cx.caller()?, cx.param("id"), Request::Delete, &cx.request_id).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn addresses(cx: Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    let model = cx.cloud.read();
+    let server = model.server(&caller, cx.param("id"))?;
+    let lens = Lens::new(&cx, &model, &caller);
+    Ok(ok(&Wrapped("addresses", Addresses(&lens, server, false))))
+}
+
+pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    let model = cx.cloud.read();
+    let server = model.server(&caller, cx.param("id"))?;
+    let lens = Lens::new(&cx, &model, &caller);
+    let addresses = Addresses(&lens, server, false);
+    match addresses.entry().filter(|(name, _)| *name == cx.param("network")) {
+        Some((name, views)) => Ok(ok(&std::collections::BTreeMap::from([(name, views)]))),
+        None => Err(Fault::not_found("Network name not found").into()),
+    }
+}
+
+pub(super) async fn interfaces(cx: Context) -> Result<Response, Error> {
+    let model = cx.cloud.read();
+    let server = model.server(&cx.caller()?, cx.param("id"))?;
+    let port = server.port_id.and_then(|port| model.ports.get(port));
+    let view = port.map(|port| {
+        json!({
+            "net_id": port.network_id,
+            "port_id": port.id,
+            "mac_addr": port.mac,
+            "port_state": "ACTIVE",
+            "fixed_ips": [{"subnet_id": port.subnet_id, "ip_address": port.address}]
+        })
+    });
+    Ok(ok(&json!({"interfaceAttachments": view.into_iter().collect::<Vec<_>>()})))
+}
+
+pub(super) async fn security_groups(cx: Context) -> Result<Response, Error> {
+    let model = cx.cloud.read();
+    let server = model.server(&cx.caller()?, cx.param("id"))?;
+    let groups = server.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
+    let groups: Vec<_> = groups
+        .map(|group| {
+            json!({
+                "id": group.id, "name": group.name, "description": group.description,
+                "tenant_id": group.project_id, "rules": []
+            })
+        })
+        .collect();
+    Ok(ok(&json!({"security_groups": groups})))
+}
+
+pub(super) async fn events(cx: Context) -> Result<Response, Error> {
+    let model = cx.cloud.read();
+    let server = model.server(&cx.caller()?, cx.param("id"))?;
+    let view = |event: &crate::model::Event| {
+        json!({
+            "action": event.action,
+            "instance_uuid": server.id,
+            "request_id": event.request_id,
+            "user_id": event.user_id,
+            "project_id": server.project_id,
+            "start_time": Micros(event.started),
+            "updated_at": Micros(event.updated),
+            "message": event.message,
+        })
+    };
+    let events: Vec<_> = server.events.iter().rev().map(view).collect();
+    Ok(ok(&json!({"instanceActions": events})))
+}
+
+/// The volumes of a server: none, as long as there are no volumes.
+pub(super) async fn volumes(cx: Context) -> Result<Response, Error> {
+    cx.cloud.read().server(&cx.caller()?, cx.param("id"))?;
+    Ok(ok(&json!({"volumeAttachments": []})))
+}
+
+/// A value below a name.
+struct Wrapped<T>(&'static str, T);
+
+impl<T: Serialize> Serialize for Wrapped<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, &self.1)])
+    }
+}
+
+/// A server in a list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Brief(Brief<'a>),
+    Full(Full<'a>),
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    servers: Vec<Shown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers_links: Option<[NextLink; 1]>,
+}
+
+#[derive(Serialize)]
+struct NextLink {
+    rel: &'static str,
+    href: String,
+}
+
+fn one(cx: &Context, model: &Model, caller: &Caller, server: &Server, depth: Depth) -> Response {
+    let lens = Lens::new(cx, model, caller);
+    ok(&Wrapped("server", Full(&lens, server, depth)))
+}
+
+fn page(
+    cx: &Context,
+    path: &str,
+    show: for<'a> fn(&'a Lens<'a>, &'a Server) -> Shown<'a>,
+) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    let filters = Filters::read(cx, &caller)?;
+    let model = cx.cloud.read();
+    let page = filters.page(cx, &model, &caller)?;
+    let lens = Lens::new(cx, &model, &caller);
+    let next = page.servers.last().filter(|_| page.more).map(|last| {
+        let query =
+            cx.raw_query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("marker="));
+        let query: Vec<&str> = query.collect();
+        let separator = if query.is_empty() { "" } else { "&" };
+        let href = format!(
+            "{}/compute/v2.1/{path}?{}{separator}marker={}",
+            cx.cloud.api_url,
+            query.join("&"),
+            last.id
+        );
+        [NextLink { rel: "next", href }]
+    });
+    let servers: Vec<Shown<'_>> = page.servers.iter().map(|server| show(&lens, server)).collect();
+    let size = 1024 + servers.len() * SERVER_SIZE;
+    Ok(sized_json(StatusCode::OK, &List { servers, servers_links: next }, size))
+}
+
+impl Context {
+    /// Whether the request's version is at least `2.<minor>`.
+    pub(super) fn since(&self, minor: u16) -> bool {
+        self.version >= Microversion(minor)
+    }
+}

@@ -1,0 +1,345 @@
+//! Servers as Nova shows them, which depends on the version of the API and on who looks. Written
+//! straight from the model, because lists of servers are what clients ask for most.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use crate::model::life::State;
+use crate::model::{
+    Caller, Flavor, FloatingIp, HOST, ImageId, Model, PortId, SecurityGroupId, Server, ZONE,
+};
+use crate::openstack::microversion::Microversion;
+use crate::openstack::request::Context;
+use crate::openstack::response::{Micros, Zulu};
+
+/// What all servers of an answer have in common.
+pub(super) struct Lens<'a> {
+    model: &'a Model,
+    api_url: &'a str,
+    version: Microversion,
+    is_admin: bool,
+    floating: HashMap<PortId, &'a FloatingIp>,
+}
+
+/// How much of a server is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// In a list of all details.
+    Listed,
+    /// On its own.
+    Alone,
+    /// After a change, before version 2.75: the core only.
+    Changed,
+}
+
+impl<'a> Lens<'a> {
+    pub(super) fn new(cx: &'a Context, model: &'a Model, caller: &Caller) -> Self {
+        let leading = |ip: &'a FloatingIp| Some((ip.port_id?, ip));
+        Self {
+            model,
+            api_url: &cx.cloud.api_url,
+            version: cx.version,
+            is_admin: caller.is_admin,
+            floating: model.floating_ips.iter().filter_map(leading).collect(),
+        }
+    }
+
+    pub(super) fn links<'b>(&'b self, collection: &'static str, id: &'b dyn Display) -> Links<'b> {
+        Links { api_url: self.api_url, collection, id, bookmark_only: false }
+    }
+
+    fn bookmark<'b>(&'b self, collection: &'static str, id: &'b dyn Display) -> Links<'b> {
+        Links { api_url: self.api_url, collection, id, bookmark_only: true }
+    }
+
+    /// Whether the answer's version is at least `2.<minor>`.
+    fn since(&self, minor: u16) -> bool {
+        self.version >= Microversion(minor)
+    }
+}
+
+/// The links to something, with the API's version in the path and without.
+pub(super) struct Links<'a> {
+    pub(super) api_url: &'a str,
+    pub(super) collection: &'static str,
+    pub(super) id: &'a dyn Display,
+    pub(super) bookmark_only: bool,
+}
+
+impl Serialize for Links<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Link<'a> {
+            rel: &'a str,
+            href: Text<std::fmt::Arguments<'a>>,
+        }
+        let Self { api_url, collection, id, .. } = self;
+        let mut links = serializer.serialize_seq(None)?;
+        if !self.bookmark_only {
+            let href = Text(format_args!("{api_url}/compute/v2.1/{collection}/{id}"));
+            links.serialize_element(&Link { rel: "self", href })?;
+        }
+        let href = Text(format_args!("{api_url}/compute/{collection}/{id}"));
+        links.serialize_element(&Link { rel: "bookmark", href })?;
+        links.end()
+    }
+}
+
+/// Something written as a string.
+struct Text<D>(D);
+
+impl<D: Display> Serialize for Text<D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A server's id, name and links.
+pub(super) struct Brief<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server);
+
+impl Serialize for Brief<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(lens, server) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &server.id)?;
+        map.serialize_entry("name", &server.name)?;
+        map.serialize_entry("links", &lens.links("servers", &server.id))?;
+        map.end()
+    }
+}
+
+/// A server with all that may be shown.
+pub(super) struct Full<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server, pub(super) Depth);
+
+impl Serialize for Full<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(lens, server, depth) = *self;
+        let mut map = serializer.serialize_map(None)?;
+        self.core(&mut map)?;
+        if depth != Depth::Changed || lens.since(75) {
+            self.extended(&mut map)?;
+            if lens.is_admin {
+                self.for_admin(&mut map)?;
+            } else if lens.since(90) {
+                map.serialize_entry("OS-EXT-SRV-ATTR:hostname", &server.hostname)?;
+            }
+            self.later(&mut map)?;
+        } else {
+            if lens.since(9) {
+                map.serialize_entry("locked", &server.locked)?;
+            }
+            if lens.since(19) {
+                map.serialize_entry("description", &server.description)?;
+            }
+            if lens.since(26) {
+                map.serialize_entry("tags", &server.tags)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Full<'_> {
+    fn core<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Self(lens, server, _) = *self;
+        map.serialize_entry("accessIPv4", "")?;
+        map.serialize_entry("accessIPv6", "")?;
+        map.serialize_entry("addresses", &Addresses(lens, server, true))?;
+        map.serialize_entry("created", &Zulu(server.created))?;
+        map.serialize_entry("flavor", &FlavorOf(lens, &server.flavor))?;
+        let host_id = match server.launched {
+            Some(_) => lens.model.projects.get(server.project_id).map_or("", |p| &p.host_id),
+            None => "",
+        };
+        map.serialize_entry("hostId", host_id)?;
+        map.serialize_entry("id", &server.id)?;
+        map.serialize_entry("image", &ImageOf(lens, server.image_id))?;
+        map.serialize_entry("links", &lens.links("servers", &server.id))?;
+        map.serialize_entry("metadata", &server.metadata)?;
+        map.serialize_entry("name", &server.name)?;
+        let status = server.status();
+        map.serialize_entry("status", status)?;
+        map.serialize_entry("tenant_id", &server.project_id)?;
+        map.serialize_entry("user_id", &server.user_id)?;
+        map.serialize_entry("updated", &Zulu(server.updated))?;
+        map.serialize_entry("OS-DCF:diskConfig", "MANUAL")?;
+        if matches!(status, "ACTIVE" | "BUILD") {
+            map.serialize_entry("progress", &0)?;
+        }
+        if let (State::Error, Some(fault)) = (server.state, &server.fault) {
+            #[derive(Serialize)]
+            struct View<'a> {
+                code: u16,
+                created: Zulu,
+                message: &'a str,
+            }
+            let view = View { code: 500, created: Zulu(fault.created), message: &fault.message };
+            map.serialize_entry("fault", &view)?;
+        }
+        Ok(())
+    }
+
+    fn extended<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Self(lens, server, _) = *self;
+        let placed = server.state != State::Building;
+        map.serialize_entry("OS-EXT-AZ:availability_zone", if placed { ZONE } else { "" })?;
+        map.serialize_entry("config_drive", "")?;
+        map.serialize_entry("key_name", &server.key.as_ref().map(|(name, _)| name))?;
+        map.serialize_entry("OS-SRV-USG:launched_at", &server.launched.map(Micros))?;
+        map.serialize_entry("OS-SRV-USG:terminated_at", &())?;
+        if !server.security_groups.is_empty() {
+            map.serialize_entry("security_groups", &Groups(lens, &server.security_groups))?;
+        }
+        map.serialize_entry("OS-EXT-STS:task_state", &server.task.map(|task| task.name()))?;
+        map.serialize_entry("OS-EXT-STS:vm_state", server.state.vm_state())?;
+        map.serialize_entry("OS-EXT-STS:power_state", &server.power_state())?;
+        map.serialize_entry("os-extended-volumes:volumes_attached", &[(); 0])
+    }
+
+    fn for_admin<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Self(lens, server, _) = *self;
+        let host = (server.state != State::Building).then_some(HOST);
+        map.serialize_entry("OS-EXT-SRV-ATTR:host", &host)?;
+        let instance = format_args!("instance-{:08x}", server.number).to_string();
+        map.serialize_entry("OS-EXT-SRV-ATTR:instance_name", &instance)?;
+        map.serialize_entry("OS-EXT-SRV-ATTR:hypervisor_hostname", &host)?;
+        if lens.since(3) {
+            map.serialize_entry("OS-EXT-SRV-ATTR:hostname", &server.hostname)?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:kernel_id", "")?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:launch_index", &server.launch_index)?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:ramdisk_id", "")?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:reservation_id", &server.reservation_id)?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:root_device_name", "/dev/sda")?;
+            map.serialize_entry("OS-EXT-SRV-ATTR:user_data", &server.user_data)?;
+        }
+        if lens.since(16) {
+            map.serialize_entry("host_status", "UP")?;
+        }
+        Ok(())
+    }
+
+    fn later<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Self(lens, server, depth) = *self;
+        let none: [(); 0] = [];
+        if lens.since(9) {
+            map.serialize_entry("locked", &server.locked)?;
+        }
+        if lens.since(19) {
+            map.serialize_entry("description", &server.description)?;
+        }
+        if lens.since(26) {
+            map.serialize_entry("tags", &server.tags)?;
+        }
+        if lens.since(63) {
+            map.serialize_entry("trusted_image_certificates", &())?;
+        }
+        if lens.since(71) && depth != Depth::Listed {
+            map.serialize_entry("server_groups", &none)?;
+        }
+        if lens.since(73) {
+            map.serialize_entry("locked_reason", &())?;
+        }
+        if lens.since(96) {
+            map.serialize_entry("pinned_availability_zone", &())?;
+        }
+        if lens.since(100) {
+            map.serialize_entry("scheduler_hints", &serde_json::Map::new())?;
+        }
+        Ok(())
+    }
+}
+
+/// The addresses of a server by network; with their kinds and hardware addresses if wanted.
+pub(super) struct Addresses<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server, pub(super) bool);
+
+impl Addresses<'_> {
+    /// The network's name and its addresses.
+    pub(super) fn entry(&self) -> Option<(&str, Vec<AddressView<'_>>)> {
+        let Self(lens, server, extended) = *self;
+        let port = lens.model.ports.get(server.port_id?)?;
+        let network = lens.model.networks.get(port.network_id)?;
+        let view = |address, kind| AddressView {
+            version: 4,
+            addr: Text(address),
+            kind: extended.then_some(kind),
+            mac: extended.then_some(&port.mac),
+        };
+        let floating = lens.floating.get(&port.id).map(|ip| view(ip.address, "floating"));
+        Some((&network.name, [view(port.address, "fixed")].into_iter().chain(floating).collect()))
+    }
+}
+
+impl Serialize for Addresses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A server that is not placed yet has no addresses to show.
+        let shown = self.1.state != State::Building;
+        serializer.collect_map(self.entry().filter(|_| shown))
+    }
+}
+
+/// One address.
+#[derive(Serialize)]
+pub(super) struct AddressView<'a> {
+    version: u8,
+    addr: Text<std::net::Ipv4Addr>,
+    #[serde(rename = "OS-EXT-IPS:type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(rename = "OS-EXT-IPS-MAC:mac_addr", skip_serializing_if = "Option::is_none")]
+    mac: Option<&'a String>,
+}
+
+struct FlavorOf<'a>(&'a Lens<'a>, &'a Flavor);
+
+impl Serialize for FlavorOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(lens, flavor) = self;
+        let mut map = serializer.serialize_map(None)?;
+        if lens.since(47) {
+            map.serialize_entry("vcpus", &flavor.vcpus)?;
+            map.serialize_entry("ram", &flavor.ram_mib)?;
+            map.serialize_entry("disk", &flavor.disk_gib)?;
+            map.serialize_entry("ephemeral", &0)?;
+            map.serialize_entry("swap", &0)?;
+            map.serialize_entry("original_name", &flavor.name)?;
+            map.serialize_entry("extra_specs", &flavor.extra_specs)?;
+        } else {
+            map.serialize_entry("id", &flavor.id)?;
+            map.serialize_entry("links", &lens.bookmark("flavors", &flavor.id))?;
+        }
+        map.end()
+    }
+}
+
+struct ImageOf<'a>(&'a Lens<'a>, ImageId);
+
+impl Serialize for ImageOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(lens, id) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("links", &lens.bookmark("images", id))?;
+        if lens.since(98) {
+            let image = lens.model.images.get(*id);
+            map.serialize_entry("properties", &image.map(|image| &image.properties))?;
+        }
+        map.end()
+    }
+}
+
+struct Groups<'a>(&'a Lens<'a>, &'a [SecurityGroupId]);
+
+impl Serialize for Groups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Named<'a> {
+            name: &'a str,
+        }
+        let name = |id: &SecurityGroupId| {
+            Some(Named { name: &self.0.model.security_groups.get(*id)?.name })
+        };
+        serializer.collect_seq(self.1.iter().filter_map(name))
+    }
+}

@@ -1,0 +1,41 @@
+//! COVERAGE.md: what this cloud can do, written from the tables by which it answers.
+
+use std::fmt::Write;
+
+use super::SERVICES;
+use super::microversion::Microversion;
+
+/// The text of COVERAGE.md.
+pub fn document() -> String {
+    let mut text = format!(
+        "# What fake-cloud answers\n\n\
+         Generated from the tables of routes; `FAKE_CLOUD_BLESS=1 cargo test -p fake-cloud --test api` \
+         writes it anew.\nEverything else gets the API's own answer for what it does not \
+         have. Nova speaks versions {} to {}.\n",
+        Microversion::MIN,
+        Microversion::MAX
+    );
+    for service in SERVICES {
+        let routes = service.routes();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "\n## {} ({}): {} operations\n\n| operation | method | path | who |\n|---|---|---|---|",
+            service.name(),
+            service.kind(),
+            routes.len()
+        );
+        for route in routes {
+            let who = format!("{:?}", route.access).to_lowercase();
+            let _ = writeln!(
+                text,
+                "| {} | {} | `{}{}` | {who} |",
+                route.name,
+                route.method,
+                service.prefix(),
+                route.path
+            );
+        }
+    }
+    text
+}

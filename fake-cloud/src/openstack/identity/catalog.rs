@@ -1,0 +1,85 @@
+//! The catalogue: which services there are and where.
+
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::cloud::Cloud;
+use crate::model::token_id;
+use crate::openstack::SERVICES;
+use crate::openstack::request::Context;
+use crate::openstack::response::ok;
+use crate::openstack::route::Service;
+
+const INTERFACES: [&str; 3] = ["public", "internal", "admin"];
+
+pub(super) async fn show(cx: Context) -> Result<Response, Error> {
+    let own = format!("{}/v3/auth/catalog", cx.cloud.api_url);
+    Ok(ok(&json!({"catalog": catalog(&cx.cloud), "links": {"self": own}})))
+}
+
+pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
+    let region = json!({
+        "id": cx.cloud.region, "description": "", "parent_region_id": null,
+        "links": {"self": format!("{}/v3/regions/{}", cx.cloud.api_url, cx.cloud.region)}
+    });
+    Ok(ok(&json!({"regions": [region], "links": cx.list_links("/v3/regions")})))
+}
+
+pub(super) async fn services(cx: Context) -> Result<Response, Error> {
+    let service = |service: Service| {
+        json!({
+            "id": service_id(service), "type": service.kind(), "name": service.name(),
+            "enabled": true,
+            "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(service))}
+        })
+    };
+    let services: Vec<Value> = SERVICES.into_iter().map(service).collect();
+    Ok(ok(&json!({"services": services, "links": cx.list_links("/v3/services")})))
+}
+
+pub(super) async fn endpoints(cx: Context) -> Result<Response, Error> {
+    let mut endpoints = Vec::new();
+    for service in SERVICES {
+        for mut endpoint in endpoints_of(&cx.cloud, service) {
+            let own = format!("{}/v3/endpoints/{}", cx.cloud.api_url, endpoint["id"]);
+            endpoint["service_id"] = json!(service_id(service));
+            endpoint["enabled"] = json!(true);
+            endpoint["links"] = json!({"self": own.replace('"', "")});
+            endpoints.push(endpoint);
+        }
+    }
+    Ok(ok(&json!({"endpoints": endpoints, "links": cx.list_links("/v3/endpoints")})))
+}
+
+/// The catalogue as tokens carry it.
+pub(super) fn catalog(cloud: &Cloud) -> Vec<Value> {
+    let service = |service: Service| {
+        json!({
+            "id": service_id(service),
+            "type": service.kind(),
+            "name": service.name(),
+            "endpoints": endpoints_of(cloud, service),
+        })
+    };
+    SERVICES.into_iter().map(service).collect()
+}
+
+fn endpoints_of(cloud: &Cloud, service: Service) -> Vec<Value> {
+    let url = format!("{}{}{}", cloud.api_url, service.prefix(), service.endpoint());
+    let endpoint = |interface: &&str| {
+        json!({
+            "id": token_id(&format!("{}/{interface}", service.name())),
+            "interface": interface,
+            "region_id": cloud.region,
+            "region": cloud.region,
+            "url": url,
+        })
+    };
+    INTERFACES.iter().map(endpoint).collect()
+}
+
+/// Always the same, as an id should be, and nothing to keep.
+fn service_id(service: Service) -> crate::model::TokenId {
+    token_id(service.name())
+}

@@ -1,0 +1,99 @@
+//! The OpenStack APIs on one listener: a table of routes a service, and what they have in common.
+
+mod compute;
+pub mod coverage;
+mod errors;
+mod identity;
+mod image;
+mod microversion;
+mod network;
+mod request;
+mod response;
+mod route;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use http::Method;
+
+use crate::cloud::Cloud;
+use crate::metadata;
+
+use errors::Fault;
+use request::Context;
+use route::{Route, Service};
+
+/// All services, in the order in which a path is looked for among them.
+const SERVICES: [Service; 4] =
+    [Service::Compute, Service::Image, Service::Network, Service::Identity];
+
+/// Everything that the listener answers.
+pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
+    let mut router = Router::new();
+    for service in SERVICES {
+        for route in service.routes() {
+            for path in route.paths(service) {
+                let cloud = Arc::clone(&cloud);
+                let handler = move |params: RawPathParams, request: Request| {
+                    answer(service, route, cloud, params, request)
+                };
+                let filter = MethodFilter::try_from(route.method.clone())
+                    .expect("the tables name usual methods only");
+                router = router.route(&path, on(filter, handler));
+            }
+        }
+    }
+    router
+        .merge(metadata::router(cloud))
+        .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
+        .method_not_allowed_fallback(|request: Request| async move {
+            lost(&request, Fault::no_such_method())
+        })
+}
+
+/// Answers one request: who asks, may they, what do they get.
+async fn answer(
+    service: Service,
+    route: &'static Route,
+    cloud: Arc<Cloud>,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let id = request::request_id();
+    let answer = async {
+        let version = microversion::negotiate(service, request.headers())?;
+        let context = Context::new(cloud, service, route.access, &id, version, params, request)?;
+        Ok((version, work(route, context).await))
+    };
+    let (version, result) = match answer.await {
+        Ok((version, result)) => (Some(version), result),
+        Err(fault) => (None, Err(fault)),
+    };
+    let mut response = result.unwrap_or_else(|fault: Fault| fault.render(service));
+    response::finish(&mut response, service, version, &id);
+    response
+}
+
+/// Works out an answer. What may change something does so in a task of its own: a client that
+/// goes away must not leave half of it done.
+async fn work(route: &Route, context: Context) -> Result<Response, Fault> {
+    if route.method == Method::GET {
+        return (route.handler)(context).await;
+    }
+    let cloud = Arc::clone(&context.cloud);
+    cloud.spawn((route.handler)(context)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, operation = route.name, "failed");
+        Err(Fault::internal())
+    })
+}
+
+/// Answers a request for what is not there, as the service whose path it is would.
+fn lost(request: &Request, fault: Fault) -> Response {
+    let service = Service::of_path(request.uri().path());
+    let mut response = fault.render(service);
+    response::finish(&mut response, service, None, &request::request_id());
+    response
+}

@@ -1,0 +1,208 @@
+//! Everything that can be chosen about a cloud; nothing is hard-coded elsewhere.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backends::ImageSource;
+use crate::clock::{Clock, SystemClock};
+use crate::model::address::AddressRange;
+use crate::model::quota::Quotas;
+
+/// Everything that can be chosen about a cloud.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the cloud keeps its state; made when missing.
+    pub state_dir: PathBuf,
+    /// Where the API listens.
+    pub listen: Listen,
+    /// The region's name in the catalogue.
+    pub region: String,
+    /// The name of the network that servers are plugged into.
+    pub private_network: String,
+    /// The addresses that servers get.
+    pub fixed_range: AddressRange,
+    /// The name of the network, and pool, that floating IPs come from.
+    pub public_network: String,
+    /// The floating IPs.
+    pub floating_range: AddressRange,
+    /// What a server is made of.
+    pub backend: BackendKind,
+    /// The executable that becomes a server's first process: one that calls
+    /// [`crate::guest::run_if_guest`] at the start of its `main`.
+    pub init_program: PathBuf,
+    /// The images that everyone can use.
+    pub images: Vec<ImageSettings>,
+    /// The flavors.
+    pub flavors: Vec<FlavorSettings>,
+    /// The user who may do everything, and their project.
+    pub admin: UserSettings,
+    /// Other users and their projects.
+    pub users: Vec<UserSettings>,
+    /// What each project may use.
+    pub quotas: Quotas,
+    /// How long a token is valid.
+    pub token_lifetime: Duration,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where the API listens.
+#[derive(Debug)]
+pub enum Listen {
+    /// At this address; port 0 for any free one.
+    Address(SocketAddr),
+    /// On a socket that is bound already.
+    Bound(TcpListener),
+}
+
+/// What a server is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendKind {
+    /// Nothing: servers exist in the API only.
+    Inert,
+    /// Processes of this machine, as separate from it as it allows.
+    Process,
+}
+
+/// An image that everyone can use.
+#[derive(Debug, Clone)]
+pub struct ImageSettings {
+    /// Its name.
+    pub name: String,
+    /// Where its root file system comes from.
+    pub source: ImageSource,
+    /// Free-form properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A flavor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlavorSettings {
+    /// Its name.
+    pub name: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub ram_mib: u64,
+    /// Root disk in GiB.
+    pub disk_gib: u64,
+    /// What an hour of it costs; the API shows it as the extra spec [`PRICE`].
+    pub price_per_hour: f64,
+}
+
+/// The extra spec of a flavor that holds its price.
+pub const PRICE: &str = "price:per_hour";
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserSettings {
+    /// The name they log in with.
+    pub name: String,
+    /// Their password.
+    pub password: String,
+    /// The project they work in; made when missing.
+    pub project: String,
+    /// Their roles there.
+    pub roles: Vec<String>,
+}
+
+impl UserSettings {
+    /// A user who may use a project.
+    pub fn member(name: &str, password: &str, project: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            project: project.to_owned(),
+            roles: vec!["member".to_owned(), "reader".to_owned()],
+        }
+    }
+}
+
+impl FlavorSettings {
+    /// The sizes that OpenStack clouds have by custom.
+    pub fn customary() -> Vec<Self> {
+        let sizes = [
+            ("m1.tiny", 1, 512, 1, 0.01),
+            ("m1.small", 1, 2048, 20, 0.02),
+            ("m1.medium", 2, 4096, 40, 0.04),
+            ("m1.large", 4, 8192, 80, 0.08),
+            ("m1.xlarge", 8, 16384, 160, 0.16),
+        ];
+        let flavor = |(name, vcpus, ram_mib, disk_gib, price_per_hour): (&str, _, _, _, _)| Self {
+            name: name.to_owned(),
+            vcpus,
+            ram_mib,
+            disk_gib,
+            price_per_hour,
+        };
+        sizes.into_iter().map(flavor).collect()
+    }
+}
+
+impl Settings {
+    /// A cloud whose addresses all begin with `127.<second byte of the listening address>`, so
+    /// that any number of clouds fit on one machine: fixed ones `127.N.16.0/20`, floating ones
+    /// `127.N.1.10` to `127.N.1.254`.
+    pub fn loopback(state_dir: PathBuf, listen: Listen, admin_password: &str) -> Self {
+        let second = match &listen {
+            Listen::Address(address) => Some(*address),
+            Listen::Bound(listener) => listener.local_addr().ok(),
+        };
+        let net = match second {
+            Some(SocketAddr::V4(address)) if address.ip().is_loopback() => address.ip().octets()[1],
+            _ => 0,
+        };
+        let range = |first: [u8; 2], last: [u8; 2]| AddressRange {
+            network: Ipv4Addr::new(127, net, first[0], 0),
+            prefix: if first[0] == last[0] { 24 } else { 20 },
+            first: Ipv4Addr::new(127, net, first[0], first[1]),
+            last: Ipv4Addr::new(127, net, last[0], last[1]),
+        };
+        Self {
+            state_dir,
+            listen,
+            region: "RegionOne".to_owned(),
+            private_network: "private".to_owned(),
+            fixed_range: range([16, 2], [31, 254]),
+            public_network: "public".to_owned(),
+            floating_range: range([1, 10], [1, 254]),
+            backend: BackendKind::Inert,
+            init_program: PathBuf::from("/proc/self/exe"),
+            images: vec![ImageSettings {
+                name: "host".to_owned(),
+                source: ImageSource::Host { extra_files: Vec::new() },
+                properties: BTreeMap::new(),
+            }],
+            flavors: FlavorSettings::customary(),
+            admin: UserSettings {
+                roles: vec!["admin".to_owned(), "member".to_owned(), "reader".to_owned()],
+                ..UserSettings::member("admin", admin_password, "admin")
+            },
+            users: Vec::new(),
+            quotas: Quotas::default(),
+            token_lifetime: Duration::from_secs(3600),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// All users, the administrator first.
+    pub(crate) fn all_users(&self) -> impl Iterator<Item = &UserSettings> {
+        std::iter::once(&self.admin).chain(&self.users)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_follow_the_listening_one() {
+        let listen = Listen::Address("127.9.0.1:0".parse().unwrap());
+        let settings = Settings::loopback(PathBuf::new(), listen, "secret");
+        assert_eq!(settings.fixed_range, "127.9.16.0/20".parse().unwrap());
+        assert_eq!(settings.floating_range, "127.9.1.10-127.9.1.254".parse().unwrap());
+    }
+}

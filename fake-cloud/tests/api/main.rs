@@ -1,0 +1,13 @@
+//! The API as clients see it: whole clouds with the inert backend, asked over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod client;
+mod compute;
+mod coverage;
+mod floating_ips;
+mod identity;
+mod image;
+mod network;
+mod persistence;
+mod servers;

@@ -1,0 +1,11 @@
+//! Servers of the process backend, started for real.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod boot;
+mod fixture;
+mod images;
+mod life;
+mod network;
+mod plain;
+mod processes;

@@ -1,0 +1,69 @@
+//! What runs on this machine, as `/proc` tells.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+/// Process 1 of every server of the state directory.
+pub(crate) fn servers_of(state: &Path) -> Vec<u32> {
+    let state = state.canonicalize().unwrap();
+    let state = state.to_str().unwrap();
+    let is_server = |process: &u32| {
+        let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments).into_owned();
+        arguments.contains("fake-cloud:server") && arguments.contains(state)
+    };
+    all().filter(is_server).collect()
+}
+
+/// The process namespace of a running server.
+pub(crate) fn namespace_of_server(state: &Path, id: Uuid) -> PathBuf {
+    let has_id = |process: &u32| {
+        let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(&id.to_string())
+    };
+    let process = servers_of(state).into_iter().find(has_id).unwrap();
+    let namespace = namespace(process).unwrap();
+    assert_ne!(Some(&namespace), self::namespace(std::process::id()).as_ref());
+    namespace
+}
+
+pub(crate) fn count_in(namespace: &Path) -> usize {
+    members(namespace).count()
+}
+
+/// One letter for what each process of the namespace does.
+pub(crate) fn states_in(namespace: &Path) -> String {
+    let state = |process| {
+        let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        status.rsplit_once(") ")?.1.chars().next()
+    };
+    members(namespace).filter_map(state).collect()
+}
+
+/// Kills the process that was first in the namespace.
+pub(crate) fn kill_first(namespace: &Path) {
+    let is_first = |process: &u32| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+    };
+    let first = members(namespace).find(is_first).unwrap();
+    let status = std::process::Command::new("kill").args(["-9", &first.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+fn members(namespace: &Path) -> impl Iterator<Item = u32> {
+    all().filter(move |process| self::namespace(*process).as_deref() == Some(namespace))
+}
+
+fn namespace(process: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/pid")).ok()
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}

@@ -1,0 +1,104 @@
+-- Times are milliseconds since 1970-01-01T00:00:00Z. Ids are never used again: AUTOINCREMENT.
+
+CREATE TABLE users (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    username      TEXT    NOT NULL UNIQUE,
+    password_hash TEXT    NOT NULL,
+    administrator INTEGER NOT NULL,
+    created       INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+    token_hash BLOB    PRIMARY KEY,
+    user       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE applications (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    user     INTEGER NOT NULL REFERENCES users (id),
+    name     TEXT    NOT NULL,
+    state    TEXT    NOT NULL,
+    reason   TEXT,
+    revision INTEGER NOT NULL DEFAULT 1,
+    created  INTEGER NOT NULL,
+    UNIQUE (user, name)
+) STRICT;
+
+CREATE TABLE services (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    application  INTEGER NOT NULL REFERENCES applications (id),
+    service_type TEXT    NOT NULL,
+    name         TEXT    NOT NULL,
+    state        TEXT    NOT NULL,
+    reason       TEXT,
+    since        INTEGER NOT NULL,
+    -- How often its manager reported on it: tells an answer that was overtaken by a report.
+    reports      INTEGER NOT NULL DEFAULT 0,
+    -- It is being deleted: no node may be made for it any more.
+    deleting     INTEGER NOT NULL DEFAULT 0,
+    revision     INTEGER NOT NULL DEFAULT 1,
+    created      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX services_by_application ON services (application);
+
+CREATE TABLE operations (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    application INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    parameters  TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    -- The number of steps that may have had an effect.
+    begun       INTEGER NOT NULL DEFAULT 0,
+    step        TEXT    NOT NULL DEFAULT '',
+    error       TEXT,
+    created     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX operations_under_way ON operations (application)
+    WHERE state IN ('running', 'unwinding');
+
+-- A row is there before its server is asked for, and goes after the server is gone.
+CREATE TABLE nodes (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    application INTEGER NOT NULL REFERENCES applications (id),
+    -- NULL: the application's manager.
+    service     INTEGER REFERENCES services (id),
+    role        TEXT    NOT NULL,
+    cloud       TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    server      TEXT    NOT NULL DEFAULT '',
+    public_ip   TEXT,
+    private_ip  TEXT,
+    -- The single-use secret of its user-data; NULL before the server is asked for and once used.
+    token_hash  BLOB,
+    -- The operation that made it or removes it.
+    operation   INTEGER NOT NULL REFERENCES operations (id),
+    created     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX nodes_by_application ON nodes (application);
+CREATE INDEX nodes_by_service ON nodes (service);
+CREATE UNIQUE INDEX nodes_one_manager ON nodes (application)
+    WHERE service IS NULL AND state <> 'stopping';
+CREATE UNIQUE INDEX nodes_by_token ON nodes (token_hash);
+
+CREATE TABLE certificates (
+    serial  TEXT    PRIMARY KEY,
+    node    INTEGER NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX certificates_by_node ON certificates (node);
+
+-- The ledger: entries are added, never changed. The balance is their sum.
+CREATE TABLE credits (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    user   INTEGER NOT NULL REFERENCES users (id),
+    kind   TEXT    NOT NULL CHECK (kind IN ('grant', 'charge', 'refund')),
+    amount INTEGER NOT NULL,
+    node   INTEGER,
+    -- Hours since the node's creation; 0 is the first.
+    hour   INTEGER,
+    at     INTEGER NOT NULL,
+    CHECK ((kind = 'grant') = (node IS NULL) AND (node IS NULL) = (hour IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX credits_once ON credits (node, hour, kind) WHERE node IS NOT NULL;
+CREATE INDEX credits_by_user ON credits (user, amount);

@@ -1,0 +1,135 @@
+//! What the director decides: one file a resource, nothing of HTTP.
+
+pub(crate) mod application;
+pub(crate) mod credit;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod login_limit;
+pub(crate) mod manager;
+pub(crate) mod name;
+pub(crate) mod node;
+pub(crate) mod password;
+pub(crate) mod service;
+pub(crate) mod service_method;
+pub(crate) mod user;
+pub(crate) mod vm;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud::Cloud;
+use protocol::api::DEFAULT_CLOUD;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use error::{Error, Result};
+
+use crate::ca::Authority;
+use crate::clock::Clock;
+use crate::db::Database;
+use crate::operations::{Operations, Overseer};
+
+/// What may differ between a real director and one under test.
+#[derive(Debug, Clone)]
+pub(crate) struct Tuning {
+    pub(crate) clock: Clock,
+    /// How long a manager or agent may take from its server's creation to its report.
+    pub(crate) ready_timeout: Duration,
+    /// How often the reconciler looks, when nobody asks it to.
+    pub(crate) reconcile_every: Duration,
+    /// Has a say after every step of every operation.
+    pub(crate) overseer: Option<Overseer>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            clock: Clock::new(time::OffsetDateTime::now_utc),
+            ready_timeout: Duration::from_secs(300),
+            reconcile_every: Duration::from_secs(30),
+            overseer: None,
+        }
+    }
+}
+
+/// The executable that new VMs fetch and run.
+#[derive(Debug, Clone)]
+pub struct Executable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The director's state and means, shared by all its parts.
+pub(crate) struct Inner {
+    pub(crate) installation: String,
+    pub(crate) url: String,
+    pub(crate) executable: Executable,
+    pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
+    pub(crate) tuning: Tuning,
+    pub(crate) db: Database,
+    pub(crate) authority: Authority,
+    pub(crate) events: event::Events,
+    pub(crate) managers: manager::Managers,
+    pub(crate) passwords: password::Passwords,
+    pub(crate) login_limit: login_limit::LoginLimit,
+    pub(crate) operations: Operations,
+    /// Wakes the reconciler.
+    pub(crate) reconcile: tokio::sync::Notify,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The director, as its parts hold it.
+#[derive(Clone)]
+pub(crate) struct App(pub(crate) Arc<Inner>);
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn now(&self) -> time::OffsetDateTime {
+        self.tuning.clock.now()
+    }
+
+    /// The cloud of that name.
+    pub(crate) fn cloud(&self, name: &str) -> Result<&Arc<dyn Cloud>> {
+        let found = self.clouds.iter().find(|(known, _)| known == name);
+        found.map(|(_, cloud)| cloud).ok_or_else(|| Error::not_found("cloud", format!("`{name}`")))
+    }
+
+    /// The name of the cloud that is meant: the first when nobody names one.
+    pub(crate) fn cloud_name(&self, asked: Option<&str>) -> Result<String> {
+        let first = self.clouds.first().map_or(DEFAULT_CLOUD, |(name, _)| name);
+        let name = match asked {
+            None | Some(DEFAULT_CLOUD) => first,
+            Some(name) => name,
+        };
+        self.cloud(name)?;
+        Ok(name.to_owned())
+    }
+
+    /// Names of the clouds, the default one first.
+    pub(crate) fn cloud_list(&self) -> Vec<String> {
+        self.clouds.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Runs beside the caller until it is done or the director shuts down.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,83 @@
+//! The ledger of credits: entries are added, never changed.
+
+use protocol::{NodeId, UserId};
+use sqlx::SqliteConnection;
+use time::OffsetDateTime;
+
+use super::{Result, millis};
+
+pub(crate) async fn balance(connection: &mut SqliteConnection, user: UserId) -> Result<i64> {
+    let (balance,): (i64,) =
+        sqlx::query_as("SELECT COALESCE(SUM(amount), 0) FROM credits WHERE user = ?")
+            .bind(user.0)
+            .fetch_one(connection)
+            .await?;
+    Ok(balance)
+}
+
+pub(crate) async fn grant(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    amount: i64,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query("INSERT INTO credits (user, kind, amount, at) VALUES (?, 'grant', ?, ?)")
+        .bind(user.0)
+        .bind(amount)
+        .bind(millis(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Charges one hour of one node; whether it had not been charged before.
+pub(crate) async fn charge(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    node: NodeId,
+    hour: i64,
+    now: OffsetDateTime,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT OR IGNORE INTO credits (user, kind, amount, node, hour, at)
+         VALUES (?, 'charge', -1, ?, ?, ?)",
+    )
+    .bind(user.0)
+    .bind(node.0)
+    .bind(hour)
+    .bind(millis(now))
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The last hour of the node that was charged.
+pub(crate) async fn last_hour(
+    connection: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Option<i64>> {
+    let (hour,): (Option<i64>,) =
+        sqlx::query_as("SELECT MAX(hour) FROM credits WHERE node = ? AND kind = 'charge'")
+            .bind(node.0)
+            .fetch_one(connection)
+            .await?;
+    Ok(hour)
+}
+
+/// Gives back whatever the node was charged, once.
+pub(crate) async fn refund(
+    connection: &mut SqliteConnection,
+    node: NodeId,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT OR IGNORE INTO credits (user, kind, amount, node, hour, at)
+         SELECT user, 'refund', -amount, node, hour, ? FROM credits
+         WHERE node = ? AND kind = 'charge'",
+    )
+    .bind(millis(now))
+    .bind(node.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

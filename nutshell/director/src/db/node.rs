@@ -1,0 +1,281 @@
+//! Nodes: the VMs of services, and managers' own; their tokens and certificates.
+
+use std::net::Ipv4Addr;
+
+use protocol::api::{Node, NodeState};
+use protocol::{ApplicationId, NodeId, OperationId, ServiceId, UserId};
+use sqlx::SqliteConnection;
+use time::OffsetDateTime;
+
+use super::{Result, from_millis, from_word, millis, parse, word};
+
+/// A node and what only the director knows of it.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeRecord {
+    pub(crate) user: UserId,
+    pub(crate) node: Node,
+    /// Whether its server was asked for, perhaps without an answer.
+    pub(crate) attempted: bool,
+    /// Whether an operation is making or removing it.
+    pub(crate) in_operation: bool,
+}
+
+/// A node to be made.
+#[derive(Debug)]
+pub(crate) struct NewNode<'a> {
+    pub(crate) application: ApplicationId,
+    pub(crate) service: Option<ServiceId>,
+    pub(crate) role: &'a str,
+    pub(crate) cloud: &'a str,
+    pub(crate) operation: OperationId,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    user: i64,
+    application: i64,
+    service: Option<i64>,
+    role: String,
+    cloud: String,
+    server: String,
+    state: String,
+    public_ip: Option<String>,
+    private_ip: Option<String>,
+    created: i64,
+    attempted: bool,
+    in_operation: bool,
+}
+
+const SELECT: &str = "SELECT nodes.id, user, nodes.application, service, role, cloud, server,
+        nodes.state, public_ip, private_ip, nodes.created, token_hash IS NOT NULL AS attempted,
+        operations.state IN ('running', 'unwinding') AS in_operation
+    FROM nodes JOIN applications ON applications.id = nodes.application
+        JOIN operations ON operations.id = nodes.operation";
+
+impl Row {
+    fn record(self) -> Result<NodeRecord> {
+        let node = Node {
+            id: NodeId(self.id),
+            application: ApplicationId(self.application),
+            service: self.service.map(ServiceId),
+            role: self.role,
+            cloud: self.cloud,
+            server: self.server,
+            state: from_word(self.state)?,
+            public_ip: self.public_ip.map(parse::<Ipv4Addr>).transpose()?,
+            private_ip: self.private_ip.map(parse::<Ipv4Addr>).transpose()?,
+            created: from_millis(self.created)?,
+        };
+        let (attempted, in_operation) = (self.attempted, self.in_operation);
+        Ok(NodeRecord { user: UserId(self.user), node, attempted, in_operation })
+    }
+}
+
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewNode<'_>,
+    now: OffsetDateTime,
+) -> Result<NodeId> {
+    let (id,): (i64,) = sqlx::query_as(
+        "INSERT INTO nodes (application, service, role, cloud, state, operation, created)
+         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    )
+    .bind(new.application.0)
+    .bind(new.service.map(|service| service.0))
+    .bind(new.role)
+    .bind(new.cloud)
+    .bind(word(NodeState::Starting))
+    .bind(new.operation.0)
+    .bind(millis(now))
+    .fetch_one(connection)
+    .await?;
+    Ok(NodeId(id))
+}
+
+pub(crate) async fn view(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+) -> Result<Option<NodeRecord>> {
+    let row: Option<Row> = sqlx::query_as(&format!("{SELECT} WHERE nodes.id = ?"))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.map(Row::record).transpose()
+}
+
+/// The node whose unused token this is.
+pub(crate) async fn by_token(
+    connection: &mut SqliteConnection,
+    token_hash: &[u8],
+) -> Result<Option<NodeRecord>> {
+    let row: Option<Row> = sqlx::query_as(&format!("{SELECT} WHERE token_hash = ?"))
+        .bind(token_hash)
+        .fetch_optional(connection)
+        .await?;
+    row.map(Row::record).transpose()
+}
+
+/// The node that a certificate was given to.
+pub(crate) async fn by_certificate(
+    connection: &mut SqliteConnection,
+    serial: u128,
+) -> Result<Option<NodeRecord>> {
+    let sql = format!("{SELECT} WHERE nodes.id = (SELECT node FROM certificates WHERE serial = ?)");
+    let row: Option<Row> =
+        sqlx::query_as(&sql).bind(serial_text(serial)).fetch_optional(connection).await?;
+    row.map(Row::record).transpose()
+}
+
+/// Every node there is.
+pub(crate) async fn list(connection: &mut SqliteConnection) -> Result<Vec<NodeRecord>> {
+    let rows: Vec<Row> =
+        sqlx::query_as(&format!("{SELECT} ORDER BY nodes.id")).fetch_all(connection).await?;
+    rows.into_iter().map(Row::record).collect()
+}
+
+pub(crate) async fn list_of_user(
+    connection: &mut SqliteConnection,
+    user: UserId,
+) -> Result<Vec<Node>> {
+    list_where(connection, "user", user.0).await
+}
+
+pub(crate) async fn list_of_application(
+    connection: &mut SqliteConnection,
+    application: ApplicationId,
+) -> Result<Vec<Node>> {
+    list_where(connection, "nodes.application", application.0).await
+}
+
+pub(crate) async fn list_of_service(
+    connection: &mut SqliteConnection,
+    service: ServiceId,
+) -> Result<Vec<Node>> {
+    list_where(connection, "service", service.0).await
+}
+
+async fn list_where(connection: &mut SqliteConnection, column: &str, id: i64) -> Result<Vec<Node>> {
+    let sql = format!("{SELECT} WHERE {column} = ? ORDER BY nodes.id");
+    let rows: Vec<Row> = sqlx::query_as(&sql).bind(id).fetch_all(connection).await?;
+    rows.into_iter().map(|row| Ok(row.record()?.node)).collect()
+}
+
+/// Remembers the token of a server that is about to be asked for; an earlier one ends.
+pub(crate) async fn set_token(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    token_hash: &[u8],
+) -> Result<()> {
+    sqlx::query("UPDATE nodes SET token_hash = ? WHERE id = ?")
+        .bind(token_hash)
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Remembers the server; whether the node is still wanted.
+pub(crate) async fn set_server(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    server: &str,
+    public_ip: Option<Ipv4Addr>,
+    private_ip: Option<Ipv4Addr>,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE nodes SET server = ?, public_ip = ?, private_ip = ?
+         WHERE id = ? AND state <> 'stopping'",
+    )
+    .bind(server)
+    .bind(public_ip.map(|address| address.to_string()))
+    .bind(private_ip.map(|address| address.to_string()))
+    .bind(id.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Sets the state, unless the node is being removed already; whether it was set to something new.
+pub(crate) async fn set_state(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    state: NodeState,
+) -> Result<bool> {
+    let done =
+        sqlx::query("UPDATE nodes SET state = ?1 WHERE id = ?2 AND state NOT IN (?1, 'stopping')")
+            .bind(word(state))
+            .bind(id.0)
+            .execute(connection)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The node goes, by this operation: its certificate is refused from now on.
+pub(crate) async fn set_stopping(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    operation: OperationId,
+) -> Result<()> {
+    sqlx::query("UPDATE nodes SET state = 'stopping', operation = ? WHERE id = ?")
+        .bind(operation.0)
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Uses up the token and remembers the certificate given for it; whether the token was unused.
+pub(crate) async fn exchange_token(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    token_hash: &[u8],
+    serial: u128,
+    expires: OffsetDateTime,
+) -> Result<bool> {
+    let done = sqlx::query("UPDATE nodes SET token_hash = NULL WHERE id = ? AND token_hash = ?")
+        .bind(id.0)
+        .bind(token_hash)
+        .execute(&mut *connection)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    certificate_insert(connection, id, serial, expires).await?;
+    Ok(true)
+}
+
+pub(crate) async fn certificate_insert(
+    connection: &mut SqliteConnection,
+    node: NodeId,
+    serial: u128,
+    expires: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query("INSERT INTO certificates (serial, node, expires) VALUES (?, ?, ?)")
+        .bind(serial_text(serial))
+        .bind(node.0)
+        .bind(millis(expires))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn certificates_delete_expired(
+    connection: &mut SqliteConnection,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query("DELETE FROM certificates WHERE expires <= ?")
+        .bind(millis(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete(connection: &mut SqliteConnection, id: NodeId) -> Result<()> {
+    sqlx::query("DELETE FROM nodes WHERE id = ?").bind(id.0).execute(connection).await?;
+    Ok(())
+}
+
+fn serial_text(serial: u128) -> String {
+    format!("{serial:032x}")
+}

@@ -1,0 +1,55 @@
+//! The API: translates between HTTP and [`crate::app`], and decides nothing.
+//!
+//! One file a resource; each registers its endpoints as data, and the document that describes the
+//! API is made of the same data.
+
+mod access;
+mod application;
+mod event;
+mod extract;
+mod meta;
+mod node;
+mod openapi;
+mod registry;
+mod service;
+mod service_method;
+mod user;
+mod vm;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use protocol::ApiError;
+
+use crate::app::App;
+use registry::Api;
+
+/// Every endpoint there is.
+fn api() -> Api {
+    let mut api = Api::default();
+    for register in [
+        meta::register,
+        user::register,
+        application::register,
+        service::register,
+        service_method::register,
+        node::register,
+        event::register,
+        vm::register,
+    ] {
+        register(&mut api);
+    }
+    api
+}
+
+/// The whole of what the director serves; what is not of the API is the pages'.
+pub(crate) fn router(app: App, pages: Router) -> Router {
+    api().into_router(app).route("/v1/{*rest}", any(unknown)).fallback_service(pages)
+}
+
+async fn unknown(request: Request) -> ApiError {
+    registry::no_such_endpoint(&request)
+}
+
+#[cfg(test)]
+mod tests;

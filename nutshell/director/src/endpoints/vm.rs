@@ -1,0 +1,143 @@
+//! What VMs ask: how they join, and what managers need.
+
+use axum::extract::{ConnectInfo, State};
+use axum::{Extension, Json};
+use protocol::ServiceId;
+use protocol::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
+use protocol::boot::{CertificateGrant, CertificateRequest};
+use protocol::tls::Peer;
+
+use super::extract::{Answer, Body, Path, answer};
+use super::registry::{Api, Endpoint, Role, Verb};
+use crate::app::App;
+use crate::app::vm::Vm;
+
+pub(super) fn register(api: &mut Api) {
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/vm/certificate",
+            "vm_certificate",
+            // The token in the request, or the certificate to be renewed, says who is asking.
+            Role::Public,
+            "Exchanges a VM's token for its certificate, or renews that.",
+        )
+        .input::<CertificateRequest>()
+        .output::<CertificateGrant>(),
+        certificate,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/vm/ready",
+            "vm_ready",
+            Role::Vm,
+            "The manager or agent listens.",
+        ),
+        ready,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/vm/services",
+            "vm_services_wanted",
+            Role::Manager,
+            "The services that the application should have.",
+        )
+        .output::<ServicesWanted>(),
+        services_wanted,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/vm/nodes",
+            "vm_nodes",
+            Role::Manager,
+            "The nodes of the application's services.",
+        )
+        .output::<Nodes>(),
+        nodes,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/vm/nodes",
+            "vm_nodes_create",
+            Role::Manager,
+            "Makes VMs for a service; answers when all their agents are ready.",
+        )
+        .input::<NodesCreate>()
+        .output::<Nodes>(),
+        nodes_create,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/vm/nodes/delete",
+            "vm_nodes_delete",
+            Role::Manager,
+            "Removes VMs of the application's services; answers when they are gone.",
+        )
+        .input::<NodesDelete>(),
+        nodes_delete,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Put,
+            "/v1/vm/services/{id}",
+            "vm_service_report",
+            Role::Manager,
+            "Reports the state of a service.",
+        )
+        .input::<ServiceReport>(),
+        service_report,
+    );
+}
+
+async fn certificate(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Body(request): Body<CertificateRequest>,
+) -> Answer<CertificateGrant> {
+    answer(app.vm_certificate(peer, request).await)
+}
+
+async fn ready(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<()> {
+    answer(app.vm_ready(&vm).await)
+}
+
+async fn services_wanted(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+) -> Answer<ServicesWanted> {
+    Ok(Json(ServicesWanted { services: app.vm_services_wanted(&vm).await? }))
+}
+
+async fn nodes(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<Nodes> {
+    Ok(Json(Nodes { nodes: app.vm_nodes(&vm).await? }))
+}
+
+async fn nodes_create(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+    Body(create): Body<NodesCreate>,
+) -> Answer<Nodes> {
+    Ok(Json(Nodes { nodes: app.vm_nodes_create(&vm, create).await? }))
+}
+
+async fn nodes_delete(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+    Body(delete): Body<NodesDelete>,
+) -> Answer<()> {
+    answer(app.vm_nodes_delete(&vm, &delete.nodes).await)
+}
+
+async fn service_report(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+    Path(id): Path<ServiceId>,
+    Body(report): Body<ServiceReport>,
+) -> Answer<()> {
+    answer(app.vm_service_report(&vm, id, &report).await)
+}

@@ -1,0 +1,206 @@
+//! The director: keeps users, credits, applications and certificates, and alone holds the
+//! credentials of clouds.
+//!
+//! Three layers: `endpoints` translate, [`app`] decides, [`db`] stores. Work of several steps is an
+//! operation ([`operations`]); what drifts apart is brought together by [`reconcile`].
+
+mod app;
+mod ca;
+mod clock;
+mod db;
+mod endpoints;
+mod operations;
+mod reconcile;
+mod secrets;
+mod user_data;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cloud::Cloud;
+use protocol::tls::server::{self, TlsListener};
+use protocol::tls::{self, ClientCertificates, TrustError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use app::Executable;
+pub use app::user::UserSettings;
+pub use ca::{AuthorityError, ca_certificate};
+pub use db::OpenError;
+
+use app::{App, Inner, Tuning};
+use ca::Authority;
+
+/// Everything a director needs to begin.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where it keeps what it remembers; made when it is not there.
+    pub state_dir: PathBuf,
+    /// Where it serves.
+    pub listener: TcpListener,
+    /// `https://host:port`, as users and VMs reach it.
+    pub url: String,
+    /// The installation's name: in certificates, names and tags of servers.
+    pub installation: String,
+    /// What new VMs run.
+    pub executable: Executable,
+    /// The clouds by name, the default one first.
+    pub clouds: Vec<(String, Arc<dyn Cloud>)>,
+    /// Users that must be there, with these passwords.
+    pub users: Vec<UserSettings>,
+    /// Credits of a user for whom nothing else is said.
+    pub default_credits: i64,
+}
+
+/// Why the director did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be made or used.
+    #[error("failed to use the state directory {}", path.display())]
+    StateDirectory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The certificate authority cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// TLS cannot be set up.
+    #[error("failed to set up TLS")]
+    Tls(#[source] TrustError),
+    /// The listener cannot be used.
+    #[error("failed to listen")]
+    Listen(#[source] std::io::Error),
+    /// A user of the settings could not be made.
+    #[error("failed to set up the user `{username}`")]
+    User {
+        /// Who.
+        username: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What the last director left unfinished could not be read.
+    #[error("failed to take up unfinished operations")]
+    Operations(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The settings name no cloud.
+    #[error("no cloud is configured; VMs have to come from somewhere")]
+    NoCloud,
+}
+
+/// A director at work.
+pub struct Director {
+    app: App,
+    server: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Director {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Director").field("url", &self.app.url).finish_non_exhaustive()
+    }
+}
+
+impl Director {
+    /// Starts a director; it serves when this returns.
+    ///
+    /// # Errors
+    /// When the state directory, the listener or the settings cannot be used.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_with(settings, Tuning::default()).await
+    }
+
+    async fn start_with(settings: Settings, tuning: Tuning) -> Result<Self, StartError> {
+        let Settings { state_dir, listener, url, installation, executable, clouds, .. } = settings;
+        if clouds.is_empty() {
+            return Err(StartError::NoCloud);
+        }
+        std::fs::create_dir_all(&state_dir)
+            .map_err(|source| StartError::StateDirectory { path: state_dir.clone(), source })?;
+        let db = db::Database::open(&state_dir.join("director.db")).await?;
+        let authority = Authority::load_or_create(&state_dir, &installation)?;
+        let listening = listener.local_addr().map_err(StartError::Listen)?;
+        let hosts = ca::director_hosts(&url, listening.ip());
+        let credentials = authority.director_credentials(&hosts)?;
+        let trust = authority.trust().clone();
+        let app = App(Arc::new(Inner {
+            managers: app::manager::Managers::new(trust.clone(), credentials.clone()),
+            installation,
+            url,
+            executable,
+            clouds,
+            tuning,
+            db,
+            authority,
+            events: app::event::Events::default(),
+            passwords: app::password::Passwords::new(),
+            login_limit: app::login_limit::LoginLimit::default(),
+            operations: operations::Operations::default(),
+            reconcile: tokio::sync::Notify::new(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }));
+        for user in &settings.users {
+            app.user_ensure(user, settings.default_credits).await.map_err(|source| {
+                StartError::User { username: user.username.clone(), source: source.into() }
+            })?;
+        }
+
+        let config = tls::server_config(&credentials, &trust, ClientCertificates::Optional)
+            .map_err(StartError::Tls)?;
+        listener.set_nonblocking(true).map_err(StartError::Listen)?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Listen)?;
+        let listener =
+            TlsListener::new(listener, config, trust.clone()).map_err(StartError::Listen)?;
+        let pages =
+            frontend::router(frontend::Settings { director_url: own_url(listening), trust });
+        let router = endpoints::router(app.clone(), pages);
+        let shutdown = app.shutdown.clone();
+        let server = tokio::spawn(async move {
+            if let Err(error) = server::serve(listener, router, shutdown).await {
+                tracing::error!(%error, "the director no longer serves");
+            }
+        });
+        // Only now: what is taken up may need to be reached by its VMs.
+        app.operations_take_up(true)
+            .await
+            .map_err(|source| StartError::Operations(source.into()))?;
+        app.spawn(app.clone().reconcile_forever());
+        Ok(Self { app, server })
+    }
+
+    /// Has the director compare what should be with what is, now.
+    pub fn reconcile(&self) {
+        self.app.reconcile.notify_one();
+    }
+
+    /// Ends it. What was under way goes on, or is undone, at the next start.
+    pub async fn shutdown(self) {
+        self.app.shutdown.cancel();
+        self.app.tasks.close();
+        self.app.tasks.wait().await;
+        // Its own end is bounded: long polls and event streams end with the token.
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the director's server ended badly");
+        }
+        self.app.db.close().await;
+    }
+}
+
+/// Where the pages reach the API: here, whatever name others use.
+fn own_url(listening: SocketAddr) -> String {
+    let ip = match listening.ip() {
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("https://{}", SocketAddr::new(ip, listening.port()))
+}
+
+#[cfg(test)]
+mod tests;

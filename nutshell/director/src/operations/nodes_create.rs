@@ -1,0 +1,63 @@
+//! Makes VMs for a service: all of them, with their agents ready, or none.
+
+use futures::FutureExt;
+use protocol::api::Service;
+use protocol::{NodeId, UserId};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::server::{self, Account};
+use super::{Begun, Nature, Operation, Step};
+use crate::app::{Result, credit};
+use crate::db;
+use crate::db::Writer;
+use crate::db::node::NewNode;
+
+/// Which nodes, and whose.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NodesCreation {
+    user: UserId,
+    pub(crate) nodes: Vec<NodeId>,
+}
+
+impl Operation for NodesCreation {
+    const KIND: &'static str = "nodes_create";
+    const NATURE: Nature = Nature::Unwound;
+    const STEPS: &'static [Step<Self>] = &[
+        Step::recorded("nodes_record", |app, creation, _| {
+            server::forget(app, &creation.nodes, Account::Refund).boxed()
+        }),
+        Step::undoable(
+            "servers_create",
+            |app, creation| server::create_all(app, creation.user, &creation.nodes).boxed(),
+            |app, creation, _| server::delete_all(app, &creation.nodes).boxed(),
+        ),
+        Step::new("agents_ready", |app, creation| {
+            server::await_all_ready(app, &creation.nodes).boxed()
+        }),
+    ];
+}
+
+impl NodesCreation {
+    /// Records the nodes with the charge of their first hour.
+    pub(crate) async fn begin(
+        tx: &mut Writer,
+        user: UserId,
+        service: &Service,
+        roles: &[String],
+        cloud: &str,
+        now: OffsetDateTime,
+    ) -> Result<Begun<Self>> {
+        let application = service.application;
+        let operation = super::insert::<Self>(tx, application, now).await?;
+        let mut nodes = Vec::with_capacity(roles.len());
+        for role in roles {
+            let service = Some(service.id);
+            let new = NewNode { application, service, role, cloud, operation };
+            let node = db::node::insert(tx, &new, now).await?;
+            credit::charge(tx, user, node, now, now).await?;
+            nodes.push(node);
+        }
+        Begun::record(tx, operation, Self { user, nodes }).await
+    }
+}

@@ -1,0 +1,16 @@
+//! The director from outside: over HTTPS, with a cloud in memory whose servers are tasks that boot
+//! from their user-data as VMs do.
+
+mod applications;
+mod boot;
+pub(crate) mod cloud;
+mod credits;
+mod operations;
+mod restart;
+mod services;
+mod users;
+pub(crate) mod vm;
+mod vms;
+pub(crate) mod world;
+
+pub(crate) use world::World;

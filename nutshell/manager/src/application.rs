@@ -1,0 +1,119 @@
+//! The services of the application: which there are, and how they come and go.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::api::State;
+use protocol::api::internal::{ServiceAdd, ServiceReport};
+use protocol::client::VmClient;
+use protocol::{ApiError, ServiceId};
+use services::{AgentConnections, ServiceError};
+
+use crate::director::Director;
+use crate::record::Record;
+use crate::service::{Service, World};
+
+/// See the module.
+pub(crate) struct Application {
+    world: Arc<World>,
+    services: Mutex<BTreeMap<ServiceId, Arc<Service>>>,
+    /// Services are added one at a time.
+    adding: tokio::sync::Mutex<()>,
+}
+
+impl Application {
+    /// The services that an earlier manager left on disk.
+    pub(crate) async fn open(
+        cache: &Path,
+        logs: &Path,
+        director: VmClient,
+        agents: Arc<dyn AgentConnections>,
+    ) -> Result<Arc<Self>, ServiceError> {
+        let director = Director::new(director);
+        let world =
+            Arc::new(World { director, agents, cache: cache.to_owned(), logs: logs.to_owned() });
+        let records = world.records();
+        std::fs::create_dir_all(&records).map_err(ServiceError::file(&records))?;
+        let mut services = BTreeMap::new();
+        for file in std::fs::read_dir(&records).map_err(ServiceError::file(&records))?.flatten() {
+            let name = file.file_name();
+            // Anything else is what an interrupted write left.
+            let Some(Ok(id)) =
+                name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::parse)
+            else {
+                continue;
+            };
+            let record = Record::read(&file.path())?;
+            services.insert(id, Service::open(Arc::clone(&world), id, record).await?);
+        }
+        let services = Mutex::new(services);
+        Ok(Arc::new(Self { world, services, adding: tokio::sync::Mutex::default() }))
+    }
+
+    /// Agrees with the director on the services, says that the manager is ready, and takes up what
+    /// was left undone.
+    pub(crate) async fn join(&self) {
+        match self.world.director.services_wanted().await {
+            Ok(wanted) => self.adjust(wanted.services).await,
+            Err(refusal) => tracing::error!(%refusal, "the director names no services"),
+        }
+        self.world.director.ready().await;
+        let services = self.all();
+        futures::future::join_all(services.into_iter().map(Service::recover)).await;
+    }
+
+    async fn adjust(&self, wanted: Vec<ServiceAdd>) {
+        for service in self.all() {
+            if !wanted.iter().any(|wanted| wanted.service == service.id)
+                && let Err(error) = self.remove(service.id).await
+            {
+                tracing::error!(service = %service.id, %error, "failed to remove a service");
+            }
+        }
+        for add in wanted {
+            if let Err(error) = self.add(&add).await {
+                tracing::error!(service = %add.service, %error, "failed to add a service");
+            }
+        }
+    }
+
+    /// Looks after a service from now on; again changes nothing.
+    pub(crate) async fn add(&self, add: &ServiceAdd) -> Result<ServiceReport, ApiError> {
+        let _adding = self.adding.lock().await;
+        let known = self.locked().get(&add.service).cloned();
+        let service = match known {
+            Some(service) => service,
+            None => {
+                let record = Record::new(&add.service_type);
+                let service = Service::open(Arc::clone(&self.world), add.service, record).await?;
+                service.log(&format!("{}: created", State::Init));
+                self.locked().insert(add.service, Arc::clone(&service));
+                service
+            }
+        };
+        Ok(service.record().report())
+    }
+
+    /// Removes a service with all that belongs to it; one that is not there is removed already.
+    pub(crate) async fn remove(&self, id: ServiceId) -> Result<(), ApiError> {
+        let Ok(service) = self.service(id) else { return Ok(()) };
+        service.remove().await?;
+        self.locked().remove(&id);
+        Ok(())
+    }
+
+    /// The service with this id.
+    pub(crate) fn service(&self, id: ServiceId) -> Result<Arc<Service>, ApiError> {
+        let found = self.locked().get(&id).cloned();
+        found.ok_or_else(|| ApiError::not_found(format!("there is no service {id}")))
+    }
+
+    fn all(&self) -> Vec<Arc<Service>> {
+        self.locked().values().cloned().collect()
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<ServiceId, Arc<Service>>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

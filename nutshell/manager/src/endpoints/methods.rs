@@ -1,0 +1,103 @@
+//! The methods that each type of service has of its own.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, TryStreamExt};
+use protocol::api::MethodKind;
+use protocol::{ApiError, ErrorCode, ServiceId};
+use serde_json::{Map, Value};
+use tokio_util::io::ReaderStream;
+
+use super::Manager;
+use crate::service::Service;
+
+/// Commands carry names and parameters; files are streamed.
+const LONGEST_COMMAND: usize = 1 << 20;
+
+type Parameters = Query<Map<String, Value>>;
+
+/// Methods of the kinds `query` and `download`.
+pub(super) async fn read(
+    State(manager): State<Arc<Manager>>,
+    Path((id, method)): Path<(ServiceId, String)>,
+    Query(mut parameters): Parameters,
+) -> Result<Response, ApiError> {
+    // How a query without parameters is written.
+    parameters.remove("");
+    let service = manager.application.service(id)?;
+    match kind(&service, &method)? {
+        MethodKind::Query => {
+            service.check(service.half.request(&method), &format!("`{method}`"))?;
+            let context = service.context();
+            Ok(Json(service.half.query(&context, &method, parameters.into()).await?)
+                .into_response())
+        }
+        MethodKind::Download => {
+            service.check(service.half.request(&method), &format!("`{method}`"))?;
+            let context = service.context();
+            let file = service.half.download(&context, &method, parameters.into()).await?;
+            let disposition = format!("attachment; filename=\"{}\"", file.filename);
+            let disposition = HeaderValue::from_str(&disposition)
+                .unwrap_or(HeaderValue::from_static("attachment"));
+            let mut response = Body::from_stream(ReaderStream::new(file.content)).into_response();
+            response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            Ok(response)
+        }
+        MethodKind::Command | MethodKind::Upload => Err(wrong_verb(&method, "POST")),
+    }
+}
+
+/// Methods of the kinds `command` and `upload`.
+pub(super) async fn write(
+    State(manager): State<Arc<Manager>>,
+    Path((id, method)): Path<(ServiceId, String)>,
+    Query(parameters): Parameters,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let service = manager.application.service(id)?;
+    match kind(&service, &method)? {
+        MethodKind::Command => {
+            let body = to_bytes(request.into_body(), LONGEST_COMMAND)
+                .await
+                .map_err(|_| ApiError::new(ErrorCode::TooLarge, "the parameters are too long"))?;
+            let parameters = serde_json::from_slice(&body).map_err(|error| {
+                ApiError::invalid(format!("the parameters are no JSON: {error}"))
+            })?;
+            Ok(Json(service.command(&method, parameters).await?))
+        }
+        MethodKind::Upload => {
+            service.check(service.half.request(&method), &format!("`{method}`"))?;
+            let content = request.into_body().into_data_stream();
+            let content = content.map_err(std::io::Error::other).boxed();
+            let context = service.context();
+            Ok(Json(service.half.upload(&context, &method, parameters.into(), content).await?))
+        }
+        MethodKind::Query | MethodKind::Download => Err(wrong_verb(&method, "GET")),
+    }
+}
+
+fn kind(service: &Service, method: &str) -> Result<MethodKind, ApiError> {
+    let methods = &service.service_type.methods;
+    let found = methods.iter().find(|summary| summary.name == method);
+    found.map(|summary| summary.kind).ok_or_else(|| {
+        let names: Vec<_> = methods.iter().map(|summary| summary.name.as_str()).collect();
+        ApiError::not_found(format!(
+            "a {} service has no method `{method}`",
+            service.service_type.name
+        ))
+        .hint(format!("it has {}", names.join(", ")))
+    })
+}
+
+fn wrong_verb(method: &str, verb: &str) -> ApiError {
+    ApiError::invalid(format!("`{method}` is called by {verb}"))
+}

@@ -1,0 +1,9 @@
+//! A manager with real agents over TLS, and a director that has clouds in its hands.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod code;
+mod refusals;
+mod restart;
+mod scaling;
+mod story;
+mod world;

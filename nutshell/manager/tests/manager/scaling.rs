@@ -1,0 +1,79 @@
+//! Nodes come and go, and each is told once.
+
+use protocol::api::{NodesAdd, NodesRemove, ServiceStart, State};
+use protocol::{ApiError, ErrorCode};
+
+use crate::world::{SERVICE, World, refusal};
+
+const COUNTING: &[(&str, &str)] = &[
+    ("init.sh", "echo init >>$HOME/order"),
+    ("notify.sh", "echo notify $(grep -o '\"id\"' $AGENTS_FILE | wc -l) >>$HOME/order"),
+];
+
+#[tokio::test]
+async fn old_nodes_are_notified_once_and_new_ones_initialised_once() {
+    let world = World::running(COUNTING).await;
+    assert_eq!(world.add_nodes(2).await, None);
+    let nodes = world.nodes();
+    assert_eq!(
+        nodes.iter().map(|node| node.role.as_str()).collect::<Vec<_>>(),
+        ["master", "node", "node"]
+    );
+    assert_eq!(world.file(&nodes[0], "root/order"), "init\nnotify 3\n");
+    assert_eq!(world.file(&nodes[1], "root/order"), "init\n");
+    assert_eq!(world.file(&nodes[2], "root/order"), "init\n");
+
+    assert_eq!(world.remove_nodes(1).await, None);
+    assert_eq!(world.nodes().len(), 2);
+    assert_eq!(world.nodes()[1].id, nodes[1].id, "the newest goes first");
+    assert_eq!(world.file(&nodes[0], "root/order"), "init\nnotify 3\nnotify 2\n");
+    assert_eq!(world.file(&nodes[1], "root/order"), "init\nnotify 2\n");
+}
+
+#[tokio::test]
+async fn a_cloud_that_refuses_leaves_the_service_as_it_was() {
+    let world = World::running(COUNTING).await;
+    world.director.refuse(Some(ApiError::new(ErrorCode::CloudFailed, "the pool is empty")));
+    let reason = world.add_nodes(1).await.unwrap();
+    assert_eq!(reason, "no nodes were added: the pool is empty");
+    assert_eq!(world.nodes().len(), 1);
+    assert_eq!(world.file(&world.nodes()[0], "root/order"), "init\n");
+    world.director.refuse(None);
+    assert_eq!(world.add_nodes(1).await, None);
+    assert_eq!(world.nodes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_an_error_that_can_be_left() {
+    let world = World::new("generic").await;
+    world.director.refuse(Some(ApiError::new(ErrorCode::CloudFailed, "the pool is empty")));
+    world.client.startup(SERVICE, &ServiceStart::default()).await.unwrap();
+    let report = world.reported(State::Error).await;
+    assert_eq!(report.reason.as_deref(), Some("the pool is empty"));
+    world.client.shutdown(SERVICE).await.unwrap();
+    world.reported(State::Stopped).await;
+    world.director.refuse(None);
+    world.startup().await;
+}
+
+#[tokio::test]
+async fn impossible_counts_are_refused_before_anything_happens() {
+    let world = World::running(COUNTING).await;
+    let add = async |role: &str, count| {
+        let add = NodesAdd { nodes: [(role.to_owned(), count)].into(), cloud: None };
+        refusal(world.client.add_nodes(SERVICE, &add).await.unwrap_err()).message
+    };
+    assert!(add("master", 1).await.starts_with("There is exactly one master"));
+    assert_eq!(add("node", 0).await, "Need a positive value for at least one role");
+    assert!(add("backend", 1).await.starts_with("Wrong node type 'backend'"));
+    let remove = async |role: &str, count| {
+        let remove = NodesRemove { nodes: [(role.to_owned(), count)].into() };
+        refusal(world.client.remove_nodes(SERVICE, &remove).await.unwrap_err()).message
+    };
+    assert_eq!(remove("master", 1).await, "Cannot remove the master node.");
+    assert_eq!(
+        remove("count", 1).await,
+        "Requesting to delete 1 node nodes while none can be removed"
+    );
+    assert_eq!(world.director.reports(SERVICE).pop().unwrap().state, State::Running);
+}

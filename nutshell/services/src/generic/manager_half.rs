@@ -1,0 +1,191 @@
+//! The Generic service as a whole: code versions, and scripts on all nodes.
+
+use async_trait::async_trait;
+use futures::future::{join_all, try_join_all};
+use protocol::ApiError;
+use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
+use protocol::api::generic::{NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses};
+use serde_json::{Value, json};
+
+use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
+use super::{MASTER, default_code, distribution};
+use crate::manager_half::{Content, File, Outcome, Remark, at, no_such_method, parameters};
+use crate::state::Request;
+use crate::{ManagerContext, ManagerHalf, ServiceError};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Manager;
+
+#[async_trait]
+impl ManagerHalf for Manager {
+    async fn create(&self, context: &ManagerContext) -> Result<(), ServiceError> {
+        context.code.add_default(&default_code::archive())
+    }
+
+    async fn settle(&self, context: &ManagerContext) -> Result<Remark, ServiceError> {
+        distribution::settle(context).await
+    }
+
+    fn may_add(&self, role: &str) -> Result<(), ApiError> {
+        match role {
+            MASTER => Err(ApiError::invalid(
+                "There is exactly one master, from the start to the stop of the service.",
+            )
+            .hint("add nodes of the role `node`")),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_remove(&self, role: &str) -> Result<(), ApiError> {
+        match role {
+            MASTER => Err(ApiError::invalid("Cannot remove the master node.")),
+            _ => Ok(()),
+        }
+    }
+
+    fn request(&self, method: &str) -> Request {
+        match method {
+            "enable_code" => Request::Change,
+            "run" | "cleanup" => Request::Use,
+            "interrupt" => Request::Reach,
+            _ => Request::Look,
+        }
+    }
+
+    async fn check_change(
+        &self,
+        context: &ManagerContext,
+        method: &str,
+        given: &Value,
+    ) -> Result<(), ServiceError> {
+        let name: CodeVersionName = parameters(method, given.clone())?;
+        context.code.check_exists(&name.code_version)?;
+        expect_no_scripts(context).await
+    }
+
+    async fn query(
+        &self,
+        context: &ManagerContext,
+        method: &str,
+        _given: Value,
+    ) -> Result<Value, ServiceError> {
+        match method {
+            "list_code" => Ok(json!(CodeVersions { code_versions: context.code.list() })),
+            "get_script_status" => Ok(json!(statuses(context).await?)),
+            _ => Err(no_such_method(method)),
+        }
+    }
+
+    async fn command(
+        &self,
+        context: &ManagerContext,
+        method: &str,
+        given: Value,
+    ) -> Result<Outcome, ServiceError> {
+        match method {
+            "enable_code" => enable(context, parameters(method, given)?).await,
+            "delete_code" => {
+                let name: CodeVersionName = parameters(method, given)?;
+                context.code.delete(&name.code_version)?;
+                Ok(json!({}).into())
+            }
+            "run" => execute(context, Script::Run, parameters(method, given)?).await,
+            "interrupt" => execute(context, Script::Interrupt, parameters(method, given)?).await,
+            "cleanup" => execute(context, Script::Cleanup, parameters(method, given)?).await,
+            _ => Err(no_such_method(method)),
+        }
+    }
+
+    async fn upload(
+        &self,
+        context: &ManagerContext,
+        method: &str,
+        given: Value,
+        content: Content,
+    ) -> Result<Value, ServiceError> {
+        match method {
+            "upload_code" => {
+                let CodeUpload { filename, description } = parameters(method, given)?;
+                let code_version = context.code.add(&filename, &description, content).await?;
+                Ok(json!(CodeUploaded { code_version }))
+            }
+            _ => Err(no_such_method(method)),
+        }
+    }
+
+    async fn download(
+        &self,
+        context: &ManagerContext,
+        method: &str,
+        given: Value,
+    ) -> Result<File, ServiceError> {
+        match method {
+            "download_code" => {
+                let name: CodeVersionName = parameters(method, given)?;
+                context.code.archive(&name.code_version).await
+            }
+            _ => Err(no_such_method(method)),
+        }
+    }
+}
+
+/// Enabling the active version again brings it to nodes that could not be reached before.
+async fn enable(context: &ManagerContext, name: CodeVersionName) -> Result<Outcome, ServiceError> {
+    context.code.activate(&name.code_version)?;
+    let remark = distribution::settle(context).await?;
+    let mut value = json!({ "code_version": name.code_version });
+    if let Some(remark) = &remark {
+        value["warning"] = json!(remark);
+    }
+    Ok(Outcome { value, remark })
+}
+
+/// Starts a script on all nodes at once; answers when it was started everywhere.
+async fn execute(
+    context: &ManagerContext,
+    script: Script,
+    given: ScriptExecute,
+) -> Result<Outcome, ServiceError> {
+    match script {
+        Script::Interrupt if !any_running(&statuses(context).await?) => {
+            return Err(nothing_to_interrupt().into());
+        }
+        Script::Interrupt => {}
+        Script::Init | Script::Notify | Script::Run | Script::Cleanup => {
+            expect_no_scripts(context).await?;
+        }
+    }
+    let code_version = context.code.active();
+    let execute = Execute { script, parameters: given.parameters, code_version };
+    // All are asked, also when one refuses.
+    let asked = join_all(context.nodes.iter().map(async |node| {
+        let agent = context.agents.agent(node)?;
+        agent.command::<()>("execute", &execute).await.map_err(at(node.id))
+    }));
+    asked.await.into_iter().collect::<Result<(), _>>()?;
+    Ok(json!({ "state": context.state }).into())
+}
+
+async fn expect_no_scripts(context: &ManagerContext) -> Result<(), ServiceError> {
+    match any_running(&statuses(context).await?) {
+        true => Err(scripts_are_running().into()),
+        false => Ok(()),
+    }
+}
+
+async fn statuses(context: &ManagerContext) -> Result<ScriptStatuses, ServiceError> {
+    let nodes = try_join_all(context.nodes.iter().map(async |node| {
+        let agent = context.agents.agent(node)?;
+        let scripts: NodeScripts =
+            agent.query("get_script_status", &[("", ""); 0]).await.map_err(at(node.id))?;
+        Ok::<_, ServiceError>((node.id, scripts))
+    }))
+    .await?;
+    Ok(ScriptStatuses { nodes: nodes.into_iter().collect() })
+}
+
+fn any_running(statuses: &ScriptStatuses) -> bool {
+    let mut scripts = statuses.nodes.values().flat_map(|scripts| scripts.values());
+    scripts.any(|status| *status == ScriptStatus::Running)
+}

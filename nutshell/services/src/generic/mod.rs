@@ -1,0 +1,47 @@
+//! The Generic service: the user's own code, driven by five scripts.
+//!
+//! One node is the master, all others are plain nodes; they differ in name only. The manager keeps
+//! the code versions and brings the active one to every agent; the agents run the scripts.
+
+pub(crate) mod agent_half;
+mod default_code;
+mod distribution;
+mod install;
+pub(crate) mod manager_half;
+mod record;
+mod scripts;
+mod wire;
+
+use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
+
+/// The one node of this role is there from start to stop.
+const MASTER: &str = "master";
+const NODE: &str = "node";
+
+/// The catalogue's entry.
+pub(crate) fn service_type() -> ServiceType {
+    let role = |name: &str, initial| Role { name: name.to_owned(), initial };
+    let method = |name: &str, kind, description: &str| MethodSummary {
+        name: name.to_owned(),
+        kind,
+        description: description.to_owned(),
+    };
+    use MethodKind::{Command, Download, Query, Upload};
+    ServiceType {
+        name: "generic".to_owned(),
+        title: "Generic".to_owned(),
+        description: "Runs your own code on any number of nodes, driven by five scripts".to_owned(),
+        roles: vec![role(NODE, 0), role(MASTER, 1)],
+        methods: vec![
+            method("upload_code", Upload, "Adds a code version: an archive with the scripts"),
+            method("list_code", Query, "Lists the code versions, newest first"),
+            method("enable_code", Command, "Makes a code version the active one on every node"),
+            method("download_code", Download, "Gives back the archive of a code version"),
+            method("delete_code", Command, "Deletes a code version that is not active"),
+            method("run", Command, "Starts run.sh on every node"),
+            method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
+            method("cleanup", Command, "Starts cleanup.sh on every node"),
+            method("get_script_status", Query, "Tells what became of each script on each node"),
+        ],
+    }
+}

@@ -1,0 +1,126 @@
+//! What an agent remembers of its node: a pure value, kept in one file.
+
+use std::collections::BTreeMap;
+
+use protocol::api::generic::{NodeScripts, Script, ScriptStatus};
+use serde::{Deserialize, Serialize};
+
+use super::wire::Configuration;
+
+/// All that must survive the agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) configuration: Option<Configuration>,
+    /// The directory of the unpacked code that the rest is about.
+    pub(super) installed: Option<String>,
+    /// Whether `init.sh` of this code was started, or is known to be missing.
+    pub(super) initialised: bool,
+    /// The newest change of the nodes that this code was told of.
+    pub(super) told: u64,
+    /// Whether `run.sh` is to be killed when `interrupt.sh` has ended.
+    pub(super) interrupting: bool,
+    pub(super) scripts: BTreeMap<Script, ScriptRecord>,
+}
+
+/// What is known of a script that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(super) enum ScriptRecord {
+    Running { marker: String, parameters: Vec<String> },
+    Ended { return_code: i32 },
+}
+
+/// What an interruption means in some situation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interruption {
+    /// No script runs.
+    Nothing,
+    /// `run.sh` is asked to end by `interrupt.sh`, and killed when that has ended.
+    Ask,
+    /// All scripts are killed.
+    Kill,
+}
+
+impl Record {
+    /// The same node with other code, of which no script has run.
+    pub(super) fn install(&mut self, directory: String) {
+        let configuration = self.configuration.take();
+        *self = Self { configuration, installed: Some(directory), ..Self::default() };
+    }
+
+    pub(super) fn is_running(&self, script: Script) -> bool {
+        matches!(self.scripts.get(&script), Some(ScriptRecord::Running { .. }))
+    }
+
+    pub(super) fn any_running(&self) -> bool {
+        Script::ALL.into_iter().any(|script| self.is_running(script))
+    }
+
+    pub(super) fn return_code(&self, script: Script) -> Option<i32> {
+        match self.scripts.get(&script) {
+            Some(ScriptRecord::Ended { return_code }) => Some(*return_code),
+            Some(ScriptRecord::Running { .. }) | None => None,
+        }
+    }
+
+    pub(super) fn statuses(&self) -> NodeScripts {
+        let status = |script| match self.scripts.get(&script) {
+            None => ScriptStatus::NeverStarted,
+            Some(ScriptRecord::Running { .. }) => ScriptStatus::Running,
+            Some(ScriptRecord::Ended { return_code }) => {
+                ScriptStatus::Stopped { return_code: *return_code }
+            }
+        };
+        Script::ALL.into_iter().map(|script| (script, status(script))).collect()
+    }
+
+    /// `interrupt.sh` is only for an application that runs; other scripts are killed at once, and
+    /// so is everything when it is asked for a second time.
+    pub(super) fn interruption(&self) -> Interruption {
+        if self.is_running(Script::Run) && !self.is_running(Script::Interrupt) {
+            Interruption::Ask
+        } else if self.any_running() {
+            Interruption::Kill
+        } else {
+            Interruption::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(scripts: &[Script]) -> Record {
+        let record = || ScriptRecord::Running { marker: "m".to_owned(), parameters: vec![] };
+        let scripts = scripts.iter().map(|script| (*script, record())).collect();
+        Record { scripts, ..Record::default() }
+    }
+
+    #[test]
+    fn interrupting_asks_first_and_kills_the_second_time() {
+        use Script::{Cleanup, Init, Interrupt, Notify, Run};
+        for (scripts, expected) in [
+            (&[][..], Interruption::Nothing),
+            (&[Run], Interruption::Ask),
+            (&[Run, Notify], Interruption::Ask),
+            (&[Run, Interrupt], Interruption::Kill),
+            (&[Interrupt], Interruption::Kill),
+            (&[Init], Interruption::Kill),
+            (&[Notify], Interruption::Kill),
+            (&[Cleanup], Interruption::Kill),
+        ] {
+            assert_eq!(running(scripts).interruption(), expected, "{scripts:?}");
+        }
+    }
+
+    #[test]
+    fn other_code_begins_with_no_script_run() {
+        let mut record = running(&[Script::Init]);
+        record.initialised = true;
+        record.install("code-a.1".to_owned());
+        assert!(!record.initialised);
+        assert!(record.statuses().values().all(|status| *status == ScriptStatus::NeverStarted));
+        assert_eq!(record.statuses().len(), 5);
+    }
+}

@@ -1,0 +1,21 @@
+//! The services the platform hosts: for each a manager half, an agent half and a catalogue entry.
+//!
+//! A service is one folder with the same file names as the others and one line in the
+//! [`catalogue`]. Its halves reach the world through their contexts alone ([`manager_half`],
+//! [`agent_half`]); what several services need is a module here ([`code`], [`process`], [`logs`]).
+
+pub mod agent_half;
+mod catalogue;
+pub mod code;
+mod error;
+mod generic;
+mod helloworld;
+pub mod logs;
+pub mod manager_half;
+pub mod process;
+pub mod state;
+
+pub use agent_half::{AgentContext, AgentHalf};
+pub use catalogue::{agent_half, manager_half, service_type, service_types};
+pub use error::ServiceError;
+pub use manager_half::{AgentConnections, ManagerContext, ManagerHalf};

@@ -1,0 +1,184 @@
+//! The contract of a manager half: what a service decides for all its nodes together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use protocol::api::{Node, State};
+use protocol::client::AgentClient;
+use protocol::{ApiError, NodeId, ServiceId};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::ServiceError;
+use crate::code::CodeStore;
+use crate::state::Request;
+
+/// What one service means to its manager. A half keeps nothing itself: all it knows is in the
+/// context, or with its agents.
+#[async_trait]
+pub trait ManagerHalf: Send + Sync {
+    /// Makes what the service needs before its first start. Again, it changes nothing.
+    async fn create(&self, _context: &ManagerContext) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    /// Brings every agent to what the context says. It is called when nodes came or went, after a
+    /// restart, and again after failures: what is already so is left alone, and what is to happen
+    /// once happens once.
+    async fn settle(&self, context: &ManagerContext) -> Result<Remark, ServiceError>;
+
+    /// Whether users may add nodes of this role.
+    fn may_add(&self, _role: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// Whether users may remove nodes of this role.
+    fn may_remove(&self, _role: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// In which states a method of this service may be called.
+    fn request(&self, method: &str) -> Request;
+
+    /// Whether a method of kind [`Request::Change`] may begin now. Changes nothing.
+    async fn check_change(
+        &self,
+        _context: &ManagerContext,
+        _method: &str,
+        _parameters: &Value,
+    ) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    /// A method of kind `query`.
+    async fn query(
+        &self,
+        _context: &ManagerContext,
+        method: &str,
+        _parameters: Value,
+    ) -> Result<Value, ServiceError> {
+        Err(no_such_method(method))
+    }
+
+    /// A method of kind `command`.
+    async fn command(
+        &self,
+        _context: &ManagerContext,
+        method: &str,
+        _parameters: Value,
+    ) -> Result<Outcome, ServiceError> {
+        Err(no_such_method(method))
+    }
+
+    /// A method of kind `upload`.
+    async fn upload(
+        &self,
+        _context: &ManagerContext,
+        method: &str,
+        _parameters: Value,
+        _content: Content,
+    ) -> Result<Value, ServiceError> {
+        Err(no_such_method(method))
+    }
+
+    /// A method of kind `download`.
+    async fn download(
+        &self,
+        _context: &ManagerContext,
+        method: &str,
+        _parameters: Value,
+    ) -> Result<File, ServiceError> {
+        Err(no_such_method(method))
+    }
+}
+
+/// All that a manager half can know and reach.
+#[derive(Clone)]
+pub struct ManagerContext {
+    /// The service.
+    pub service: ServiceId,
+    /// The state it is in.
+    pub state: State,
+    /// Its nodes, oldest first.
+    pub nodes: Vec<Node>,
+    /// How often its nodes have changed: grows whenever some come or go.
+    pub membership: u64,
+    /// Its code versions.
+    pub code: Arc<CodeStore>,
+    /// Its agents.
+    pub agents: Arc<dyn AgentConnections>,
+}
+
+impl fmt::Debug for ManagerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerContext").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+/// The way to the agents.
+pub trait AgentConnections: Send + Sync {
+    /// The client of the agent in this node.
+    ///
+    /// # Errors
+    /// When the node has no address.
+    fn agent(&self, node: &Node) -> Result<AgentClient, ServiceError>;
+
+    /// How long to wait for an agent that cannot be reached: it may be on its way back.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}
+
+/// Something the user should know although all went well enough.
+pub type Remark = Option<String>;
+
+/// What became of a command.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The answer.
+    pub value: Value,
+    /// Shown as the reason beside the service's state.
+    pub remark: Remark,
+}
+
+impl From<Value> for Outcome {
+    fn from(value: Value) -> Self {
+        Self { value, remark: None }
+    }
+}
+
+/// A file that is being received.
+pub type Content = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// A file to send.
+#[derive(Debug)]
+pub struct File {
+    /// Its name.
+    pub filename: String,
+    /// Its content.
+    pub content: tokio::fs::File,
+}
+
+/// The parameters of a method in their own type.
+///
+/// # Errors
+/// When a parameter is missing or not what it should be.
+pub fn parameters<T: DeserializeOwned>(method: &str, parameters: Value) -> Result<T, ServiceError> {
+    serde_json::from_value(parameters)
+        .map_err(|error| ApiError::invalid(format!("{method}: {error}")).into())
+}
+
+/// The error for a method that a service lists but a half does not know, or that it does not list.
+#[must_use]
+pub fn no_such_method(method: &str) -> ServiceError {
+    ApiError::not_found(format!("there is no method `{method}` of this kind")).into()
+}
+
+/// The node's id in an agent's failure, for `map_err`.
+pub fn at(node: NodeId) -> impl Fn(protocol::ClientError) -> ServiceError {
+    move |source| ServiceError::Agent { node, source }
+}

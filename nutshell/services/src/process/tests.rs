@@ -1,0 +1,113 @@
+//! Real programs: their ends, their killing, and finding them again.
+
+use std::fs;
+
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+
+use super::*;
+use crate::code::random_name;
+
+struct World(TempDir);
+
+impl World {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn launch(&self, script: &str) -> Program {
+        let directory = self.0.path();
+        fs::write(directory.join("script"), script).unwrap();
+        let launch = Launch {
+            script: "script",
+            arguments: &["one".to_owned(), "two words".to_owned()],
+            directory,
+            environment: &[("PATH", "/usr/bin:/bin".to_owned()), ("WHO", "me".to_owned())],
+            output: &directory.join("out"),
+            errors: &directory.join("err"),
+        };
+        Program::launch(&random_name(16), directory, &launch).unwrap()
+    }
+
+    fn fifo(&self) -> pipe::Receiver {
+        let path = self.0.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        // Also open for writing, so that no end of file comes before the first writer.
+        pipe::OpenOptions::new().read_write(true).open_receiver(&path).unwrap()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap()
+    }
+}
+
+async fn line(fifo: &mut pipe::Receiver) -> String {
+    let mut line = String::new();
+    loop {
+        match fifo.read_u8().await.unwrap() {
+            b'\n' => return line,
+            byte => line.push(char::from(byte)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_exit_status_output_and_arguments_are_kept() {
+    let world = World::new();
+    let program = world.launch("echo \"$WHO: $# $2\"; echo oops >&2; exit 3");
+    assert_eq!(program.ended().await, 3);
+    assert_eq!(world.read("out"), "me: 2 two words\n");
+    assert_eq!(world.read("err"), "oops\n");
+    assert_eq!(exit_status(&program.status), Some(3));
+}
+
+#[tokio::test]
+async fn a_program_is_found_again_while_it_runs_and_not_after() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let program = world.launch("echo up >fifo; read x <fifo2; exit 5");
+    let made = std::process::Command::new("mkfifo").arg(world.0.path().join("fifo2")).status();
+    assert!(made.unwrap().success());
+    line(&mut fifo).await;
+    let found = Program::find(&program.marker, world.0.path()).unwrap();
+    assert_eq!(found.shell, program.shell);
+    let path = world.0.path().join("fifo2");
+    tokio::task::spawn_blocking(move || fs::write(path, "go\n")).await.unwrap().unwrap();
+    assert_eq!(found.ended().await, 5);
+    assert!(Program::find(&program.marker, world.0.path()).is_none());
+}
+
+#[tokio::test]
+async fn killing_reaches_children_that_left_the_session() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let program = world.launch(
+        "setsid sh -c 'echo $$ >fifo; exec sleep 1000' & sh -c 'echo $$ >fifo; exec sleep 1000'",
+    );
+    let children = [line(&mut fifo).await, line(&mut fifo).await];
+    program.kill().await;
+    assert_eq!(program.ended().await, 128 + 15);
+    for child in children {
+        let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), gone(pid)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_ignores_being_asked_is_killed() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let program = world.launch("trap '' TERM; echo ready >fifo; while :; do sleep 1000; done");
+    line(&mut fifo).await;
+    program.kill().await;
+    assert_eq!(program.ended().await, KILLED);
+}
+
+#[tokio::test]
+async fn signals_to_the_whole_group_do_not_lose_the_exit_status() {
+    let world = World::new();
+    let program = world.launch("trap 'exit 9' TERM; kill 0; sleep 1000");
+    assert_eq!(program.ended().await, 9);
+}

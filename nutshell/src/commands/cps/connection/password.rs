@@ -1,0 +1,46 @@
+//! Asking a person for a name and a password.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use super::CpsError;
+use crate::printer::Printer;
+
+/// The name of the user, as typed.
+pub(crate) fn ask_username(printer: &Printer) -> Result<String, CpsError> {
+    let nobody = || CpsError::NoPassword { username: "(none given)".to_owned() };
+    if !io::stdin().is_terminal() {
+        return Err(nobody());
+    }
+    printer.prompt("Enter your username: ");
+    read_line().map_err(|_| nobody())
+}
+
+/// The password, as typed and not shown.
+pub(crate) fn ask(username: &str, printer: &Printer) -> Result<String, CpsError> {
+    let nobody = || CpsError::NoPassword { username: username.to_owned() };
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(nobody());
+    }
+    printer.prompt(&format!("Enter the password of {username}: "));
+    let before = tcgetattr(&stdin).map_err(|_| nobody())?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|_| nobody())?;
+    let typed = read_line();
+    let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
+    printer.prompt("\n");
+    restored.map_err(|_| nobody())?;
+    typed.map_err(|_| nobody())
+}
+
+fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(io::ErrorKind::UnexpectedEof.into()),
+        line => Ok(line.to_owned()),
+    }
+}

@@ -1,0 +1,197 @@
+//! Why a client's command did not succeed.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use protocol::tls::TrustError;
+use protocol::{ApiError, ClientError, ErrorCode};
+
+use crate::diagnostics::{Advice, Exit};
+use crate::stack::StateError;
+
+/// Why a client's command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CpsError {
+    /// The director refused.
+    #[error(transparent)]
+    Refused(ApiError),
+    /// There is no director where one should be.
+    #[error("cannot reach the director at {url}: {reason}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why, in the words of the system.
+        reason: String,
+    },
+    /// The connection is of no use.
+    #[error("failed to speak with the director")]
+    Connection(#[source] ClientError),
+    /// Nobody said where the director is, and none runs here.
+    #[error("no director is known")]
+    NoDirector,
+    /// It is known where the director is, and not how to recognise it.
+    #[error("there is no certificate to recognise the director at {url} by")]
+    NoAuthority {
+        /// Where the director is.
+        url: String,
+    },
+    /// The certificate is not a director's.
+    #[error("{} is not the certificate of a director's authority", path.display())]
+    NotAnAuthority {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS cannot be used.
+    #[error("failed to set up the connection to the director")]
+    Trust(#[source] TrustError),
+    /// There is no session, and nothing to begin one with.
+    #[error("not logged in at {url}")]
+    NotLoggedIn {
+        /// Where the director is.
+        url: String,
+    },
+    /// The password is not known and nobody can be asked.
+    #[error("no password for the user {username}")]
+    NoPassword {
+        /// Who wants to log in.
+        username: String,
+    },
+    /// A file cannot be used.
+    #[error("failed to {action} {}", path.display())]
+    File {
+        /// What was to be done with it.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory where a file should be.
+    #[error("{} is a directory, not an archive", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No application has that name.
+    #[error("there is no application `{0}`")]
+    UnknownApplication(String),
+    /// No service has that name.
+    #[error("there is no service `{0}`")]
+    UnknownService(String),
+    /// There is no such type of service.
+    #[error("there is no type of service `{0}`")]
+    UnknownType(String),
+    /// Several have it.
+    #[error("{count} {kind} have the name `{name}`")]
+    Ambiguous {
+        /// What they are.
+        kind: &'static str,
+        /// Their name.
+        name: String,
+        /// How many they are.
+        count: usize,
+    },
+    /// The service is of another type than the command is for.
+    #[error("service {id} is of type {found}, not {expected}")]
+    OtherType {
+        /// The service.
+        id: protocol::ServiceId,
+        /// Its type.
+        found: String,
+        /// The type the command is for.
+        expected: String,
+    },
+    /// No code version is at work.
+    #[error("no code version of service {0} is at work")]
+    NoCode(protocol::ServiceId),
+    /// The service is in the wrong state for a command of `cpsclient`.
+    #[error("service {id} is in state {state}, it cannot be {action}")]
+    WrongState {
+        /// The service.
+        id: protocol::ServiceId,
+        /// Its state.
+        state: protocol::api::State,
+        /// What was asked.
+        action: &'static str,
+    },
+    /// The stack on this machine cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl CpsError {
+    /// For `map_err`: what was to be done with which file.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+}
+
+impl From<ClientError> for CpsError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Api(error) => Self::Refused(error),
+            ClientError::Unreachable { url, source } => {
+                Self::Unreachable { url, reason: root_cause(&source) }
+            }
+            broken => Self::Connection(broken),
+        }
+    }
+}
+
+/// The last message of the chain, without the system's error number.
+fn root_cause(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    let text = last.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+impl Advice for CpsError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Refused(error) => match (&error.hint, error.code) {
+                (Some(hint), _) => hint,
+                (None, ErrorCode::Unauthenticated) => {
+                    "`nutshell env` shows those of the stack on this machine"
+                }
+                (None, _) => return None,
+            },
+            Self::Unreachable { .. } => "start it: `nutshell up`",
+            Self::NoDirector => {
+                "start one here: `nutshell up`, or name one: `cps login --director-url URL`"
+            }
+            Self::NoAuthority { .. } => {
+                "give the file ca.pem of the director: --ca-certificate FILE, or CPS_CA_CERTIFICATE"
+            }
+            Self::NotLoggedIn { .. } => "log in: `cps login`",
+            Self::NoPassword { .. } => "give it with -p PASS or CPS_PASSWORD",
+            Self::Directory { .. } => "pack it first: `tar -czf app.tar.gz -C DIRECTORY .`",
+            Self::UnknownApplication(_) => "`cps application list` shows yours",
+            Self::UnknownService(_) | Self::OtherType { .. } => "`cps service list` shows yours",
+            Self::UnknownType(_) => "`cps service get-types` lists them",
+            Self::Ambiguous { .. } => "use the id",
+            Self::NoCode(_) => "name the version: `cps generic list-uploads` shows them",
+            Self::WrongState { action: "removed", .. } => "stop it first",
+            Self::State(error) => return error.hint(),
+            Self::Connection(_) => "are `cps` and the director of the same version?",
+            Self::File { .. }
+            | Self::NotAnAuthority { .. }
+            | Self::Trust(_)
+            | Self::WrongState { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Connection(_) | Self::Trust(_) => Exit::Unexpected,
+            Self::Refused(error) if error.code == ErrorCode::Internal => Exit::Unexpected,
+            _ => Exit::Failure,
+        }
+    }
+}

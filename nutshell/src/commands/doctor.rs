@@ -1,0 +1,130 @@
+//! `nutshell doctor`: what this machine can do, and what follows from it.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use fake_cloud::backends::process::{Capability, capabilities};
+use serde::Serialize;
+
+use crate::diagnostics::{Exit, Failure};
+use crate::printer::Printer;
+
+/// One thing a machine can have.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    available: bool,
+    detail: String,
+}
+
+impl From<Capability> for Finding {
+    fn from(Capability { name, available, detail }: Capability) -> Self {
+        Self { name, available, detail }
+    }
+}
+
+/// Prints all findings, then what they mean for VMs.
+pub(crate) fn doctor(printer: &Printer) -> Result<Exit, Failure> {
+    let mut findings: Vec<Finding> = capabilities().into_iter().map(Finding::from).collect();
+    findings.push(docker());
+    findings.push(libvirt());
+    printer.answer(&findings, |findings| {
+        let lines: Vec<String> = findings.iter().map(|finding| line(printer, finding)).collect();
+        format!("{}\n\n{}", lines.join("\n"), conclusion(findings))
+    });
+    Ok(Exit::Success)
+}
+
+fn line(printer: &Printer, finding: &Finding) -> String {
+    let mark = match finding.available {
+        true => printer.paint("32", "✓ yes"),
+        false => printer.paint("33", "✗ no "),
+    };
+    format!("{mark}  {:20} {}", finding.name, finding.detail)
+}
+
+fn conclusion(findings: &[Finding]) -> String {
+    let missing: Vec<&str> = findings
+        .iter()
+        .filter(|finding| !finding.available && !OPTIONAL.contains(&finding.name))
+        .map(|finding| finding.name)
+        .collect();
+    match missing.is_empty() {
+        true => "`nutshell up` works here; its VMs are processes, well separated.".to_owned(),
+        false => format!(
+            "`nutshell up` works here; its VMs are processes, less separated for want of: {}.",
+            missing.join(", ")
+        ),
+    }
+}
+
+/// What other kinds of VM would need; nothing depends on it yet.
+const OPTIONAL: [&str; 2] = ["docker", "libvirt"];
+
+fn docker() -> Finding {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let sockets = match host.strip_prefix("unix://") {
+        Some(path) => vec![PathBuf::from(path)],
+        None => vec!["/run/docker.sock".into(), "/run/podman/podman.sock".into()],
+    };
+    first_answering("docker", "a container engine answers at", &sockets)
+}
+
+fn libvirt() -> Finding {
+    let sockets = ["/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock"].map(PathBuf::from);
+    let mut finding = first_answering("libvirt", "libvirt answers at", &sockets);
+    if finding.available && !Path::new("/dev/kvm").exists() {
+        finding.detail.push_str(", without /dev/kvm: machines will be slow");
+    }
+    finding
+}
+
+/// The first socket where somebody answers, or why nobody does.
+fn first_answering(name: &'static str, good: &str, sockets: &[PathBuf]) -> Finding {
+    let mut reasons = Vec::new();
+    for socket in sockets {
+        match UnixStream::connect(socket) {
+            Ok(_) => {
+                let detail = format!("{good} {}", socket.display());
+                return Finding { name, available: true, detail };
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let reason = error.split(" (os error").next().unwrap_or(&error).to_lowercase();
+                reasons.push(format!("{}: {reason}", socket.display()));
+            }
+        }
+    }
+    Finding { name, available: false, detail: reasons.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(name: &'static str, available: bool) -> Finding {
+        Finding { name, available, detail: String::new() }
+    }
+
+    #[test]
+    fn a_socket_counts_when_somebody_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let sockets = [directory.path().join("none"), path.clone()];
+        let found = first_answering("docker", "an engine answers at", &sockets);
+        assert!(!found.available);
+        assert!(found.detail.contains("no such file"), "{}", found.detail);
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let found = first_answering("docker", "an engine answers at", &sockets);
+        assert!(found.available);
+        assert!(found.detail.ends_with("/socket"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_unless_nothing_needs_it() {
+        let good = [finding("namespaces", true), finding("docker", false)];
+        assert!(conclusion(&good).ends_with("well separated."));
+        let poor = [finding("namespaces", true), finding("overlay", false)];
+        assert!(conclusion(&poor).ends_with("for want of: overlay."));
+    }
+}

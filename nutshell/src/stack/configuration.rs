@@ -1,0 +1,160 @@
+//! `nutshell.toml`: what is fixed about an installation, by its first start or by its owner.
+
+use std::io;
+use std::path::Path;
+
+use protocol::files::{self, Access};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{StateDirectory, StateError};
+
+/// The version of the file that this executable understands.
+const VERSION: u32 = 1;
+
+/// What the file may say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// The version of the file.
+    #[serde(default)]
+    pub version: Option<u32>,
+    /// The installation's name, as it stands in certificates.
+    #[serde(default)]
+    pub installation: Option<String>,
+    /// The N of the addresses 127.N.0.0/16.
+    #[serde(default)]
+    pub block: Option<u8>,
+    /// The name of the first user.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The password of the first user; one is made when it is absent.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// The credits of new users.
+    #[serde(default)]
+    pub credits: Option<i64>,
+    /// How many floating addresses the cloud has.
+    #[serde(default)]
+    pub floating_addresses: Option<u8>,
+}
+
+const HEADER: &str = "\
+# This installation. Read at every `nutshell up`; these may be set too:
+#   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
+version = 1
+";
+
+impl Configuration {
+    /// Reads the file; empty when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be understood.
+    pub fn load(state: &StateDirectory) -> Result<Self, StateError> {
+        let path = state.configuration_file();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(StateError::file(&path)(error)),
+        };
+        // The version first: a newer file may well have settings that are not known here.
+        let version: Versioned = read(&text, &path)?;
+        match version.version {
+            Some(found) if found > VERSION => {
+                Err(StateError::Newer { path: state.path().to_owned(), found })
+            }
+            _ => read(&text, &path),
+        }
+    }
+
+    /// Writes down what the first start has chosen; everything else stays as it is.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remember(
+        &mut self,
+        state: &StateDirectory,
+        installation: &str,
+        block: u8,
+    ) -> Result<(), StateError> {
+        let path = state.configuration_file();
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut new = String::new();
+        if old.is_empty() {
+            new.push_str(HEADER);
+        }
+        if self.installation.is_none() {
+            new.push_str(&format!("installation = \"{installation}\"\n"));
+            self.installation = Some(installation.to_owned());
+        }
+        if self.block.is_none() {
+            new.push_str(&format!("block = {block} # all addresses begin with 127.{block}\n"));
+            self.block = Some(block);
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        // At the beginning, where no table of the owner's can swallow them.
+        let text = format!("{new}{old}");
+        files::write(&path, text.as_bytes(), Access::Secret).map_err(StateError::file(&path))
+    }
+}
+
+/// What every version of the file begins with.
+#[derive(Deserialize)]
+struct Versioned {
+    version: Option<u32>,
+}
+
+fn read<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, StateError> {
+    toml::from_str(text).map_err(|error| StateError::Damaged {
+        path: path.to_owned(),
+        problem: error.message().replace('\n', " "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_chosen_is_remembered_and_the_owners_lines_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(directory.path());
+        let path = state.configuration_file();
+        std::fs::write(&path, "# mine\npassword = \"sesame\"\n").unwrap();
+        let mut configuration = Configuration::load(&state).unwrap();
+        configuration.remember(&state, "nutshell-1", 73).unwrap();
+        configuration.remember(&state, "other", 99).unwrap();
+        let again = Configuration::load(&state).unwrap();
+        assert_eq!(again, configuration);
+        assert_eq!(again.installation.as_deref(), Some("nutshell-1"));
+        assert_eq!((again.block, again.password.as_deref()), (Some(73), Some("sesame")));
+        assert!(
+            std::fs::read_to_string(&path).unwrap().ends_with("# mine\npassword = \"sesame\"\n")
+        );
+    }
+
+    #[test]
+    fn a_fresh_file_reads_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(directory.path());
+        let mut configuration = Configuration::load(&state).unwrap();
+        assert_eq!(configuration, Configuration::default());
+        configuration.remember(&state, "nutshell-1", 73).unwrap();
+        assert_eq!(Configuration::load(&state).unwrap().version, Some(1));
+    }
+
+    #[test]
+    fn a_misspelt_setting_and_a_newer_file_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(directory.path());
+        let error = |text: &str| {
+            std::fs::write(state.configuration_file(), text).unwrap();
+            Configuration::load(&state).unwrap_err()
+        };
+        let misspelt = error("pasword = \"x\"").to_string();
+        assert!(misspelt.contains("pasword") && !misspelt.contains('\n'), "{misspelt}");
+        assert!(matches!(error("version = 2\nnew = 1"), StateError::Newer { found: 2, .. }));
+    }
+}

@@ -1,0 +1,96 @@
+//! From one stack's settings to those of its parts: the cloud, the driver and the director.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use cloud::openstack::OpenStack;
+use cloud::{Cloud, CloudError};
+use fake_cloud::backends::ImageSource;
+use fake_cloud::model::address::AddressRange;
+use fake_cloud::settings::{BackendKind, Listen, UserSettings as CloudUser};
+
+use super::{Addresses, Kept, Secrets, StateDirectory};
+
+/// The cloud's user who owns all servers of the platform.
+pub const CLOUD_USER: &str = "test";
+/// The project the servers are in.
+pub const CLOUD_PROJECT: &str = "test";
+/// The cloud's only region.
+pub const CLOUD_REGION: &str = "RegionOne";
+/// The image and the flavor of the platform's servers.
+const IMAGE: &str = "host";
+const FLAVOR: &str = "m1.small";
+
+/// The settings of the cloud.
+pub(super) fn fake_cloud(
+    state: &StateDirectory,
+    listener: TcpListener,
+    secrets: &Secrets,
+    kept: &Kept,
+) -> fake_cloud::Settings {
+    let mut settings = fake_cloud::Settings::loopback(
+        state.fake_cloud(),
+        Listen::Bound(listener),
+        &secrets.cloud_admin_password,
+    );
+    settings.backend = BackendKind::Process;
+    CLOUD_REGION.clone_into(&mut settings.region);
+    settings.init_program.clone_from(&kept.executable.path);
+    settings.users = vec![CloudUser::member(CLOUD_USER, &secrets.cloud_password, CLOUD_PROJECT)];
+    for image in &mut settings.images {
+        // With the executable in the image, no VM has to fetch it.
+        if let ImageSource::Host { extra_files } = &mut image.source {
+            let path = &kept.executable.path;
+            extra_files.extend(kept.paths_in_vm().map(|in_vm| (path.clone(), in_vm)));
+        }
+    }
+    settings
+}
+
+/// Leaves a range of addresses so many of its addresses, at least one.
+pub(super) fn limit(range: &mut AddressRange, count: u8) {
+    let last = u32::from(range.first).saturating_add(u32::from(count.max(1)) - 1);
+    range.last = range.last.min(last.into());
+}
+
+/// The driver for that cloud.
+pub(super) fn driver(
+    addresses: Addresses,
+    secrets: &Secrets,
+) -> Result<Arc<dyn Cloud>, CloudError> {
+    let settings = cloud::openstack::Settings {
+        auth_url: addresses.openstack_url(),
+        username: CLOUD_USER.to_owned(),
+        password: secrets.cloud_password.as_str().into(),
+        project: CLOUD_PROJECT.to_owned(),
+        user_domain: "Default".to_owned(),
+        project_domain: "Default".to_owned(),
+        region: Some(CLOUD_REGION.to_owned()),
+        interface: cloud::openstack::Interface::Public,
+        image: IMAGE.to_owned(),
+        flavor: FLAVOR.to_owned(),
+        network: Some("private".to_owned()),
+        floating_pool: Some("public".to_owned()),
+        security_groups: Vec::new(),
+        key_name: None,
+        ca_certificate: None,
+        server_timeout_seconds: 60,
+    };
+    Ok(Arc::new(OpenStack::new(protocol::api::DEFAULT_CLOUD, settings)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_can_be_made_smaller_but_not_larger() {
+        let whole: AddressRange = "127.9.1.10-127.9.1.20".parse().unwrap();
+        let limited = |count| {
+            let mut range = whole;
+            limit(&mut range, count);
+            range.last.octets()[3]
+        };
+        assert_eq!((limited(1), limited(4), limited(200), limited(0)), (10, 13, 20, 10));
+    }
+}

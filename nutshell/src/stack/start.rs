@@ -1,0 +1,290 @@
+//! Starting and ending a stack.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cloud::CloudError;
+use director::Director;
+use fake_cloud::FakeCloud;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{
+    AddressError, Claim, Configuration, Lock, LockError, Running, Secrets, StateDirectory,
+    StateError, installation, parts,
+};
+use crate::diagnostics::{Advice, Exit};
+
+/// How long the director, and then all together, may take to end. What is cut short is no harm:
+/// the end of this process ends the VMs, and all that counts is on disk.
+const DIRECTOR_FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(900);
+/// The credits of a new user, unless the configuration says otherwise.
+const DEFAULT_CREDITS: i64 = 1000;
+
+/// What can be chosen about a stack; the rest is in its state directory.
+#[derive(Debug, Clone)]
+pub struct StackSettings {
+    /// Where everything is kept.
+    pub state: StateDirectory,
+    /// The first user's password; the configuration's, or one that is made, when absent.
+    pub password: Option<String>,
+    /// How many floating addresses the cloud has; the configuration's number, or 245, when absent.
+    pub floating_addresses: Option<u8>,
+    /// The executable that becomes the VMs, their managers and agents: `nutshell`.
+    pub executable: PathBuf,
+}
+
+/// Why a stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It is in use.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// There are no addresses.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The cloud did not start.
+    #[error("failed to start the cloud")]
+    Cloud(#[source] fake_cloud::StartError),
+    /// The driver for the cloud could not be made.
+    #[error("failed to prepare the driver for the cloud")]
+    Driver(#[source] CloudError),
+    /// The director did not start.
+    #[error("failed to start the director")]
+    Director(#[source] director::StartError),
+}
+
+impl Advice for StartError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::State(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Address(error) => error.hint(),
+            Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => {
+                Some("`nutshell logs` may say more".to_owned())
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::State(_) | Self::Lock(_) | Self::Address(_) => Exit::Failure,
+            Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => Exit::Unexpected,
+        }
+    }
+}
+
+/// A step of the start that is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What was done.
+    pub text: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Who is told of each step.
+pub type Observer<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// A name and a password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserCredentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for UserCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserCredentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// A state directory that is this process's alone, before anything runs.
+#[derive(Debug)]
+pub struct Prepared {
+    settings: StackSettings,
+    lock: Lock,
+}
+
+impl Prepared {
+    /// Makes the state directory where there is none, and locks it.
+    ///
+    /// # Errors
+    /// When it is somebody else's, a newer nutshell's, or in use; then nothing was touched.
+    pub fn new(settings: StackSettings) -> Result<Self, StartError> {
+        // Understood before anything is touched.
+        Configuration::load(&settings.state)?;
+        settings.state.prepare()?;
+        let lock = Lock::acquire(&settings.state)?;
+        Ok(Self { settings, lock })
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When a part does not start; then nothing runs.
+    pub async fn start(self, observer: Observer<'_>) -> Result<Stack, StartError> {
+        let Self { settings, lock } = self;
+        let StackSettings { state, password, floating_addresses, executable } = settings;
+        let mut configuration = Configuration::load(&state)?;
+        let watch = Watch::new(observer);
+        let claim = Claim::make(configuration.block, state.path())?;
+        watch.done(format!("addresses 127.{}.0.0/16 claimed", claim.addresses.block));
+        let (name, block) = (installation::new_name(), claim.addresses.block);
+        configuration.remember(&state, &name, block)?;
+        let name = configuration.installation.clone().unwrap_or(name);
+        let password = password.or_else(|| configuration.password.clone());
+        let secrets = Secrets::load_or_make(&state, password.as_deref())?;
+        let watch = Watch::new(observer);
+        let kept = super::keep(&executable, &state)?;
+        watch.done("executable for the VMs kept");
+
+        let credentials = UserCredentials {
+            username: configuration
+                .username
+                .clone()
+                .unwrap_or_else(|| installation::DEFAULT_USERNAME.to_owned()),
+            password: secrets.password.clone(),
+        };
+        let driver = parts::driver(claim.addresses, &secrets).map_err(StartError::Driver)?;
+        let mut cloud_settings = parts::fake_cloud(&state, claim.openstack, &secrets, &kept);
+        if let Some(count) = floating_addresses.or(configuration.floating_addresses) {
+            parts::limit(&mut cloud_settings.floating_range, count);
+        }
+        let director_settings = director::Settings {
+            state_dir: state.director(),
+            listener: claim.director,
+            url: claim.addresses.director_url(),
+            installation: name,
+            executable: kept.executable,
+            clouds: vec![(protocol::api::DEFAULT_CLOUD.to_owned(), driver)],
+            users: vec![director::UserSettings {
+                username: credentials.username.clone(),
+                password: credentials.password.clone(),
+                administrator: true,
+                credits: configuration.credits,
+            }],
+            default_credits: configuration.credits.unwrap_or(DEFAULT_CREDITS),
+        };
+        // Side by side: the cloud's socket is open already, so the director only has to wait.
+        let cloud = async {
+            let watch = Watch::new(observer);
+            let cloud = FakeCloud::start(cloud_settings).await?;
+            watch.done("cloud answers");
+            Ok(cloud)
+        };
+        let director = async {
+            let watch = Watch::new(observer);
+            let director = Director::start(director_settings).await?;
+            watch.done("director and web page answer");
+            Ok(director)
+        };
+        let (cloud, director) = match tokio::join!(cloud, director) {
+            (Ok(cloud), Ok(director)) => (cloud, director),
+            (Err(error), director) => {
+                if let Ok(director) = director {
+                    director.shutdown().await;
+                }
+                return Err(StartError::Cloud(error));
+            }
+            (Ok(cloud), Err(error)) => {
+                cloud.shutdown().await;
+                return Err(StartError::Director(error));
+            }
+        };
+        let running = Running {
+            web_url: format!("{}/", claim.addresses.director_url()),
+            director_url: claim.addresses.director_url(),
+            openstack_url: claim.addresses.openstack_url(),
+            username: credentials.username.clone(),
+            since: OffsetDateTime::now_utc(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        running.save(&state, rustix::process::getpid())?;
+        tracing::info!(director = running.director_url, "everything runs");
+        Ok(Stack { credentials, running, state, cloud, director, _lock: lock })
+    }
+}
+
+/// A whole nutshell that runs in this process. [`Stack::shutdown`] ends it with its VMs.
+#[derive(Debug)]
+pub struct Stack {
+    /// The first user.
+    pub credentials: UserCredentials,
+    running: Running,
+    state: StateDirectory,
+    cloud: FakeCloud,
+    director: Director,
+    _lock: Lock,
+}
+
+impl Stack {
+    /// Starts a stack, and returns when it answers.
+    ///
+    /// # Errors
+    /// When the state directory cannot be used, or a part does not start; then nothing runs.
+    pub async fn start(settings: StackSettings) -> Result<Self, StartError> {
+        Prepared::new(settings)?.start(&|_| {}).await
+    }
+
+    /// Where everything is reached.
+    #[must_use]
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Where the director answers.
+    #[must_use]
+    pub fn director_url(&self) -> &str {
+        &self.running.director_url
+    }
+
+    /// Where the OpenStack API answers: `OS_AUTH_URL`.
+    #[must_use]
+    pub fn openstack_url(&self) -> &str {
+        &self.running.openstack_url
+    }
+
+    /// The file with the certificate to recognise the director by.
+    #[must_use]
+    pub fn ca_certificate(&self) -> PathBuf {
+        self.state.ca_certificate()
+    }
+
+    /// Ends everything that was started, the VMs too; a later start brings it back.
+    pub async fn shutdown(self) {
+        tracing::info!("ending everything");
+        Running::remove(&self.state);
+        let deadline = tokio::time::Instant::now() + FAREWELL;
+        // The director first: it must not take the end of the VMs for their loss.
+        if tokio::time::timeout(DIRECTOR_FAREWELL, self.director.shutdown()).await.is_err() {
+            tracing::warn!("the director did not end in time");
+        }
+        if tokio::time::timeout_at(deadline, self.cloud.shutdown()).await.is_err() {
+            tracing::warn!("the cloud did not end in time");
+        }
+        tracing::info!("everything ended");
+    }
+}
+
+/// Measures a step and tells of its success.
+struct Watch<'a> {
+    observer: Observer<'a>,
+    begun: Instant,
+}
+
+impl<'a> Watch<'a> {
+    fn new(observer: Observer<'a>) -> Self {
+        Self { observer, begun: Instant::now() }
+    }
+
+    fn done(self, text: impl Into<String>) {
+        (self.observer)(Step { text: text.into(), took: self.begun.elapsed() });
+    }
+}
