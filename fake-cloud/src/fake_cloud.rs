@@ -110,6 +110,7 @@ impl FakeCloud {
             api_url: format!("http://{address}"),
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,
+            patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
             backend,
             network,

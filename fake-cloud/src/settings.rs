@@ -45,6 +45,9 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How long a token is valid.
     pub token_lifetime: Duration,
+    /// How long an answer may wait for the work it began, so that a client's first look finds it
+    /// done: the `openstack` command looks once at once, and then only every five seconds.
+    pub patience: Duration,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -184,6 +187,7 @@ impl Settings {
             users: Vec::new(),
             quotas: Quotas::default(),
             token_lifetime: Duration::from_secs(3600),
+            patience: Duration::from_millis(30),
             clock: Arc::new(SystemClock),
         }
     }

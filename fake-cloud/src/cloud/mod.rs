@@ -26,10 +26,6 @@ use crate::store::{Store, StoreError, Written};
 pub(crate) use failure::{Failure, chain};
 use turns::Turns;
 
-/// How long an answer may wait for the work it began, so that a client's first look finds it
-/// done: the `openstack` command looks once at once, and then only every five seconds.
-const PATIENCE: Duration = Duration::from_millis(30);
-
 /// How long work under way may delay the end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -42,6 +38,8 @@ pub(crate) struct Cloud {
     pub(crate) region: String,
     /// How long a token is valid.
     pub(crate) token_lifetime: Duration,
+    /// How long an answer may wait for the work it began.
+    pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
     /// Passwords that were right.
@@ -69,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) region: String,
     /// How long a token is valid.
     pub(crate) token_lifetime: Duration,
+    /// How long an answer may wait for the work it began.
+    pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
     /// What runs the servers.
@@ -90,6 +90,7 @@ impl Cloud {
             api_url: parts.api_url,
             region: parts.region,
             token_lifetime: parts.token_lifetime,
+            patience: parts.patience,
             image_dir: parts.image_dir,
             passwords: Passwords::new(),
             backend: parts.backend,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 
-use super::{Cloud, Failure, PATIENCE, chain};
+use super::{Cloud, Failure, chain};
 use crate::backends::{BackendError, ServerExit};
 use crate::model::life::{Request, Task};
 use crate::model::{Caller, NewServers, ProjectId, ServerId};
 
 impl Cloud {
     /// Records new servers and begins to start them; comes back when they are recorded, and with
-    /// a little [`PATIENCE`] finds them started.
+    /// a little patience finds them started.
     pub(crate) async fn create_servers(
         self: &Arc<Self>,
         caller: &Caller,
@@ -25,7 +25,7 @@ impl Cloud {
         let ids = created?;
         let work = ids.iter().map(|id| self.begin_task(*id, Task::Spawning)).collect();
         written.wait().await?;
-        patiently(work).await;
+        self.wait_a_little(work).await;
         Ok(ids)
     }
 
@@ -42,7 +42,7 @@ impl Cloud {
         let (id, task) = begun?;
         let work = vec![self.begin_task(id, task)];
         written.wait().await?;
-        patiently(work).await;
+        self.wait_a_little(work).await;
         Ok(())
     }
 
@@ -139,10 +139,9 @@ impl Cloud {
         let spec = self.read().spec(id, &self.api_url);
         self.backend.start(&spec.ok_or(BackendError::NoSuchServer(id.0))?).await
     }
-}
 
-/// Waits for work, but not for long.
-async fn patiently(work: Vec<tokio::task::JoinHandle<()>>) {
-    // What is not done in time goes on without us.
-    let _ = tokio::time::timeout(PATIENCE, join_all(work)).await;
+    /// Waits for work, but not for long: what is not done in time goes on without us.
+    async fn wait_a_little(&self, work: Vec<tokio::task::JoinHandle<()>>) {
+        let _ = tokio::time::timeout(self.patience, join_all(work)).await;
+    }
 }

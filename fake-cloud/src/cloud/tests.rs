@@ -110,6 +110,7 @@ impl Stage {
             api_url: "http://127.0.0.1:1".to_owned(),
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,
+            patience: Duration::from_millis(1),
             image_dir: dir.path().join("images"),
             backend: Arc::clone(&backend) as _,
             network: Arc::new(network::inert::Inert),
@@ -227,8 +228,10 @@ async fn what_ran_or_was_under_way_is_taken_up_again() {
     let running = stage.create().await;
     let stopped = stage.create().await;
     let paused = stage.create().await;
+    stage.settle().await;
     stage.act(stopped, Request::Stop).await.unwrap();
     stage.act(paused, Request::Pause).await.unwrap();
+    stage.settle().await;
     let building = stage.create().await;
     let deleted = stage.create().await;
     stage.act(deleted, Request::Delete).await.unwrap();
