@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use protocol::tls::server::{TlsListener, serve};
 use protocol::tls::{ClientCertificates, Peer, server_config};
 use protocol::{AGENT_PORT, ApiError, ApplicationId, ErrorCode, NodeId, ServiceId};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +29,7 @@ pub(crate) const APPLICATION: ApplicationId = ApplicationId(1);
 /// The whole of the director, and the VMs it has given.
 pub(crate) struct Director {
     pub(crate) authority: Authority,
-    pub(crate) directory: TempDir,
+    directory: PathBuf,
     url: Mutex<String>,
     state: Mutex<Installation>,
     /// Changes whenever a VM says that it is ready, or a service is reported.
@@ -53,10 +52,10 @@ type Shared = State<&'static Director>;
 
 impl Director {
     /// It lives as long as the test's process.
-    pub(crate) async fn start() -> &'static Self {
+    pub(crate) async fn start(directory: &FilePath) -> &'static Self {
         let director: &'static Self = Box::leak(Box::new(Self {
             authority: Authority::new(),
-            directory: tempfile::tempdir().unwrap(),
+            directory: directory.to_owned(),
             url: Mutex::default(),
             state: Mutex::default(),
             news: watch::Sender::new(0),
@@ -155,7 +154,7 @@ impl Director {
     }
 
     pub(crate) fn root(&self, node: NodeId) -> PathBuf {
-        self.directory.path().join(format!("node-{node}"))
+        self.directory.join(format!("node-{node}"))
     }
 
     /// Makes a VM with an agent for a service, without the manager knowing of it.
@@ -194,7 +193,7 @@ impl Director {
 }
 
 /// A VM takes its processes with it.
-fn end_processes(root: &std::path::Path) {
+fn end_processes(root: &FilePath) {
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let works_below = std::fs::read_link(entry.path().join("cwd"));

@@ -13,6 +13,7 @@ use protocol::boot::BootRole;
 use protocol::client::{ManagerClient, Upload};
 use protocol::{ApiError, ClientError, Identity, NodeId, ServiceId};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub(crate) use director::{APPLICATION, Director};
 use process::Process;
@@ -27,12 +28,15 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     boot_file: PathBuf,
     manager: Option<Process>,
+    /// Goes last: all else lives in it.
+    _directory: TempDir,
 }
 
 impl World {
     /// A manager with one service of this type, not started yet.
     pub(crate) async fn new(service_type: &str) -> Self {
-        let director = Director::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        let director = Director::start(directory.path()).await;
         director.want(&ServicesWanted {
             services: vec![ServiceAdd { service: SERVICE, service_type: service_type.to_owned() }],
         });
@@ -40,7 +44,16 @@ impl World {
         let address = free_port();
         let client = client(director, address, Identity::Director);
         let manager = Some(run(&boot_file, &root, address));
-        let world = Self { director, client, node, root, address, boot_file, manager };
+        let world = Self {
+            director,
+            client,
+            node,
+            root,
+            address,
+            boot_file,
+            manager,
+            _directory: directory,
+        };
         world.ready(1).await;
         world
     }
