@@ -9,9 +9,7 @@ use sha2::{Digest, Sha256};
 use super::World;
 use super::cloud::Boot;
 use crate::Executable;
-
-/// Runs once, leaves its arguments, and ends the loop that would start it again.
-const PROGRAM: &str = "#!/bin/sh\necho \"$@\" > \"$SERVER_ROOT/arguments\"\nkill $PPID\n";
+use crate::user_data::tests::{PROGRAM, arguments_pipe};
 
 fn executable(directory: &Path, sha256: Option<&str>) -> Executable {
     let path = directory.join("program");
@@ -46,8 +44,12 @@ async fn the_executable_is_fetched_checked_and_started() {
     let short = executable.sha256[..16].to_owned();
     let world = World::with_executable(executable).await;
     let root = directory.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let arguments = arguments_pipe(&root);
     let output = boot(&world, &root).await;
     assert!(output.status.success(), "{output:?}");
+    let arguments = tokio::fs::read_to_string(arguments).await.unwrap();
+    assert!(arguments.starts_with("manager --boot "), "{arguments}");
     let program: PathBuf = root.join(format!("opt/nutshell/{short}/nutshell"));
     assert_eq!(std::fs::read_to_string(&program).unwrap(), PROGRAM);
     assert_eq!(std::fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);

@@ -133,7 +133,7 @@ async fn a_director_ends_at_once_also_while_somebody_waits() {
     };
     let _ = tokio::join!(poll, stop);
     let took = *took.lock().unwrap();
-    // Twice what is promised: other tests run beside this one.
-    assert!(took < Duration::from_millis(600), "{took:?}");
+    // The poll alone would take 25 s. What is promised is less, but other tests run beside this.
+    assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(!matches!(events.next().await, Ok(Some(_))));
 }

@@ -1,5 +1,5 @@
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use protocol::ids::{ApplicationId, NodeId, ServiceId};
@@ -37,16 +37,26 @@ fn run(script: &str, root: &Path) -> Output {
         .unwrap()
 }
 
-/// A server that has the executable already: one that leaves its arguments.
+/// A program that ends the loop which would start it again, then tells its arguments to whoever
+/// reads the pipe `arguments` of its server: once they are read, nothing is left running.
+pub(crate) const PROGRAM: &str =
+    "#!/bin/sh\nkill $PPID\necho \"$@\" > \"$SERVER_ROOT/arguments\"\n";
+
+/// Makes the pipe.
+pub(crate) fn arguments_pipe(root: &Path) -> PathBuf {
+    let pipe = root.join("arguments");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    pipe
+}
+
+/// A server that has the executable already.
 fn server() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("opt/nutshell/0123456789abcdef");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::create_dir_all(root.path().join("etc")).unwrap();
     let program = folder.join("nutshell");
-    // Stays until the test's pipe closes; the loop that starts it again goes with it.
-    let text = "#!/bin/sh\necho \"$@\" > \"$SERVER_ROOT/arguments\"\nkill $PPID\n";
-    std::fs::write(&program, text).unwrap();
+    std::fs::write(&program, PROGRAM).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     root
 }
@@ -64,8 +74,11 @@ fn the_script_is_as_reviewed() {
 #[test]
 fn the_boot_file_arrives_whole_whatever_is_in_it_and_is_secret() {
     let root = server();
+    let arguments = arguments_pipe(root.path());
     let output = run(&script(&agent(), SHA256), root.path());
     assert!(output.status.success(), "{output:?}");
+    let arguments = std::fs::read_to_string(arguments).unwrap();
+    assert!(arguments.starts_with("agent --boot "), "{arguments}");
     let file = root.path().join("etc/nutshell/boot.json");
     let read: BootConfig = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(read.token, agent().token);
@@ -81,18 +94,15 @@ fn the_boot_file_arrives_whole_whatever_is_in_it_and_is_secret() {
 #[test]
 fn every_boot_starts_the_member_with_its_own_root() {
     let root = server();
-    let output = run(&script(&boot(BootRole::Manager), SHA256), root.path());
-    assert!(output.status.success(), "{output:?}");
-    let again = std::fs::read_to_string(root.path().join("etc/rc.local")).unwrap();
-    // Waits for what it started, where the script leaves it behind.
-    let waiting = format!("{again}\nwait");
-    run(&waiting, root.path());
-    let arguments = std::fs::read_to_string(root.path().join("arguments")).unwrap();
+    let arguments = arguments_pipe(root.path());
     let shown = root.path().display();
-    assert_eq!(
-        arguments,
-        format!("manager --boot {shown}/etc/nutshell/boot.json --root {shown}/\n")
-    );
+    let expected = format!("manager --boot {shown}/etc/nutshell/boot.json --root {shown}/\n");
+    let first = run(&script(&boot(BootRole::Manager), SHA256), root.path());
+    assert!(first.status.success(), "{first:?}");
+    assert_eq!(std::fs::read_to_string(&arguments).unwrap(), expected);
+    let again = run("\"$SERVER_ROOT/etc/rc.local\"", root.path());
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&arguments).unwrap(), expected);
     assert!(root.path().join("var/log/cpsmanager.out").exists());
 }
 
