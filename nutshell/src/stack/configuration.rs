@@ -12,6 +12,9 @@ use super::{StateDirectory, StateError};
 /// The version of the file that this executable understands.
 const VERSION: u32 = 1;
 
+/// The first user, unless the file names another.
+const DEFAULT_USERNAME: &str = "test";
+
 /// What the file may say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,36 +70,39 @@ impl Configuration {
         }
     }
 
-    /// Writes down what the first start has chosen; everything else stays as it is.
+    /// The name of the first user.
+    #[must_use]
+    pub fn username(&self) -> String {
+        self.username.clone().unwrap_or_else(|| DEFAULT_USERNAME.to_owned())
+    }
+
+    /// Writes down what the first start chooses, and returns the installation's name; everything
+    /// else stays as it is.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn remember(
-        &mut self,
-        state: &StateDirectory,
-        installation: &str,
-        block: u8,
-    ) -> Result<(), StateError> {
+    pub fn remember(&mut self, state: &StateDirectory, block: u8) -> Result<String, StateError> {
         let path = state.configuration_file();
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         let mut new = String::new();
         if old.is_empty() {
             new.push_str(HEADER);
         }
-        if self.installation.is_none() {
-            new.push_str(&format!("installation = \"{installation}\"\n"));
-            self.installation = Some(installation.to_owned());
-        }
-        if self.block.is_none() {
+        let installation = self.installation.get_or_insert_with(|| {
+            let name = format!("nutshell-{:08x}", rand::random::<u32>());
+            new.push_str(&format!("installation = \"{name}\"\n"));
+            name
+        });
+        self.block.get_or_insert_with(|| {
             new.push_str(&format!("block = {block} # all addresses begin with 127.{block}\n"));
-            self.block = Some(block);
+            block
+        });
+        if !new.is_empty() {
+            // At the beginning, where no table of the owner's can swallow them.
+            new.push_str(&old);
+            files::write(&path, new.as_bytes(), Access::Secret).map_err(StateError::file(&path))?;
         }
-        if new.is_empty() {
-            return Ok(());
-        }
-        // At the beginning, where no table of the owner's can swallow them.
-        let text = format!("{new}{old}");
-        files::write(&path, text.as_bytes(), Access::Secret).map_err(StateError::file(&path))
+        Ok(installation.clone())
     }
 }
 
@@ -124,11 +130,11 @@ mod tests {
         let path = state.configuration_file();
         std::fs::write(&path, "# mine\npassword = \"sesame\"\n").unwrap();
         let mut configuration = Configuration::load(&state).unwrap();
-        configuration.remember(&state, "nutshell-1", 73).unwrap();
-        configuration.remember(&state, "other", 99).unwrap();
+        let name = configuration.remember(&state, 73).unwrap();
+        assert_eq!(configuration.remember(&state, 99).unwrap(), name);
         let again = Configuration::load(&state).unwrap();
         assert_eq!(again, configuration);
-        assert_eq!(again.installation.as_deref(), Some("nutshell-1"));
+        assert_eq!(again.installation, Some(name));
         assert_eq!((again.block, again.password.as_deref()), (Some(73), Some("sesame")));
         assert!(
             std::fs::read_to_string(&path).unwrap().ends_with("# mine\npassword = \"sesame\"\n")
@@ -141,7 +147,7 @@ mod tests {
         let state = StateDirectory::at(directory.path());
         let mut configuration = Configuration::load(&state).unwrap();
         assert_eq!(configuration, Configuration::default());
-        configuration.remember(&state, "nutshell-1", 73).unwrap();
+        configuration.remember(&state, 73).unwrap();
         assert_eq!(Configuration::load(&state).unwrap().version, Some(1));
     }
 

@@ -2,14 +2,6 @@
 
 use super::{Addresses, Configuration, Secrets, StateDirectory, StateError};
 
-/// The first user, unless the configuration names another.
-pub const DEFAULT_USERNAME: &str = "test";
-
-/// A name that no other installation has.
-pub(super) fn new_name() -> String {
-    format!("nutshell-{:08x}", rand::random::<u32>())
-}
-
 /// An installation that was started at least once.
 #[derive(Debug, Clone)]
 pub struct Installation {
@@ -35,7 +27,6 @@ impl Installation {
             Err(StateError::File { .. }) => None,
             loaded => loaded?,
         };
-        let username = configuration.username.unwrap_or_else(|| DEFAULT_USERNAME.to_owned());
-        Ok(Self { addresses, username, secrets })
+        Ok(Self { addresses, username: configuration.username(), secrets })
     }
 }

@@ -19,7 +19,7 @@ pub use consoles::{Console, consoles};
 pub use director::Executable;
 pub use directory::{StateDirectory, StateError};
 pub use executable::{Kept, keep};
-pub use installation::{DEFAULT_USERNAME, Installation};
+pub use installation::Installation;
 pub use lock::{Holder, Lock, LockError, holder};
 pub use parts::{CLOUD_PROJECT, CLOUD_REGION, CLOUD_USER};
 pub use port_holder::PortHolder;

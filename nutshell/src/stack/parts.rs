@@ -27,6 +27,7 @@ pub(super) fn fake_cloud(
     listener: TcpListener,
     secrets: &Secrets,
     kept: &Kept,
+    floating_addresses: Option<u8>,
 ) -> fake_cloud::Settings {
     let mut settings = fake_cloud::Settings::loopback(
         state.fake_cloud(),
@@ -37,6 +38,9 @@ pub(super) fn fake_cloud(
     CLOUD_REGION.clone_into(&mut settings.region);
     settings.init_program.clone_from(&kept.executable.path);
     settings.users = vec![CloudUser::member(CLOUD_USER, &secrets.cloud_password, CLOUD_PROJECT)];
+    if let Some(count) = floating_addresses {
+        limit(&mut settings.floating_range, count);
+    }
     for image in &mut settings.images {
         // With the executable in the image, no VM has to fetch it.
         if let ImageSource::Host { extra_files } = &mut image.source {
@@ -48,7 +52,7 @@ pub(super) fn fake_cloud(
 }
 
 /// Leaves a range of addresses so many of its addresses, at least one.
-pub(super) fn limit(range: &mut AddressRange, count: u8) {
+fn limit(range: &mut AddressRange, count: u8) {
     let last = u32::from(range.first).saturating_add(u32::from(count.max(1)) - 1);
     range.last = range.last.min(last.into());
 }

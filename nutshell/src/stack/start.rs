@@ -1,6 +1,6 @@
 //! Starting and ending a stack.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cloud::CloudError;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    AddressError, Claim, Configuration, Lock, LockError, Running, Secrets, StateDirectory,
-    StateError, installation, parts,
+    AddressError, Addresses, Claim, Configuration, Lock, LockError, Running, Secrets,
+    StateDirectory, StateError, parts,
 };
 use crate::diagnostics::{Advice, Exit};
 
@@ -33,6 +33,15 @@ pub struct StackSettings {
     pub floating_addresses: Option<u8>,
     /// The executable that becomes the VMs, their managers and agents: `nutshell`.
     pub executable: PathBuf,
+}
+
+impl StackSettings {
+    /// A stack in this directory, with everything else as usual.
+    #[must_use]
+    pub fn new(state: &Path, executable: PathBuf) -> Self {
+        let state = StateDirectory::at(state);
+        Self { state, password: None, floating_addresses: None, executable }
+    }
 }
 
 /// Why a stack did not start.
@@ -131,84 +140,99 @@ impl Prepared {
     /// When a part does not start; then nothing runs.
     pub async fn start(self, observer: Observer<'_>) -> Result<Stack, StartError> {
         let Self { settings, lock } = self;
-        let StackSettings { state, password, floating_addresses, executable } = settings;
-        let mut configuration = Configuration::load(&state)?;
-        let watch = Watch::new(observer);
-        let claim = Claim::make(configuration.block, state.path())?;
-        watch.done(format!("addresses 127.{}.0.0/16 claimed", claim.addresses.block));
-        let (name, block) = (installation::new_name(), claim.addresses.block);
-        configuration.remember(&state, &name, block)?;
-        let name = configuration.installation.clone().unwrap_or(name);
-        let password = password.or_else(|| configuration.password.clone());
-        let secrets = Secrets::load_or_make(&state, password.as_deref())?;
-        let watch = Watch::new(observer);
-        let kept = super::keep(&executable, &state)?;
-        watch.done("executable for the VMs kept");
-
-        let credentials = UserCredentials {
-            username: configuration
-                .username
-                .clone()
-                .unwrap_or_else(|| installation::DEFAULT_USERNAME.to_owned()),
-            password: secrets.password.clone(),
-        };
-        let driver = parts::driver(claim.addresses, &secrets).map_err(StartError::Driver)?;
-        let mut cloud_settings = parts::fake_cloud(&state, claim.openstack, &secrets, &kept);
-        if let Some(count) = floating_addresses.or(configuration.floating_addresses) {
-            parts::limit(&mut cloud_settings.floating_range, count);
-        }
-        let director_settings = director::Settings {
-            state_dir: state.director(),
-            listener: claim.director,
-            url: claim.addresses.director_url(),
-            installation: name,
-            executable: kept.executable,
-            clouds: vec![(protocol::api::DEFAULT_CLOUD.to_owned(), driver)],
-            users: vec![director::UserSettings {
-                username: credentials.username.clone(),
-                password: credentials.password.clone(),
-                administrator: true,
-                credits: configuration.credits,
-            }],
-            default_credits: configuration.credits.unwrap_or(DEFAULT_CREDITS),
-        };
-        // Side by side: the cloud's socket is open already, so the director only has to wait.
-        let cloud = async {
-            let watch = Watch::new(observer);
-            let cloud = FakeCloud::start(cloud_settings).await?;
-            watch.done("cloud answers");
-            Ok(cloud)
-        };
-        let director = async {
-            let watch = Watch::new(observer);
-            let director = Director::start(director_settings).await?;
-            watch.done("director and web page answer");
-            Ok(director)
-        };
-        let (cloud, director) = match tokio::join!(cloud, director) {
-            (Ok(cloud), Ok(director)) => (cloud, director),
-            (Err(error), director) => {
-                if let Ok(director) = director {
-                    director.shutdown().await;
-                }
-                return Err(StartError::Cloud(error));
-            }
-            (Ok(cloud), Err(error)) => {
-                cloud.shutdown().await;
-                return Err(StartError::Director(error));
-            }
-        };
+        let Parts { credentials, addresses, cloud, director } = decide(&settings, observer)?;
+        let (cloud, director) = start_parts(cloud, director, observer).await?;
         let running = Running {
-            web_url: format!("{}/", claim.addresses.director_url()),
-            director_url: claim.addresses.director_url(),
-            openstack_url: claim.addresses.openstack_url(),
+            web_url: format!("{}/", addresses.director_url()),
+            director_url: addresses.director_url(),
+            openstack_url: addresses.openstack_url(),
             username: credentials.username.clone(),
             since: OffsetDateTime::now_utc(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        let state = settings.state;
         running.save(&state, rustix::process::getpid())?;
         tracing::info!(director = running.director_url, "everything runs");
         Ok(Stack { credentials, running, state, cloud, director, _lock: lock })
+    }
+}
+
+/// Everything that is decided before anything runs.
+struct Parts {
+    credentials: UserCredentials,
+    addresses: Addresses,
+    cloud: fake_cloud::Settings,
+    director: director::Settings,
+}
+
+/// Takes up what earlier starts decided, and decides and remembers the rest.
+fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, StartError> {
+    let StackSettings { state, password, floating_addresses, executable } = settings;
+    let mut configuration = Configuration::load(state)?;
+    let watch = Watch::new(observer);
+    let Claim { addresses, director: listener, openstack } =
+        Claim::make(configuration.block, state.path())?;
+    watch.done(format!("addresses 127.{}.0.0/16 claimed", addresses.block));
+    let installation = configuration.remember(state, addresses.block)?;
+    let password = password.as_ref().or(configuration.password.as_ref());
+    let secrets = Secrets::load_or_make(state, password.map(String::as_str))?;
+    let watch = Watch::new(observer);
+    let kept = super::keep(executable, state)?;
+    watch.done("executable for the VMs kept");
+
+    let floating_addresses = floating_addresses.or(configuration.floating_addresses);
+    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, floating_addresses);
+    let driver = parts::driver(addresses, &secrets).map_err(StartError::Driver)?;
+    let credentials =
+        UserCredentials { username: configuration.username(), password: secrets.password.clone() };
+    let director = director::Settings {
+        state_dir: state.director(),
+        listener,
+        url: addresses.director_url(),
+        installation,
+        executable: kept.executable,
+        clouds: vec![(protocol::api::DEFAULT_CLOUD.to_owned(), driver)],
+        users: vec![director::UserSettings {
+            username: credentials.username.clone(),
+            password: credentials.password.clone(),
+            administrator: true,
+            credits: configuration.credits,
+        }],
+        default_credits: configuration.credits.unwrap_or(DEFAULT_CREDITS),
+    };
+    Ok(Parts { credentials, addresses, cloud, director })
+}
+
+/// Starts the cloud and the director side by side: the cloud's socket is open already, so the
+/// director only has to wait for an answer.
+async fn start_parts(
+    cloud: fake_cloud::Settings,
+    director: director::Settings,
+    observer: Observer<'_>,
+) -> Result<(FakeCloud, Director), StartError> {
+    let cloud = async {
+        let watch = Watch::new(observer);
+        let cloud = FakeCloud::start(cloud).await.map_err(StartError::Cloud)?;
+        watch.done("cloud answers");
+        Ok(cloud)
+    };
+    let director = async {
+        let watch = Watch::new(observer);
+        let director = Director::start(director).await.map_err(StartError::Director)?;
+        watch.done("director and web page answer");
+        Ok(director)
+    };
+    match tokio::join!(cloud, director) {
+        (Ok(cloud), Ok(director)) => Ok((cloud, director)),
+        (Err(error), Ok(director)) => {
+            director.shutdown().await;
+            Err(error)
+        }
+        (Ok(cloud), Err(error)) => {
+            cloud.shutdown().await;
+            Err(error)
+        }
+        (Err(error), Err(_)) => Err(error),
     }
 }
 

@@ -195,3 +195,28 @@ impl Advice for CpsError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("error sending request")]
+    struct Request(#[source] io::Error);
+
+    #[test]
+    fn of_a_failed_request_only_the_last_cause_is_told() {
+        let refused = Request(io::Error::from_raw_os_error(111));
+        assert_eq!(root_cause(&refused), "connection refused");
+    }
+
+    #[test]
+    fn every_refusal_keeps_its_own_hint() {
+        let own = ApiError::not_found("there is no service 7").hint("look");
+        assert_eq!(CpsError::Refused(own).hint().as_deref(), Some("look"));
+        let wrong = ApiError::new(ErrorCode::Unauthenticated, "wrong user name or password");
+        assert!(CpsError::Refused(wrong).hint().is_some());
+        let internal = CpsError::Refused(ApiError::internal());
+        assert_eq!((internal.hint(), internal.exit()), (None, Exit::Unexpected));
+    }
+}

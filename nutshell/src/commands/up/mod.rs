@@ -46,11 +46,12 @@ impl Advice for UpError {
 
 /// Starts everything.
 pub(crate) fn up(options: &Up, printer: &Printer) -> Result<Exit, Failure> {
+    let state = StateDirectory::choose(options.state.state.as_deref())?;
+    let executable = std::env::current_exe().map_err(UpError::Executable)?;
     let settings = StackSettings {
-        state: StateDirectory::choose(options.state.state.as_deref())?,
         password: options.password.clone(),
         floating_addresses: options.floating_addresses,
-        executable: std::env::current_exe().map_err(UpError::Executable)?,
+        ..StackSettings::new(state.path(), executable)
     };
     if options.detach {
         background::start(&settings, printer)

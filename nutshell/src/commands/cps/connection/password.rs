@@ -28,9 +28,9 @@ pub(crate) fn ask(username: &str, printer: &Printer) -> Result<String, CpsError>
     let before = tcgetattr(&stdin).map_err(|_| nobody())?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|_| nobody())?;
+    tcsetattr(&stdin, OptionalActions::Now, &silent).map_err(|_| nobody())?;
     let typed = read_line();
-    let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
+    let restored = tcsetattr(&stdin, OptionalActions::Now, &before);
     printer.prompt("\n");
     restored.map_err(|_| nobody())?;
     typed.map_err(|_| nobody())
