@@ -50,7 +50,12 @@ pub(super) struct Limits {
 
 /// The groups of one server; removed when dropped, which must be after the server has ended.
 #[derive(Debug)]
-pub(super) struct Group(Vec<PathBuf>);
+pub(super) struct Group {
+    hierarchies: Vec<Hierarchy>,
+    /// Path below each hierarchy.
+    path: PathBuf,
+    quota: Quota,
+}
 
 impl Limits {
     /// Finds the hierarchies that we may use and removes what a killed predecessor left there.
@@ -59,77 +64,82 @@ impl Limits {
         let cloud = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let limits = Self { hierarchies: usable().unwrap_or_default(), cloud };
         for hierarchy in &limits.hierarchies {
-            let stale = fs::read_dir(limits.directory(hierarchy));
-            for group in stale.into_iter().flatten().flatten() {
-                // What is no group, or has a process, stays.
-                let _ = fs::remove_dir(group.path());
-            }
+            remove_stale(&hierarchy.parent.join(TOP));
         }
         limits
     }
 
-    /// Makes the groups of a server. Limits are a comfort: what is refused is left out.
-    pub(super) fn create(&self, id: Uuid, quota: Quota) -> Group {
-        let make = |hierarchy: &Hierarchy| -> io::Result<PathBuf> {
-            let cloud = self.directory(hierarchy);
-            let group = cloud.join(id.to_string());
-            fs::create_dir_all(&group)?;
-            if hierarchy.kind == Kind::Unified {
-                for level in [hierarchy.parent.as_path(), &hierarchy.parent.join(TOP), &cloud] {
-                    fs::write(level.join("cgroup.subtree_control"), "+memory +cpu +pids")?;
-                }
-            }
-            for (file, value) in settings(hierarchy.kind, quota) {
-                fs::write(group.join(file), value)?;
-            }
-            Ok(group)
-        };
-        let groups = self.hierarchies.iter().filter_map(|hierarchy| match make(hierarchy) {
-            Ok(group) => Some(group),
-            Err(error) => {
-                tracing::debug!(?hierarchy, %error, "a limit is left out");
-                None
-            }
-        });
-        Group(groups.collect())
-    }
-
-    fn directory(&self, hierarchy: &Hierarchy) -> PathBuf {
-        hierarchy.parent.join(TOP).join(&self.cloud)
+    /// The groups of a server; they are made when its first process is added.
+    pub(super) fn group(&self, id: Uuid, quota: Quota) -> Group {
+        let path = Path::new(TOP).join(&self.cloud).join(id.to_string());
+        Group { hierarchies: self.hierarchies.clone(), path, quota }
     }
 }
 
 impl Drop for Limits {
     fn drop(&mut self) {
         for hierarchy in &self.hierarchies {
+            let top = hierarchy.parent.join(TOP);
             // The upper one stays as long as another cloud uses it.
-            let _ = fs::remove_dir(self.directory(hierarchy));
-            let _ = fs::remove_dir(hierarchy.parent.join(TOP));
+            let _ = fs::remove_dir(top.join(&self.cloud)).and_then(|()| fs::remove_dir(top));
         }
     }
 }
 
 impl Group {
-    /// Puts a process, and all it will start, under the limits.
+    /// Puts a process, and all it will start, under the limits. They are a comfort: what is
+    /// refused is left out.
     pub(super) fn add(&self, process: u32) {
-        for group in &self.0 {
-            if let Err(error) = fs::write(group.join("cgroup.procs"), process.to_string()) {
-                tracing::debug!(?group, %error, "a limit is left out");
+        for hierarchy in &self.hierarchies {
+            let added = self.add_to(hierarchy, process).or_else(|error| match error.kind() {
+                // Another cloud took the new, still empty group for a stale one.
+                io::ErrorKind::NotFound => self.add_to(hierarchy, process),
+                _ => Err(error),
+            });
+            if let Err(error) = added {
+                tracing::debug!(?hierarchy, %error, "a limit is left out");
             }
         }
+    }
+
+    fn add_to(&self, hierarchy: &Hierarchy, process: u32) -> io::Result<()> {
+        let group = hierarchy.parent.join(&self.path);
+        fs::create_dir_all(&group)?;
+        if hierarchy.kind == Kind::Unified {
+            let above = group.ancestors().skip(1).take(3).collect::<Vec<_>>();
+            for level in above.into_iter().rev() {
+                fs::write(level.join("cgroup.subtree_control"), "+memory +cpu +pids")?;
+            }
+        }
+        for (file, value) in settings(hierarchy.kind, self.quota) {
+            fs::write(group.join(file), value)?;
+        }
+        fs::write(group.join("cgroup.procs"), process.to_string())
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        for group in &self.0 {
-            // If a process got away, the next start of the cloud removes it.
-            let _ = fs::remove_dir(group);
+        for hierarchy in &self.hierarchies {
+            // If a process got away, the next start of a cloud removes it.
+            let _ = fs::remove_dir(hierarchy.parent.join(&self.path));
         }
     }
 }
 
 const TOP: &str = "fake-cloud";
+
+/// Removes the groups of clouds that were killed, this one or another.
+fn remove_stale(top: &Path) {
+    let groups = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    for cloud in groups(top) {
+        for group in groups(&cloud.path()) {
+            // What is no group, or has a process, stays.
+            let _ = fs::remove_dir(group.path());
+        }
+        let _ = fs::remove_dir(cloud.path());
+    }
+}
 
 /// The files to write in a new group.
 fn settings(kind: Kind, quota: Quota) -> Vec<(&'static str, String)> {

@@ -162,7 +162,7 @@ impl Inner {
 
     async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
-        let limit = Arc::new(self.limits.create(server.id, quota));
+        let limit = Arc::new(self.limits.group(server.id, quota));
         let launched = match self.launch(server, &limit, self.isolation()).await {
             Err(LaunchError::Refused(reason)) => {
                 if !self.plain.swap(true, Ordering::Relaxed) {
