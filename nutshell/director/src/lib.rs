@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use cloud::Cloud;
 use protocol::tls::server::{self, TlsListener};
-use protocol::tls::{self, ClientCertificates, TrustError};
+use protocol::tls::{self, ClientCertificates, Holder, TrustError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -128,9 +128,10 @@ impl Director {
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
         let credentials = authority.director_credentials(&hosts)?;
+        let holder = Holder::new(&credentials).map_err(StartError::Tls)?;
         let trust = authority.trust().clone();
         let app = App(Arc::new(Inner {
-            managers: app::manager::Managers::new(trust.clone(), credentials.clone()),
+            managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
             url,
             executable,
@@ -152,7 +153,7 @@ impl Director {
             })?;
         }
 
-        let config = tls::server_config(&credentials, &trust, ClientCertificates::Optional)
+        let config = tls::server_config(holder, &trust, ClientCertificates::Optional)
             .map_err(StartError::Tls)?;
         listener.set_nonblocking(true).map_err(StartError::Listen)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Listen)?;

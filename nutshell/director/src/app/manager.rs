@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::api::internal::ServiceAdd;
 use protocol::api::{Application, State};
 use protocol::client::ManagerClient;
-use protocol::tls::{Credentials, Trust};
+use protocol::tls::{Holder, Trust};
 use protocol::{ApplicationId, ClientError, Identity, MANAGER_PORT};
 
 use super::{App, Error, Result, error};
@@ -23,13 +23,13 @@ pub(crate) const PATIENT: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct Managers {
     trust: Trust,
-    credentials: Credentials,
+    holder: Arc<Holder>,
     clients: Mutex<HashMap<ApplicationId, (Ipv4Addr, ManagerClient)>>,
 }
 
 impl Managers {
-    pub(crate) fn new(trust: Trust, credentials: Credentials) -> Self {
-        Self { trust, credentials, clients: Mutex::default() }
+    pub(crate) fn new(trust: Trust, holder: Arc<Holder>) -> Self {
+        Self { trust, holder, clients: Mutex::default() }
     }
 
     /// The client of the application's manager; it believes that manager and nobody else.
@@ -41,7 +41,8 @@ impl Managers {
             return Ok(client.clone());
         }
         let identity = Identity::Manager { application };
-        let http = self.trust.client(identity, Some(&self.credentials)).map_err(Error::Trust)?;
+        let http =
+            self.trust.client(identity, Some(Arc::clone(&self.holder))).map_err(Error::Trust)?;
         let client = ManagerClient::new(http, &format!("https://{address}:{MANAGER_PORT}"));
         clients.insert(application, (address, client.clone()));
         Ok(client)
