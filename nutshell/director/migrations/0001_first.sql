@@ -33,8 +33,9 @@ CREATE TABLE services (
     state        TEXT    NOT NULL,
     reason       TEXT,
     since        INTEGER NOT NULL,
-    -- How often its manager reported on it: tells an answer that was overtaken by a report.
-    reports      INTEGER NOT NULL DEFAULT 0,
+    -- The revision of its manager's report that the state comes from; 0 for a manager that has not
+    -- reported yet.
+    report       INTEGER NOT NULL DEFAULT 0,
     -- It is being deleted: no node may be made for it any more.
     deleting     INTEGER NOT NULL DEFAULT 0,
     revision     INTEGER NOT NULL DEFAULT 1,

@@ -10,6 +10,7 @@ use protocol::api::{Application, State};
 use protocol::client::ManagerClient;
 use protocol::tls::{Holder, Trust};
 use protocol::{ApplicationId, ClientError, Identity, MANAGER_PORT};
+use tokio::sync::watch;
 
 use super::{App, Error, Result, error};
 use crate::db;
@@ -25,11 +26,13 @@ pub(crate) struct Managers {
     trust: Trust,
     holder: Arc<Holder>,
     clients: Mutex<HashMap<ApplicationId, (Ipv4Addr, ManagerClient)>>,
+    /// Changes whenever a manager says that it listens.
+    returned: watch::Sender<()>,
 }
 
 impl Managers {
     pub(crate) fn new(trust: Trust, holder: Arc<Holder>) -> Self {
-        Self { trust, holder, clients: Mutex::default() }
+        Self { trust, holder, clients: Mutex::default(), returned: watch::Sender::new(()) }
     }
 
     /// The client of the application's manager; it believes that manager and nobody else.
@@ -55,9 +58,27 @@ impl Managers {
 
 impl App {
     /// The manager of an application that runs; a clear refusal when it does not.
-    pub(crate) fn manager(&self, application: &Application) -> Result<ManagerClient> {
+    ///
+    /// One that does not answer may be on its way back: after a restart of everything, users come
+    /// before its VM has booted. It is waited for until it says that it listens, but not for long.
+    pub(crate) async fn manager(&self, application: &Application) -> Result<ManagerClient> {
         check_running(application)?;
-        self.manager_unchecked(application)
+        let manager = self.manager_unchecked(application)?;
+        let mut returns = self.managers.returned.subscribe();
+        let answers = async {
+            while call(application.id, PROMPT, manager.check_process()).await.is_err() {
+                // The director holds the sender for as long as it lives.
+                let _ = returns.changed().await;
+            }
+        };
+        // The call itself tells what is wrong with one that does not come back.
+        let _ = tokio::time::timeout(self.tuning.return_timeout, answers).await;
+        Ok(manager)
+    }
+
+    /// A manager says that it listens.
+    pub(crate) fn manager_listens(&self) {
+        self.managers.returned.send_replace(());
     }
 
     /// The manager at whatever address is known, in whatever state.

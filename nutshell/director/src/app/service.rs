@@ -102,7 +102,7 @@ impl App {
 
     /// Tells the manager of a new service; should that fail it is told again at the first start.
     async fn service_announce(&self, application: &Application, service: &Service) {
-        let told = async { self.service_known(&self.manager(application)?, service).await };
+        let told = async { self.service_known(&self.manager(application).await?, service).await };
         if let Err(error) = told.await {
             let cause = error::chain(&error);
             tracing::warn!(service = %service.id, error = cause, "failed to announce a service");
@@ -142,7 +142,7 @@ impl App {
         let service = self.service_view(user, id).await?;
         self.check_credits(user, 1).await?;
         let application = self.application_settled(user, service.application).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         self.service_known(&manager, &service).await?;
         let start = ServiceStart { cloud };
         self.service_ask(user, id, async |manager| manager.startup(id, &start).await).await
@@ -185,14 +185,17 @@ impl App {
         ask: impl AsyncFnOnce(&ManagerClient) -> Result<ServiceReport, protocol::ClientError>,
     ) -> Result<Service> {
         let mut connection = self.db.read().await?;
-        let before = service_of(&mut connection, user, id).await?;
-        let id_of_application = before.service.application;
+        let id_of_application = service_of(&mut connection, user, id).await?.service.application;
         let application = application_of(&mut connection, user, id_of_application).await?;
         drop(connection);
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         let report = manager::call(id_of_application, PROMPT, ask(&manager)).await?;
         let mut tx = self.db.write().await?;
-        db::service::report(&mut tx, id, &report, Some(before.reports), self.now()).await?;
+        // The answer of a manager that was stopped meanwhile says nothing of the next one.
+        let present = application_of(&mut tx, user, id_of_application).await?;
+        if present.state == State::Running && present.manager == application.manager {
+            db::service::report(&mut tx, id, &report, self.now()).await?;
+        }
         let service = service_of(&mut tx, user, id).await?.service;
         tx.commit().await?;
         self.publish_service(id).await;
@@ -225,7 +228,7 @@ impl App {
     ) -> Result<LogText> {
         let service = self.service_view(user, id).await?;
         let application = self.application_view(user, service.application).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         manager::call(application.id, PROMPT, manager.get_service_logs(id, query)).await
     }
 
@@ -236,7 +239,7 @@ impl App {
         query: &LogQuery,
     ) -> Result<LogText> {
         let application = self.application_view(user, id).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         manager::call(id, PROMPT, manager.get_logs(query)).await
     }
 

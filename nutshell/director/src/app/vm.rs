@@ -160,6 +160,7 @@ impl App {
             self.publish_node_of(node).await;
         }
         if vm.is_manager() {
+            self.manager_listens();
             self.manager_returned(node.application).await?;
         }
         Ok(())
@@ -261,7 +262,7 @@ impl App {
     ) -> Result<()> {
         let mut tx = self.db.write().await?;
         service_of_application(&mut tx, vm.node.application, id).await?;
-        db::service::report(&mut tx, id, report, None, self.now()).await?;
+        db::service::report(&mut tx, id, report, self.now()).await?;
         tx.commit().await?;
         self.publish_service(id).await;
         Ok(())

@@ -92,7 +92,7 @@ async fn managers_reach_their_own_application_alone() {
     let wanted = manager.services_wanted().await.unwrap().services;
     assert_eq!(wanted.len(), 1);
     assert_eq!(wanted[0].service, own);
-    let report = ServiceReport { state: State::Running, reason: None };
+    let report = ServiceReport { revision: 1, state: State::Running, reason: None };
     manager.report_service(own, &report).await.unwrap();
     assert_eq!(refusal(manager.report_service(others, &report).await).0, ErrorCode::NotFound);
     let create = roles(others, 1);
