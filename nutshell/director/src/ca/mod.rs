@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::Identity;
 use protocol::files::{self, Access};
-use protocol::tls::{Credentials, Trust, TrustError};
+use protocol::tls::{Credentials, Trust, TrustError, authority_name};
 use rand::RngCore;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
@@ -195,7 +195,7 @@ pub(crate) fn director_hosts(url: &str, listening: IpAddr) -> Vec<String> {
 
 fn authority_parameters(installation: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = common_name(&format!("Nutshell installation {installation}"));
+    parameters.distinguished_name = common_name(&authority_name(installation));
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let now = OffsetDateTime::now_utc();

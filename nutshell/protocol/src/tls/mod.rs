@@ -3,11 +3,13 @@
 //! There is one certificate authority, the director's. Names of hosts mean nothing, VMs come and go:
 //! a peer is who the URI in its certificate says (see [`crate::identity`]).
 
+mod authority;
 mod holder;
 mod peer;
 pub mod server;
 mod trust;
 
+pub use authority::{authority_name, installation_of};
 pub use holder::Holder;
 pub use peer::Peer;
 pub use trust::{Trust, TrustError};
