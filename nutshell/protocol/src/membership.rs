@@ -127,8 +127,7 @@ impl Membership {
     async fn renew_when_due(&self) -> Result<(), JoinError> {
         let memory = memory(&self.directory);
         let remembered: Remembered = read_json(&memory)?;
-        let left = remembered.renew_at - OffsetDateTime::now_utc();
-        tokio::time::sleep(left.try_into().unwrap_or_default()).await;
+        wait_until(remembered.renew_at).await;
         let key = key_of(&self.directory)?;
         let granted = request(&self.boot, &self.trust, &key, None).await?;
         remember(&memory, &granted)?;
@@ -163,6 +162,15 @@ impl Membership {
     /// When TLS cannot be set up.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, TrustError> {
         tls::server_config(Arc::clone(&self.holder), &self.trust, ClientCertificates::Required)
+    }
+}
+
+/// Timers stand still while a laptop sleeps; the end of a certificate does not. So the clock is looked
+/// at now and then.
+async fn wait_until(moment: OffsetDateTime) {
+    const LOOK_EVERY: Duration = Duration::from_secs(60);
+    while let Ok(left) = Duration::try_from(moment - OffsetDateTime::now_utc()) {
+        tokio::time::sleep(left.min(LOOK_EVERY)).await;
     }
 }
 

@@ -17,8 +17,10 @@ use crate::db;
 
 /// How long a manager may take to answer what it should answer at once.
 pub(crate) const PROMPT: Duration = Duration::from_secs(30);
-/// How long a manager may take for work of its services.
-pub(crate) const PATIENT: Duration = Duration::from_secs(300);
+/// How long a manager may take for work of its services, users' scripts included.
+pub(crate) const PATIENT: Duration = Duration::from_secs(3600);
+/// How soon a manager that did not answer is asked again, should it not say itself that it listens.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The connections to managers, one for each application.
 #[derive(Debug)]
@@ -67,8 +69,8 @@ impl App {
         let mut returns = self.managers.returned.subscribe();
         let answers = async {
             while call(application.id, PROMPT, manager.check_process()).await.is_err() {
-                // The director holds the sender for as long as it lives.
-                let _ = returns.changed().await;
+                // It may never have ended, and have nothing to say.
+                let _ = tokio::time::timeout(ASK_AGAIN, returns.changed()).await;
             }
         };
         // The call itself tells what is wrong with one that does not come back.

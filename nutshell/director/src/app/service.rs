@@ -139,7 +139,7 @@ impl App {
         start: ServiceStart,
     ) -> Result<Service> {
         let cloud = Some(self.cloud_name(start.cloud.as_deref())?);
-        let service = self.service_view(user, id).await?;
+        let service = self.service_wanted(user, id).await?;
         self.check_credits(user, 1).await?;
         let application = self.application_settled(user, service.application).await?;
         let manager = self.manager(&application).await?;
@@ -177,6 +177,12 @@ impl App {
         self.service_ask(user, id, async |manager| manager.remove_nodes(id, &remove).await).await
     }
 
+    /// The service, unless it is being deleted.
+    async fn service_wanted(&self, user: UserId, id: ServiceId) -> Result<Service> {
+        let record = service_of(&mut *self.db.read().await?, user, id).await?;
+        if record.deleting { Err(Error::not_found("service", id)) } else { Ok(record.service) }
+    }
+
     /// Asks the manager for a change of the service, and stores what state that brought.
     async fn service_ask(
         &self,
@@ -184,10 +190,8 @@ impl App {
         id: ServiceId,
         ask: impl AsyncFnOnce(&ManagerClient) -> Result<ServiceReport, protocol::ClientError>,
     ) -> Result<Service> {
-        let mut connection = self.db.read().await?;
-        let id_of_application = service_of(&mut connection, user, id).await?.service.application;
-        let application = application_of(&mut connection, user, id_of_application).await?;
-        drop(connection);
+        let id_of_application = self.service_wanted(user, id).await?.application;
+        let application = self.application_view(user, id_of_application).await?;
         let manager = self.manager(&application).await?;
         let report = manager::call(id_of_application, PROMPT, ask(&manager)).await?;
         let mut tx = self.db.write().await?;
@@ -280,10 +284,17 @@ fn check_counts(service_type: &ServiceType, nodes: &NodeCounts) -> Result<usize>
             roles.join(", ")
         )));
     }
-    match nodes.values().map(|count| u64::from(*count)).sum() {
-        0 => Err(Error::Invalid("the number of nodes must be 1 or more".to_owned())),
-        count => usize::try_from(count)
-            .map_err(|_| Error::Invalid("that many nodes cannot be".to_owned())),
+    let count: u64 = nodes.values().map(|count| u64::from(*count)).sum();
+    check_count(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// How many nodes may be asked for at once.
+pub(super) fn check_count(count: usize) -> Result<usize> {
+    const MOST: usize = 500;
+    if (1..=MOST).contains(&count) {
+        Ok(count)
+    } else {
+        Err(Error::Invalid(format!("the number of nodes must be between 1 and {MOST}")))
     }
 }
 
@@ -316,6 +327,6 @@ mod tests {
             refused,
             "generic services have no role `backend`; their roles are master, node"
         );
-        assert_eq!(count(&[("node", u32::MAX), ("master", 1)]).unwrap(), 1 << 32);
+        assert!(count(&[("node", u32::MAX), ("master", 1)]).is_err());
     }
 }

@@ -20,9 +20,6 @@ use crate::operations::nodes_create::NodesCreation;
 use crate::operations::nodes_delete::NodesDeletion;
 use crate::secrets;
 
-/// How many nodes may be asked for at once.
-const MOST_NODES: usize = 500;
-
 /// A VM of the platform that called.
 #[derive(Debug, Clone)]
 pub(crate) struct Vm {
@@ -204,11 +201,7 @@ impl App {
     /// the manager no longer listens; it finds the nodes in the list.
     pub(crate) async fn vm_nodes_create(&self, vm: &Vm, create: NodesCreate) -> Result<Vec<Node>> {
         let cloud = self.cloud_name(Some(&create.cloud))?;
-        if create.roles.is_empty() || create.roles.len() > MOST_NODES {
-            return Err(Error::Invalid(format!(
-                "the number of nodes must be between 1 and {MOST_NODES}"
-            )));
-        }
+        super::service::check_count(create.roles.len())?;
         let mut tx = self.db.write().await?;
         let service = service_of_application(&mut tx, vm.node.application, create.service).await?;
         let service_type = super::service::known_type(&service.service_type)?;

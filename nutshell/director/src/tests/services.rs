@@ -128,7 +128,7 @@ async fn without_a_manager_services_say_what_to_do_and_can_still_be_deleted() {
     let gone = user.service_stop(service.id).await.unwrap_err();
     let told = gone.api().unwrap();
     assert_eq!(told.code, ErrorCode::Unavailable);
-    assert!(told.hint.as_ref().unwrap().contains("cps application stop 1"));
+    assert!(told.hint.as_ref().unwrap().contains("cps application get-log 1"));
 
     world.app().reconcile_once().await;
     let application = user.application_view(service.application).await.unwrap();

@@ -93,6 +93,7 @@ impl Trust {
         reqwest::Client::builder()
             .tls_backend_preconfigured(config)
             .no_proxy()
+            .https_only(true)
             .connect_timeout(Duration::from_secs(5))
             .build()
             .map_err(TrustError::Client)
