@@ -1,8 +1,9 @@
 //! A whole cloud: from settings to a listener that answers, and down again.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,16 +179,19 @@ impl FakeCloud {
 fn unreadable(error: StoreError) -> StartError {
     match error {
         StoreError::Newer { found } => StartError::Newer { found },
-        StoreError::Record { .. } | StoreError::Database { .. } | StoreError::NotWritten => {
-            StartError::Store(Box::new(error))
-        }
+        StoreError::Unknown { .. }
+        | StoreError::Private(_)
+        | StoreError::Record { .. }
+        | StoreError::Database { .. }
+        | StoreError::NotWritten => StartError::Store(Box::new(error)),
     }
 }
 
 /// Makes the state directory and keeps others out of it for as long as the file is open.
 fn lock(state_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
-    std::fs::create_dir_all(state_dir).map_err(failed)?;
+    // One that is there has the mode its owner wants.
+    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
     let file = File::create(state_dir.join("fake-cloud.lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -5,6 +5,8 @@
 //! again with the next change, so the file never skips one.
 
 use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -30,6 +32,15 @@ pub(crate) enum StoreError {
         /// The version found.
         found: i64,
     },
+    /// The file has a version that there never was.
+    #[error("its format is {found}, which no version of this program writes")]
+    Unknown {
+        /// The version found.
+        found: i64,
+    },
+    /// The file cannot be kept to ourselves.
+    #[error("failed to make the state database private")]
+    Private(#[source] std::io::Error),
     /// A record cannot be understood.
     #[error("failed to read the {kind} {id} of the state directory")]
     Record {
@@ -76,6 +87,8 @@ impl Store {
     /// Opens the file, made when missing, and reads the whole model from it. The writer ends when
     /// the store is dropped and everything is written.
     pub(crate) async fn open(path: &Path) -> Result<(Self, Model, JoinHandle<()>), StoreError> {
+        // Files that SQLite puts beside it get the same mode.
+        make_private(path).map_err(StoreError::Private)?;
         let mut connection = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -118,6 +131,13 @@ impl Written {
     }
 }
 
+/// There are keys and hashes of passwords in it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
 /// Makes the table in a new file and refuses a file of a newer version.
 async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version")
@@ -127,9 +147,11 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     match version {
         VERSION => return Ok(()),
         0 => {}
-        found => return Err(StoreError::Newer { found }),
+        found if found > VERSION => return Err(StoreError::Newer { found }),
+        found => return Err(StoreError::Unknown { found }),
     }
-    let create = "BEGIN;
+    let create = format!(
+        "BEGIN;
         CREATE TABLE objects (
             kind TEXT NOT NULL,
             id BLOB NOT NULL,
@@ -137,9 +159,10 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
             content TEXT NOT NULL,
             PRIMARY KEY (kind, id)
         ) WITHOUT ROWID;
-        PRAGMA user_version = 1;
-        COMMIT";
-    sqlx::raw_sql(create)
+        PRAGMA user_version = {VERSION};
+        COMMIT"
+    );
+    sqlx::raw_sql(&create)
         .execute(connection)
         .await
         .map(drop)
@@ -205,7 +228,8 @@ async fn write_group(
         let query = match &change.content {
             Some(content) => sqlx::query(
                 "INSERT INTO objects (kind, id, sequence, content) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (kind, id) DO UPDATE SET content = excluded.content",
+                 ON CONFLICT (kind, id) DO UPDATE
+                 SET sequence = excluded.sequence, content = excluded.content",
             )
             .bind(change.kind)
             .bind(change.id.as_bytes().as_slice())
@@ -252,6 +276,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_file_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        std::fs::write(&path, "").unwrap();
+        let opened = Store::open(&path).await.unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        drop(opened);
+    }
+
+    #[tokio::test]
     async fn a_newer_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.db");
@@ -260,8 +296,10 @@ mod tests {
         writer.await.unwrap();
         let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
         sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
         let refused = Store::open(&path).await.unwrap_err();
         assert!(matches!(refused, StoreError::Newer { found: 99 }), "{refused}");
+        sqlx::raw_sql("PRAGMA user_version = -1").execute(&mut connection).await.unwrap();
+        let refused = Store::open(&path).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unknown { found: -1 }), "{refused}");
     }
 }

@@ -24,6 +24,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ends every process of the server; its disk stays. Nothing happens when it does not run.
     async fn stop(&self, id: Uuid) -> Result<(), BackendError>;
 
+    /// Ends every process of the server at once, as a power cut would; its disk stays.
+    async fn cut(&self, id: Uuid) -> Result<(), BackendError> {
+        self.stop(id).await
+    }
+
     /// Ends every process of the server and removes its disk and console log. Succeeds when there
     /// is nothing to remove.
     async fn delete(&self, id: Uuid) -> Result<(), BackendError>;

@@ -124,8 +124,12 @@ impl Cloud {
         let backend = &self.backend;
         match task {
             Task::Spawning | Task::Resuming | Task::PoweringOn => self.start(id).await,
-            Task::SoftReboot | Task::HardReboot => {
+            Task::SoftReboot => {
                 backend.stop(id.0).await?;
+                self.start(id).await
+            }
+            Task::HardReboot => {
+                backend.cut(id.0).await?;
                 self.start(id).await
             }
             Task::PoweringOff => backend.stop(id.0).await,

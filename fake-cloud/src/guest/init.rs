@@ -105,6 +105,8 @@ impl<'a> Init<'a> {
             )
             .map_err(|error| (Failure::step("record the first boot")(error), false))?;
         }
+        // A script could reach the machine through it.
+        drop(outside);
         init.start_scripts(order, user_data.as_deref());
         channel::send(control, &Report::Running { without }, listener.as_ref().map(AsFd::as_fd))
             .map_err(|error| (Failure::step("report the boot")(error), false))?;

@@ -24,4 +24,9 @@ pub trait PortWatcher: Send + Sync + std::fmt::Debug {
     /// A process of the server with this fixed address is about to listen on the TCP port. The
     /// call returns once the port is reachable through the server's floating addresses.
     fn opened(&self, fixed: Ipv4Addr, port: u16);
+
+    /// The server with this fixed address has ended, and no port is open there any more.
+    fn closed(&self, fixed: Ipv4Addr) {
+        let _ = fixed;
+    }
 }

@@ -25,6 +25,26 @@ async fn user_data_runs_once_and_the_disk_stays() {
 }
 
 #[tokio::test]
+async fn links_on_a_disk_do_not_lead_out_of_it() {
+    let fixture = Fixture::new();
+    let machine = tempfile::tempdir().unwrap();
+    let place = machine.path().display();
+    let script = format!(
+        "mv /root /root.old; ln -s {place} /root; rm -rf /var/mail; ln -s {place}/new /var/mail
+         mv /srv /srv.old; ln -s ../../../../../../..{place} /srv
+         mv /media /media.old; ln -s {place}/media /media; ls -l / > /var/log/links"
+    );
+    let server = fixture.boot(&script).await;
+    fixture.console_shows(server.id, "user-data finished").await;
+    fixture.backend.stop(server.id).await.unwrap();
+    fixture.backend.start(&server).await.unwrap();
+    assert_eq!(std::fs::read_dir(machine.path()).unwrap().count(), 0, "written on the machine");
+    let disk = fixture.state.path().join("servers").join(server.id.to_string()).join("disk");
+    assert!(disk.join("root.old").exists() && !disk.join("root").is_symlink());
+    assert!(disk.join("root/.ssh/authorized_keys").exists());
+}
+
+#[tokio::test]
 async fn a_disk_survives_the_cloud() {
     let mut fixture = Fixture::new();
     let server = fixture.boot("echo kept > /srv/file; cp /srv/file /etc/file").await;
@@ -55,6 +75,19 @@ async fn stop_ends_every_process_and_lets_them_say_goodbye() {
     let console = fixture.backend.console(server.id, None).await.unwrap();
     assert!(console.contains("shutting down\n") && console.contains("goodbye\n"), "{console}");
     fixture.backend.stop(server.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cut_asks_nobody_and_the_disk_stays() {
+    let fixture = Fixture::new();
+    let server = fixture.boot("trap 'echo goodbye' TERM; echo ready; sleep 1000 & wait").await;
+    fixture.console_shows(server.id, "ready\n").await;
+    let namespace = processes::namespace_of_server(fixture.state.path(), server.id);
+    fixture.backend.cut(server.id).await.unwrap();
+    assert_eq!(processes::count_in(&namespace), 0);
+    let console = fixture.backend.console(server.id, None).await.unwrap();
+    assert!(!console.contains("goodbye"), "{console}");
+    assert_eq!(fixture.backend.disks().await.unwrap(), [server.id]);
 }
 
 #[tokio::test]

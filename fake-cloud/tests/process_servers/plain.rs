@@ -10,7 +10,7 @@ use crate::processes;
 #[tokio::test]
 #[ignore = "a part of another test"]
 async fn plain_server() {
-    let fixture = Fixture::new();
+    let mut fixture = Fixture::new();
     let script = "cd $HOME; pwd; echo once >> boots; echo root=$SERVER_ROOT; cat $SERVER_ROOT/etc/hostname
                   /usr/bin/python3 -c 'import socket; l = socket.socket(); l.bind((\"\", 7000)); print(l.getsockname()[0])'
                   (setsid nohup sleep 1000 >/dev/null 2>&1 &) ; sleep 1000 & echo ready; wait";
@@ -35,6 +35,21 @@ async fn plain_server() {
     let boots = std::fs::read_to_string(directory.join("root/boots")).unwrap();
     assert_eq!(boots, "once\n");
     fixture.backend.delete(server.id).await.unwrap();
+
+    let script = "trap '' TERM; (setsid nohup sleep 31337 &); sleep 31337 & echo ready; wait";
+    for end in ["delete", "power off", "drop"] {
+        let server = fixture.boot(script).await;
+        fixture.console_shows(server.id, "ready\n").await;
+        fixture.until(|| processes::with_argument("31337") >= 2).await;
+        let begin = std::time::Instant::now();
+        match end {
+            "delete" => fixture.backend.delete(server.id).await.unwrap(),
+            "power off" => fixture.backend.power_off().await,
+            _ => fixture.reopen(),
+        }
+        assert_eq!(processes::with_argument("31337"), 0, "{end} leaves processes");
+        assert!(begin.elapsed() < std::time::Duration::from_millis(900), "{end} is slow");
+    }
     println!("all is well");
 }
 

@@ -17,6 +17,15 @@ pub(crate) fn servers_of(state: &Path) -> Vec<u32> {
     all().filter(is_server).collect()
 }
 
+/// How many processes have this very argument.
+pub(crate) fn with_argument(argument: &str) -> usize {
+    let has = |process: &u32| {
+        let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|found| found == argument.as_bytes())
+    };
+    all().filter(has).count()
+}
+
 /// The process namespace of a running server.
 pub(crate) fn namespace_of_server(state: &Path, id: Uuid) -> PathBuf {
     let has_id = |process: &u32| {

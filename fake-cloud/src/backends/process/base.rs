@@ -39,7 +39,7 @@ const VAR_DEPTH: usize = 2;
 pub(crate) fn build(base: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(base)?;
     let etc = base.join("etc");
-    copy(Path::new("/etc"), &etc, &|path| is_left_out(path))?;
+    copy(Path::new("/etc"), &etc, &|path, found| is_left_out(path) || !is_public(found))?;
     write(&etc.join("shadow"), "root:*:19000:0:99999:7:::\n", 0o600)?;
     write(&etc.join("gshadow"), "root:*::\n", 0o600)?;
     copy_shape(Path::new("/var"), &base.join("var"), VAR_DEPTH)
@@ -52,22 +52,28 @@ fn is_left_out(below_etc: &Path) -> bool {
 
 /// Copies a tree, owners and modes included; what exists is left as it is.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    copy(from, to, &|_| false)
+    copy(from, to, &|_, _| false)
 }
 
-fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+/// Whether everybody on this machine may read it: what only root may is no business of servers.
+fn is_public(found: &fs::Metadata) -> bool {
+    let needed = if found.is_dir() { 0o005 } else { 0o004 };
+    found.is_symlink() || found.mode() & needed == needed
+}
+
+fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path, &fs::Metadata) -> bool) -> io::Result<()> {
     let mut pending = vec![PathBuf::new()];
     while let Some(path) = pending.pop() {
         let (source, target) = (from.join(&path), to.join(&path));
         let Some(found) = readable(source.symlink_metadata())? else { continue };
+        if left_out(&path, &found) {
+            continue;
+        }
         if found.is_dir() {
             let Some(entries) = readable(fs::read_dir(&source))? else { continue };
             create_directory(&target, &found)?;
             for entry in entries {
-                let inner = path.join(entry?.file_name());
-                if !left_out(&inner) {
-                    pending.push(inner);
-                }
+                pending.push(path.join(entry?.file_name()));
             }
         } else if target.symlink_metadata().is_ok() {
             continue;
@@ -156,6 +162,21 @@ mod tests {
         for path in ["passwd", "ssl/certs", "ssh/sshd_config", "nginx/shadow"] {
             assert!(!is_left_out(Path::new(path)), "{path}");
         }
+    }
+
+    #[test]
+    fn what_not_everybody_may_read_is_not_public() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        for (mode, public) in [(0o644, true), (0o640, false), (0o600, false), (0o604, true)] {
+            write(&path, "x", mode).unwrap();
+            assert_eq!(is_public(&path.symlink_metadata().unwrap()), public, "{mode:o}");
+        }
+        for (mode, public) in [(0o755, true), (0o750, false), (0o711, false)] {
+            fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_public(&directory.path().metadata().unwrap()), public, "{mode:o}");
+        }
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

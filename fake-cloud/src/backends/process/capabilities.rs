@@ -33,6 +33,12 @@ pub fn capabilities() -> Vec<Capability> {
     };
     let mut capabilities: Vec<_> =
         Trial::ALL.into_iter().map(|trial| of_trial(trial, &outcomes)).collect();
+    if rustix::process::geteuid().is_root()
+        && let Some(namespaces) = capabilities.iter_mut().find(|it| it.name == "namespaces")
+        && namespaces.available
+    {
+        namespaces.detail.push_str("; as root they guard against accidents, not against malice");
+    }
     let limits = limits::probe();
     capabilities.push(Capability {
         name: "control groups",

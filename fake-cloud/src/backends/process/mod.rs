@@ -3,7 +3,8 @@
 //! A server has its own root directory, processes, users and host name (namespaces), its own
 //! localhost ([`seccomp`]), its own limits ([`limits`]), a console log, and a disk that stays
 //! while it is stopped. It costs some milliseconds and a process. What runs inside is in
-//! [`crate::guest`]. The sandbox guards against accidents, not against malice: run the cloud as an
+//! [`crate::guest`]. When the cloud runs as root the sandbox guards against accidents, not against
+//! malice, because a server can undo the mounts that protect the kernel's files: run the cloud as an
 //! ordinary user if you do not trust what its servers run.
 
 pub(crate) mod base;
@@ -123,6 +124,11 @@ impl Backend for Process {
         Ok(())
     }
 
+    async fn cut(&self, id: Uuid) -> Result<(), BackendError> {
+        self.end(id, Ending::PowerCut).await;
+        Ok(())
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.end(id, Ending::PowerCut).await;
         self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
@@ -234,7 +240,8 @@ impl Inner {
             let metadata = metadata_address(&server.metadata_url);
             let place = Place { fixed: server.fixed_ip, metadata };
             if let Err(error) = self.interceptor.add(listener, place) {
-                running::kill(&launched.process);
+                // Its processes end with their channel.
+                drop(launched.control);
                 running::wait(&launched.process, launched.console).await;
                 return Err(BackendError::step("answer the server")(error));
             }
@@ -246,10 +253,11 @@ impl Inner {
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
-        let exits = self.exits.clone();
+        let (exits, ports, fixed) = (self.exits.clone(), Arc::clone(&self.ports), server.fixed_ip);
         tokio::spawn(async move {
             let reason = running::wait(&launched.process, console).await;
             drop(limit);
+            ports.closed(fixed);
             directory.tidy();
             if let Some(inner) = inner.upgrade() {
                 inner.servers().remove(&id);
@@ -278,7 +286,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let servers = std::mem::take(&mut *self.servers());
         for running in servers.values() {
-            running.kill();
+            running.cut();
         }
         for (id, running) in servers {
             running.wait_blocking();

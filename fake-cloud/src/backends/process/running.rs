@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::net::Shutdown;
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -65,7 +68,7 @@ impl Running {
         let mut ended = self.ended.clone();
         let asked = ending == Ending::Graceful && self.command(&Command::ShutDown).is_ok();
         if !asked {
-            kill(&process);
+            self.cut();
         }
         async move {
             let mut has_ended = async move || {
@@ -79,14 +82,24 @@ impl Running {
         }
     }
 
-    /// Cuts the power; nobody is told.
-    pub(super) fn kill(&self) {
+    /// Cuts the power; nobody is told. Process 1 ends with its channel, and takes all others with
+    /// it: were it killed, those of a server without namespaces would stay.
+    pub(super) fn cut(&self) {
         self.expected.store(true, Ordering::Relaxed);
-        kill(&self.process);
+        if rustix::net::shutdown(&self.control, Shutdown::Both).is_err() {
+            kill(&self.process);
+        }
     }
 
-    /// Waits some milliseconds until a killed server has ended; to reap it is left to [`wait`].
+    /// Waits some milliseconds until a server that was cut has ended; to reap it is left to
+    /// [`wait`].
     pub(super) fn wait_blocking(&self) {
+        let deadline = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let mut waiting = [PollFd::new(self.process.get_ref(), PollFlags::IN)];
+        let ended = retry_on_intr(|| poll(&mut waiting, Some(&deadline)));
+        if !ended.is_ok_and(|count| count > 0) {
+            kill(&self.process);
+        }
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         // Reaped already, then.
         let _ = waitid(WaitId::PidFd(self.process.get_ref().as_fd()), options);
@@ -99,7 +112,7 @@ impl Running {
     }
 }
 
-/// Ends process 1 of a server, and thereby all its processes.
+/// Ends process 1 of a server by force, and thereby all its processes if it has namespaces.
 pub(super) fn kill(process: &AsyncFd<OwnedFd>) {
     // It may have ended by itself meanwhile.
     let _ = pidfd_send_signal(process.get_ref(), Signal::KILL);

@@ -1,6 +1,7 @@
 //! `/dev` of a server: harmless devices of this machine, and terminals of its own.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -25,20 +26,28 @@ const LINKS: [(&str, &str); 7] = [
     ("core", "/proc/kcore"),
 ];
 
-pub(super) fn populate(dev: &Path) -> Result<(), Failure> {
+/// This machine's devices that a server gets.
+pub(super) fn gather() -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
+    let device = |name| Ok((name, mounts::device(&Path::new("/dev").join(name))?));
+    let mut devices = vec![];
+    for name in DEVICES {
+        let step = Failure::step(format!("show /dev/{name}"));
+        devices.push(device(name).map_err(|error: io::Error| step(error))?);
+    }
+    // Refused on some machines, and missing on others; then the server does without.
+    devices.extend(OPTIONAL_DEVICES.into_iter().filter_map(|name| device(name).ok()));
+    Ok(devices)
+}
+
+pub(super) fn populate(dev: &Path, devices: &[(&str, OwnedFd)]) -> Result<(), Failure> {
     make_directory(dev, 0o755).map_err(Failure::step("create /dev"))?;
     mounts::memory(dev, MountFlags::NOEXEC, c"mode=755,size=64k")
         .map_err(Failure::step("mount /dev"))?;
-    for name in DEVICES {
-        mounts::show_device(&Path::new("/dev").join(name), &dev.join(name))
+    for (name, device) in devices {
+        let target = dev.join(name);
+        std::fs::File::create(&target)
+            .and_then(|_| mounts::place(device, &target))
             .map_err(Failure::step(format!("create /dev/{name}")))?;
-    }
-    for name in OPTIONAL_DEVICES {
-        let device = Path::new("/dev").join(name);
-        if device.exists() {
-            // Refused on some machines; then the server does without.
-            let _ = mounts::show_device(&device, &dev.join(name));
-        }
     }
     for (name, to) in LINKS {
         symlink(to, dev.join(name)).map_err(Failure::step(format!("create /dev/{name}")))?;

@@ -4,8 +4,10 @@ mod devices;
 mod layout;
 mod mounts;
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use super::directory::ServerDirectory;
 use super::identity;
 use super::order::Order;
 use crate::backends::ImageSource;
+use crate::backends::process::base;
 use layout::{Entry, Place};
 use mounts::Durability;
 
@@ -33,16 +36,93 @@ pub(super) fn enter(
 
     make_mounts_private().map_err(refused)?;
     let mut without = vec![];
-    let root = directory.disk();
+    let machine = gather(order, directory, &mut without)?;
+    let disk = directory.disk();
+    make_directory(&disk, 0o755)
+        .and_then(|()| match &machine.image {
+            Some(image) => mounts::place(image, &disk),
+            None => mounts::onto_itself(&disk),
+        })
+        .map_err(Failure::step("mount the disk"))
+        .map_err(broken)?;
+    rustix::system::sethostname(order.hostname.as_bytes())
+        .map_err(Failure::step("set the host name"))
+        .map_err(refused)?;
+    change_root(&disk).map_err(Failure::step("change the root directory")).map_err(refused)?;
+
+    // The server may have left links anywhere on its disk: from here on none leads out of it.
+    memory_file_systems().map_err(refused)?;
+    devices::populate(Path::new("/dev"), &machine.devices).map_err(refused)?;
+    furnish(&machine).map_err(broken)?;
+    write_identity(order).map_err(broken)?;
+    // Last: what this process has open of the machine can be reached by its links.
+    show_processes(&machine.processes).map_err(refused)?;
+    Ok(without)
+}
+
+/// What a server gets of this machine: made while the machine can still be seen.
+struct Machine {
+    /// The whole root directory, if the image is one.
+    image: Option<OwnedFd>,
+    system: Vec<(OsString, Part)>,
+    etc: Option<OwnedFd>,
+    /// What all servers share; of a server with this machine's system parts.
+    base: Option<OwnedFd>,
+    files: Vec<ShownFile>,
+    sys: Option<OwnedFd>,
+    devices: Vec<(&'static str, OwnedFd)>,
+    processes: OwnedFd,
+}
+
+/// A name in the root directory.
+enum Part {
+    Link(PathBuf),
+    Mount(OwnedFd),
+}
+
+/// A single file or directory of this machine, and where the server finds it.
+struct ShownFile {
+    mount: OwnedFd,
+    is_directory: bool,
+    path: PathBuf,
+}
+
+fn gather(
+    order: &Order,
+    directory: &ServerDirectory,
+    without: &mut Vec<String>,
+) -> Result<Machine, (Failure, bool)> {
+    let broken = |failure| (failure, false);
+    let refused = |failure: Failure| {
+        let refused = is_refusal(&failure.source);
+        (failure, refused)
+    };
+    let mut machine = Machine {
+        image: None,
+        system: vec![],
+        etc: None,
+        base: None,
+        files: vec![],
+        // Nice to have: a server starts without it.
+        sys: mounts::read_only(Path::new("/sys")).ok(),
+        devices: devices::gather().map_err(refused)?,
+        processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
+    };
     match &order.image {
         ImageSource::Host { extra_files } => {
-            host(order, directory, &root, &mut without).map_err(broken)?;
-            kernel_file_systems(&root).map_err(refused)?;
-            show_files(extra_files, &root).map_err(broken)?;
+            machine.system = system_parts(order, directory, without).map_err(broken)?;
+            let etc = order.base.join("etc");
+            let layer = directory.layers().join("etc");
+            machine.etc = mounts::overlay(&etc, &layer, Durability::Volatile).ok();
+            let base = mounts::read_only(&order.base);
+            machine.base = Some(base.map_err(Failure::step("show the base")).map_err(broken)?);
+            machine.files = files_to_show(extra_files).map_err(broken)?;
         }
         ImageSource::Directory { path } => {
-            image_directory(path, directory, &root).map_err(broken)?;
-            kernel_file_systems(&root).map_err(refused)?;
+            let layer = directory.layers().join("root");
+            let image = mounts::overlay(path, &layer, Durability::OnDemand);
+            let step = Failure::step(format!("mount the image {}", path.display()));
+            machine.image = Some(image.map_err(step).map_err(broken)?);
         }
         ImageSource::Opaque => {
             return Err(broken(Failure::step("boot an image without a root directory")(
@@ -50,12 +130,7 @@ pub(super) fn enter(
             )));
         }
     }
-    write_identity(order, &root).map_err(broken)?;
-    rustix::system::sethostname(order.hostname.as_bytes())
-        .map_err(Failure::step("set the host name"))
-        .map_err(refused)?;
-    change_root(&root).map_err(Failure::step("change the root directory")).map_err(refused)?;
-    Ok(without)
+    Ok(machine)
 }
 
 /// Whether the machine forbids something, rather than being out of something.
@@ -77,7 +152,7 @@ pub(super) fn try_namespaces() -> Result<(), Failure> {
 
 /// For a probe: tries to mount a layer over `/usr`.
 pub(super) fn try_overlay(directory: &Path) -> io::Result<()> {
-    mounts::overlay(Path::new("/usr"), directory, directory, Durability::Volatile)
+    mounts::overlay(Path::new("/usr"), directory, Durability::Volatile).map(drop)
 }
 
 /// What is mounted from here on must not appear on the machine.
@@ -86,124 +161,141 @@ fn make_mounts_private() -> Result<(), Failure> {
         .map_err(Failure::step("make mounts private"))
 }
 
-/// This machine's system parts, each below a layer of the server's own; the rest is the server's.
-fn host(
+/// This machine's system parts, each below a layer of the server's own.
+fn system_parts(
     order: &Order,
     directory: &ServerDirectory,
-    root: &Path,
     without: &mut Vec<String>,
-) -> Result<(), Failure> {
-    make_directory(root, 0o755).map_err(Failure::step("create the disk"))?;
-    mounts::onto_itself(root).map_err(Failure::step("mount the disk"))?;
+) -> Result<Vec<(OsString, Part)>, Failure> {
     let entries = layout::read_root(Path::new("/"))
         .map_err(Failure::step("read this machine's root directory"))?;
+    let mut parts = vec![];
     for Entry { name, place } in layout::plan(entries, &order.state_dir) {
-        let target = root.join(&name);
-        let step = || Failure::step(format!("create /{}", name.to_string_lossy()));
-        match place {
-            Place::Link(to) => {
-                if !target.is_symlink() {
-                    std::os::unix::fs::symlink(to, &target).map_err(step())?;
-                }
-            }
+        let step = || Failure::step(format!("show /{}", name.display()));
+        let part = match place {
+            Place::Link(to) => Part::Link(to),
             Place::System => {
-                make_directory(&target, 0o755).map_err(step())?;
                 let lower = Path::new("/").join(&name);
                 let layer = directory.layers().join(&name);
                 if name == "usr" {
                     layout::make_usr_writable(&layer.join("upper")).map_err(step())?;
                 }
-                if let Err(error) = mounts::overlay(&lower, &layer, &target, Durability::Volatile) {
-                    mounts::show_read_only(&lower, &target).map_err(step())?;
-                    without.push(format!("a writable /{} (overlay: {error})", name.display()));
-                }
+                Part::Mount(match mounts::overlay(&lower, &layer, Durability::Volatile) {
+                    Ok(mount) => mount,
+                    Err(error) => {
+                        without.push(format!("a writable /{} (overlay: {error})", name.display()));
+                        mounts::read_only(&lower).map_err(step())?
+                    }
+                })
             }
-        }
+        };
+        parts.push((name, part));
     }
-    let etc = root.join("etc");
-    let base = order.base.join("etc");
-    make_directory(&etc, 0o755).map_err(Failure::step("create /etc"))?;
-    if mounts::overlay(&base, &directory.layers().join("etc"), &etc, Durability::Volatile).is_err()
-        && !etc.join("passwd").exists()
-    {
-        crate::backends::process::base::copy_tree(&base, &etc)
-            .map_err(Failure::step("copy /etc"))?;
-    }
-    layout::make_own_directories(root, &order.base.join("var"))
-        .map_err(Failure::step("create the server's directories"))
+    Ok(parts)
 }
 
-/// A whole root file system below one layer of the server's own.
-fn image_directory(image: &Path, directory: &ServerDirectory, root: &Path) -> Result<(), Failure> {
-    make_directory(root, 0o755).map_err(Failure::step("create the disk"))?;
-    mounts::overlay(image, &directory.layers().join("root"), root, Durability::OnDemand)
-        .map_err(Failure::step(format!("mount the image {}", image.display())))?;
-    for name in ["proc", "sys", "dev", "run", "tmp", "etc", "root", "var"] {
-        make_directory(&root.join(name), 0o755)
-            .map_err(Failure::step(format!("create /{name}")))?;
+fn files_to_show(files: &[(PathBuf, PathBuf)]) -> Result<Vec<ShownFile>, Failure> {
+    let show = |(here, there): &(PathBuf, PathBuf)| {
+        let step = Failure::step(format!("show {} as {}", here.display(), there.display()));
+        let mount = mounts::read_only(here).map_err(step)?;
+        Ok(ShownFile { mount, is_directory: here.is_dir(), path: Path::new("/").join(there) })
+    };
+    files.iter().map(show).collect()
+}
+
+/// What every Unix system keeps in memory.
+fn memory_file_systems() -> Result<(), Failure> {
+    for (path, mode) in [("/run", c"mode=755"), ("/tmp", c"mode=1777")] {
+        make_directory(Path::new(path), 0o755)
+            .and_then(|()| mounts::memory(Path::new(path), MountFlags::NODEV, mode))
+            .map_err(Failure::step(format!("mount {path}")))?;
+    }
+    for (path, mode) in [("/run/lock", 0o1777), ("/run/user", 0o755)] {
+        make_directory(Path::new(path), mode).map_err(Failure::step(format!("create {path}")))?;
     }
     Ok(())
 }
 
-/// What every Unix system mounts at boot.
-fn kernel_file_systems(root: &Path) -> Result<(), Failure> {
-    let plain = MountFlags::NOSUID | MountFlags::NODEV;
-    for (name, mode) in [("run", c"mode=755"), ("tmp", c"mode=1777")] {
-        let target = root.join(name);
-        make_directory(&target, 0o755).map_err(Failure::step(format!("create /{name}")))?;
-        rustix::mount::mount("tmpfs", &target, "tmpfs", plain, Some(mode))
-            .map_err(Failure::step(format!("mount /{name}")))?;
+/// Puts what the server gets of the machine in its places, and creates what is its own.
+fn furnish(machine: &Machine) -> Result<(), Failure> {
+    for (name, part) in &machine.system {
+        let path = Path::new("/").join(name);
+        let done = match part {
+            Part::Link(_) if path.symlink_metadata().is_ok() => Ok(()),
+            Part::Link(to) => std::os::unix::fs::symlink(to, &path),
+            Part::Mount(mount) => {
+                make_directory(&path, 0o755).and_then(|()| mounts::place(mount, &path))
+            }
+        };
+        done.map_err(Failure::step(format!("create {}", path.display())))?;
     }
-    for (name, mode) in [("run/lock", 0o1777), ("run/user", 0o755)] {
-        make_directory(&root.join(name), mode).map_err(Failure::step(format!("create /{name}")))?;
+    for path in ["/etc", "/root", "/var", "/sys"] {
+        let mode = if path == "/root" { 0o700 } else { 0o755 };
+        make_directory(Path::new(path), mode).map_err(Failure::step(format!("create {path}")))?;
     }
-    let proc = root.join("proc");
-    make_directory(&proc, 0o555).map_err(Failure::step("create /proc"))?;
-    rustix::mount::mount("proc", &proc, "proc", plain | MountFlags::NOEXEC, None)
+    if let Some(sys) = &machine.sys {
+        let _ = mounts::place(sys, Path::new("/sys"));
+    }
+    if let Some(etc) = &machine.etc {
+        mounts::place(etc, Path::new("/etc")).map_err(Failure::step("mount /etc"))?;
+    }
+    if let Some(base) = &machine.base {
+        unpack(base, machine.etc.is_none()).map_err(Failure::step("create its directories"))?;
+    }
+    for file in &machine.files {
+        show_file(file).map_err(Failure::step(format!("show {}", file.path.display())))?;
+    }
+    Ok(())
+}
+
+/// Copies what is the server's own of what all servers share, which has a place meanwhile.
+fn unpack(base: &OwnedFd, with_etc: bool) -> io::Result<()> {
+    let place = Path::new("/run/base");
+    make_directory(place, 0o700)?;
+    mounts::place(base, place)?;
+    if with_etc && !Path::new("/etc/passwd").exists() {
+        base::copy_tree(&place.join("etc"), Path::new("/etc"))?;
+    }
+    layout::make_own_directories(Path::new("/"), &place.join("var"))?;
+    rustix::mount::unmount(place, UnmountFlags::DETACH)?;
+    fs::remove_dir(place)
+}
+
+fn show_file(file: &ShownFile) -> io::Result<()> {
+    let parent = file.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+    if file.is_directory {
+        make_directory(&file.path, 0o755)?;
+    } else if !file.path.exists() {
+        fs::File::create(&file.path)?;
+    }
+    mounts::place(&file.mount, &file.path)
+}
+
+fn show_processes(processes: &OwnedFd) -> Result<(), Failure> {
+    let proc = Path::new("/proc");
+    make_directory(proc, 0o555)
+        .and_then(|()| mounts::place(processes, proc))
         .map_err(Failure::step("mount /proc"))?;
     if mounts::is_machine_root() {
         // Files of the kernel belong to the machine's root, who this server's root is too.
         for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
             let path = proc.join(name);
             if path.exists() {
-                mounts::show_read_only(&path, &path)
+                mounts::read_only(&path)
+                    .and_then(|mount| mounts::place(mount, &path))
                     .map_err(Failure::step(format!("protect /proc/{name}")))?;
             }
         }
     }
-    let sys = root.join("sys");
-    make_directory(&sys, 0o555).map_err(Failure::step("create /sys"))?;
-    // Nice to have: a server starts without it.
-    let _ = mounts::show_read_only(Path::new("/sys"), &sys);
-    devices::populate(&root.join("dev"))
-}
-
-/// Shows single files of this machine in the server.
-fn show_files(files: &[(PathBuf, PathBuf)], root: &Path) -> Result<(), Failure> {
-    for (here, there) in files {
-        let target = root.join(there.strip_prefix("/").unwrap_or(there));
-        let show = || -> io::Result<()> {
-            let parent = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-            DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-            if here.is_dir() {
-                make_directory(&target, 0o755)?;
-            } else if !target.exists() {
-                fs::File::create(&target)?;
-            }
-            mounts::show_read_only(here, &target)
-        };
-        show().map_err(Failure::step(format!("show {} as {}", here.display(), there.display())))?;
-    }
     Ok(())
 }
 
-fn write_identity(order: &Order, root: &Path) -> Result<(), Failure> {
+fn write_identity(order: &Order) -> Result<(), Failure> {
     for file in identity::files(order) {
-        let path = root.join(file.path);
+        let path = Path::new("/").join(file.path);
         let write = || -> io::Result<()> {
-            if let Some(parent) = path.parent()
-                && !parent.exists()
-            {
+            if let Some(parent) = path.parent() {
                 make_directory(parent, if file.mode == 0o600 { 0o700 } else { 0o755 })?;
             }
             // It may be a link to a file that another program writes on this machine.
@@ -228,18 +320,37 @@ fn change_root(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a directory with exactly this mode; an existing one stays as it is.
+/// Creates a directory with exactly this mode. An existing one stays as it is, and so does a link to
+/// one; anything else makes room.
 fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
-    match DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    let create = || DirBuilder::new().mode(mode).create(path);
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_dir() {
+                return Ok(());
+            }
+            fs::remove_file(path)?;
+            create()?;
+        }
+        result => result?,
     }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dangling_link_makes_room_for_a_directory_and_one_to_a_directory_stays() {
+        let root = tempfile::tempdir().unwrap();
+        for (link, to) in [("dangling", "/nonexistent"), ("good", "dangling")] {
+            std::os::unix::fs::symlink(to, root.path().join(link)).unwrap();
+            make_directory(&root.path().join(link), 0o700).unwrap();
+        }
+        assert!(!root.path().join("dangling").is_symlink());
+        assert!(root.path().join("good").is_symlink());
+    }
 
     #[test]
     fn a_full_disk_is_no_refusal() {

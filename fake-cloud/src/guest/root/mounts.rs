@@ -1,8 +1,9 @@
-//! The few kinds of mounts a server's root is made of.
+//! The few kinds of mounts a server's root is made of. Those that show something of this machine
+//! are made before the change of the root, and put in their places after it.
 
 use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
@@ -30,13 +31,8 @@ pub(super) enum Durability {
     Volatile,
 }
 
-/// Mounts `lower` at `target`, with all changes going to `layer`.
-pub(super) fn overlay(
-    lower: &Path,
-    layer: &Path,
-    target: &Path,
-    durability: Durability,
-) -> io::Result<()> {
+/// A mount of `lower`, with all changes going to `layer`; it is nowhere yet.
+pub(super) fn overlay(lower: &Path, layer: &Path, durability: Durability) -> io::Result<OwnedFd> {
     let (upper, work) = (layer.join("upper"), layer.join(WORK));
     // What is left there of an earlier start is of no use, and refused after a volatile one.
     match remove_tree(&work) {
@@ -56,7 +52,21 @@ pub(super) fn overlay(
         fsconfig_set_flag(context.as_fd(), "volatile")?;
     }
     fsconfig_create(context.as_fd())?;
-    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+/// The processes of this namespace as a file system; it is nowhere yet.
+pub(super) fn processes() -> io::Result<OwnedFd> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+/// Puts a mount that is nowhere yet in its place.
+pub(super) fn place(mount: impl AsFd, target: &Path) -> io::Result<()> {
     move_mount(mount.as_fd(), "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     Ok(())
 }
@@ -67,22 +77,20 @@ fn escape_colons(path: &Path) -> io::Result<String> {
     Ok(text.replace('\\', "\\\\").replace(':', "\\:"))
 }
 
-/// Shows a file or a directory, with all that is mounted below it, read-only at another place.
-pub(super) fn show_read_only(source: &Path, target: &Path) -> io::Result<()> {
+/// A read-only view of a file or a directory, with all that is mounted below it.
+pub(super) fn read_only(source: &Path) -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, source, flags)?;
     crate::backends::process::sys::set_tree_read_only(tree.as_fd())?;
-    move_mount(tree.as_fd(), "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-    Ok(())
+    Ok(tree)
 }
 
-/// Shows a device of this machine at another place.
-pub(super) fn show_device(source: &Path, target: &Path) -> io::Result<()> {
-    std::fs::File::create(target)?;
-    rustix::mount::mount_bind(source, target)?;
-    Ok(())
+/// A device as it is.
+pub(super) fn device(source: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    Ok(open_tree(CWD, source, flags)?)
 }
 
 /// A small file system in memory that runs no programs.

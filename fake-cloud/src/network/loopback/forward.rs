@@ -98,6 +98,8 @@ async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -
 async fn connect(client: SocketAddr, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if client.ip().is_loopback() {
+        // The source port is chosen when it is known where to: ports for all connections.
+        let _ = crate::backends::process::sys::set_bind_address_no_port(&socket);
         socket.bind(SocketAddr::new(client.ip(), 0))?;
     }
     socket.connect(SocketAddr::V4(to)).await

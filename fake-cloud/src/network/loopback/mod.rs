@@ -142,6 +142,14 @@ impl PortWatcher for Loopback {
             }
         }
     }
+
+    fn closed(&self, fixed: Ipv4Addr) {
+        let mut table = self.table();
+        table.opened.retain(|address, _| *address.ip() != fixed);
+        for association in table.associations.values_mut().filter(|it| it.fixed == fixed) {
+            association.forwards.clear();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -124,3 +124,18 @@ fn a_port_that_cannot_be_opened_is_explained() {
     assert!(explain(libc::EADDRINUSE).contains("every address"));
     assert!(explain(libc::EACCES).contains("below 1024"));
 }
+
+#[tokio::test]
+async fn the_end_of_a_server_closes_its_ports_and_the_association_stays() {
+    let (floating, fixed) = addresses(9);
+    let network = Loopback::new();
+    network.associate(floating, fixed).await.unwrap();
+    let (_listener, port) = listen(&network, fixed).await;
+    network.closed(fixed);
+    assert!(network.table().associations[&floating].forwards.is_empty());
+    assert!(network.table().opened.is_empty());
+    // The listener is dropped by its own task.
+    tokio::task::yield_now().await;
+    network.opened(fixed, port);
+    assert_eq!(network.table().associations[&floating].forwards.len(), 1);
+}
