@@ -21,8 +21,14 @@ impl Cloud {
         wanted: &NewServers,
     ) -> Result<Vec<ServerId>, Failure> {
         let (created, written) =
-            self.decide(|model, now| model.create_servers(caller, project, wanted, now));
-        let ids = created?;
+            self.decide(|model, now| match model.made_before(project, wanted)? {
+                Some(ids) => Ok((ids, false)),
+                None => Ok((model.create_servers(caller, project, wanted, now)?, true)),
+            });
+        let (ids, new) = created.map_err(Failure::Refused)?;
+        if !new {
+            return Ok(ids);
+        }
         let work = ids.iter().map(|id| self.begin_task(*id, Task::Spawning)).collect();
         written.wait().await?;
         self.wait_a_little(work).await;

@@ -28,6 +28,9 @@ pub enum Error {
     /// The project has used up what it was given.
     #[error("quota exceeded for {}", .0.iter().map(|over| over.resource).collect::<Vec<_>>().join(", "))]
     OverQuota(Vec<Over>),
+    /// A request bears the name of another one.
+    #[error("another request was sent with the client token {0}")]
+    OtherRequest(String),
     /// The network has no address left to give.
     #[error("no more addresses on network {0}")]
     NoAddress(super::NetworkId),
@@ -55,6 +58,8 @@ pub enum Kind {
     User,
     /// A token.
     Token,
+    /// A key of the EC2 API.
+    AccessKey,
     /// A flavor.
     Flavor,
     /// An image.
@@ -83,6 +88,7 @@ impl std::fmt::Display for Kind {
             Self::Project => "project",
             Self::User => "user",
             Self::Token => "token",
+            Self::AccessKey => "credential",
             Self::Flavor => "flavor",
             Self::Image => "image",
             Self::KeyPair => "key pair",

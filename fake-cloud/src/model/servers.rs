@@ -82,7 +82,9 @@ impl Model {
             }
             (Ok(()), None) => {
                 let port = server.port_id;
-                self.servers.remove(id);
+                if let Some(server) = self.servers.remove(id) {
+                    self.remember(server, now);
+                }
                 port.map_or_else(Vec::new, |port| self.delete_port(port, now))
             }
             (Err(message), _) => {

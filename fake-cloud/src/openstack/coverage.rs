@@ -37,5 +37,15 @@ pub fn document() -> String {
             );
         }
     }
+    let operations = crate::ec2::OPERATIONS;
+    let _ = writeln!(
+        text,
+        "\n## ec2: {} operations\n\nAt `{}`; for whom an access key is, each.\n\n| operation |\n|---|",
+        operations.len(),
+        crate::ec2::PATH
+    );
+    for operation in operations {
+        let _ = writeln!(text, "| {} |", operation.name);
+    }
     text
 }

@@ -160,7 +160,7 @@ pub(crate) fn plain(error: Error) -> Fault {
         }
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(_) | Error::NoAddress(_) => {
+        Error::Conflict(_) | Error::Refused(_) | Error::NoAddress(_) | Error::OtherRequest(_) => {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
         Error::OverQuota(_) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message),
@@ -180,6 +180,7 @@ pub(crate) fn nova(error: Error) -> Fault {
             Kind::Project
             | Kind::User
             | Kind::Token
+            | Kind::AccessKey
             | Kind::Network
             | Kind::Subnet
             | Kind::Port
@@ -188,7 +189,7 @@ pub(crate) fn nova(error: Error) -> Fault {
         }),
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(Refusal { .. }) => {
+        Error::Conflict(_) | Error::OtherRequest(_) | Error::Refused(Refusal { .. }) => {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
         Error::NoAddress(network) => {
@@ -240,6 +241,7 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 Kind::Project
                 | Kind::User
                 | Kind::Token
+                | Kind::AccessKey
                 | Kind::Flavor
                 | Kind::Image
                 | Kind::KeyPair
@@ -249,7 +251,7 @@ pub(crate) fn neutron(error: Error) -> Fault {
         }
         Error::Invalid(_) => Fault::named(StatusCode::BAD_REQUEST, "InvalidInput", message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(_) => {
+        Error::Conflict(_) | Error::OtherRequest(_) | Error::Refused(_) => {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
         Error::NoAddress(network) => Fault::named(

@@ -20,7 +20,7 @@ use axum::routing::{MethodFilter, on};
 use http::Method;
 
 use crate::cloud::Cloud;
-use crate::metadata;
+use crate::{ec2, metadata};
 
 use errors::Fault;
 use request::Context;
@@ -47,7 +47,8 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
         }
     }
     router
-        .merge(metadata::router(cloud))
+        .merge(metadata::router(Arc::clone(&cloud)))
+        .merge(ec2::router(cloud))
         .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
         .method_not_allowed_fallback(|request: Request| async move {
             lost(&request, Fault::no_such_method())

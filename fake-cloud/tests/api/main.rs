@@ -5,6 +5,7 @@
 mod client;
 mod compute;
 mod coverage;
+mod ec2;
 mod floating_ips;
 mod identity;
 mod image;
