@@ -98,8 +98,8 @@ impl<'a> Ec2<'a> {
 
 /// The texts of all elements with a name.
 fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
-    let end = format!("</{name}>");
-    let parts = xml.split(&format!("<{name}>")).skip(1).map(|part| part.split(&end).next());
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    let parts = xml.split(&begin).skip(1).map(|part| part.split(&end).next());
     parts.map(Option::unwrap).collect()
 }
 
