@@ -42,7 +42,7 @@ pub(super) fn images(call: &Call) -> Result<Xml, Fault> {
     let places = model.images.iter().filter(visible).filter(wanted).enumerate();
     let (images, next) = page.of(places.map(|(index, image)| ((false, index as u64), image)));
     let mut xml = Xml::default();
-    xml.list("imagesSet", images, |xml, image| view(xml, image));
+    xml.list("imagesSet", images, view);
     xml.optional("nextToken", next);
     Ok(xml)
 }
