@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use integration::{Stack, executable};
@@ -67,16 +69,8 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
     let (url, password) = (&environment["CPS_DIRECTOR_URL"], &environment["CPS_PASSWORD"]);
     let driver = Driver::start();
     let browser = driver.browser(&stack.directory().join("profile")).await;
-    let text = |css: &'static str| {
-        let browser = browser.clone();
-        async move { browser.wait().for_element(Locator::Css(css)).await.unwrap().text().await.unwrap() }
-    };
-    let click = |css: &'static str| {
-        let browser = browser.clone();
-        async move {
-            browser.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
-        }
-    };
+    let text = async |css| element(&browser, css, async |found| found.text().await).await;
+    let click = async |css| element(&browser, css, async |found| found.click().await).await;
 
     browser.goto(url).await.unwrap();
     let form = browser.form(Locator::Css("form")).await.unwrap();
@@ -112,4 +106,19 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
 async fn state(browser: &Client, word: &str) {
     let shown = format!("//*[@id='summary']//*[@class='word'][.='{word}']");
     browser.wait().for_element(Locator::XPath(&shown)).await.unwrap();
+}
+
+/// Does something with an element. The live page may exchange it in between; then there is another.
+async fn element<T>(
+    browser: &Client,
+    css: &str,
+    act: impl AsyncFn(&Element) -> Result<T, CmdError>,
+) -> T {
+    loop {
+        let found = browser.wait().for_element(Locator::Css(css)).await.unwrap();
+        match act(&found).await {
+            Err(error) if error.is_stale_element_reference() => {}
+            result => return result.unwrap(),
+        }
+    }
 }

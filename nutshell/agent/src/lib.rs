@@ -98,7 +98,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let address = listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, AGENT_PORT).into());
     let listen = |source| Error::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let listener = TlsListener::new(listener, server, membership.trust).map_err(listen)?;
+    let listener = TlsListener::new(listener, server, membership.trust.clone()).map_err(listen)?;
+    tokio::spawn(membership.keep_renewed());
     tracing::info!(%address, %identity, "the agent listens");
     let ready = tell_ready(director);
     let served = serve(listener, endpoints::router(agent), CancellationToken::new());

@@ -33,8 +33,9 @@ CREATE TABLE services (
     state        TEXT    NOT NULL,
     reason       TEXT,
     since        INTEGER NOT NULL,
-    -- How often its manager reported on it: tells an answer that was overtaken by a report.
-    reports      INTEGER NOT NULL DEFAULT 0,
+    -- The revision of its manager's report that the state comes from; 0 for a manager that has not
+    -- reported yet.
+    report       INTEGER NOT NULL DEFAULT 0,
     -- It is being deleted: no node may be made for it any more.
     deleting     INTEGER NOT NULL DEFAULT 0,
     revision     INTEGER NOT NULL DEFAULT 1,
@@ -71,6 +72,8 @@ CREATE TABLE nodes (
     private_ip  TEXT,
     -- The single-use secret of its user-data; NULL before the server is asked for and once used.
     token_hash  BLOB,
+    -- Of the public key that the token was exchanged for: its holder is this node.
+    key_hash    BLOB,
     -- The operation that made it or removes it.
     operation   INTEGER NOT NULL REFERENCES operations (id),
     created     INTEGER NOT NULL
@@ -80,6 +83,7 @@ CREATE INDEX nodes_by_service ON nodes (service);
 CREATE UNIQUE INDEX nodes_one_manager ON nodes (application)
     WHERE service IS NULL AND state <> 'stopping';
 CREATE UNIQUE INDEX nodes_by_token ON nodes (token_hash);
+CREATE UNIQUE INDEX nodes_by_key ON nodes (key_hash);
 
 CREATE TABLE certificates (
     serial  TEXT    PRIMARY KEY,

@@ -14,13 +14,14 @@ mod reconcile;
 mod secrets;
 mod user_data;
 
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloud::Cloud;
 use protocol::tls::server::{self, TlsListener};
-use protocol::tls::{self, ClientCertificates, TrustError};
+use protocol::tls::{self, ClientCertificates, Holder, TrustError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,6 +67,12 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// Another director uses the state directory.
+    #[error("another director runs on the state directory {}", path.display())]
+    Locked {
+        /// Which.
+        path: PathBuf,
+    },
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
@@ -99,6 +106,8 @@ pub enum StartError {
 pub struct Director {
     app: App,
     server: JoinHandle<()>,
+    /// Held for as long as the director lives.
+    _lock: File,
 }
 
 impl std::fmt::Debug for Director {
@@ -123,14 +132,16 @@ impl Director {
         }
         std::fs::create_dir_all(&state_dir)
             .map_err(|source| StartError::StateDirectory { path: state_dir.clone(), source })?;
+        let lock = lock(&state_dir)?;
         let db = db::Database::open(&state_dir.join("director.db")).await?;
         let authority = Authority::load_or_create(&state_dir, &installation)?;
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
         let credentials = authority.director_credentials(&hosts)?;
+        let holder = Holder::new(&credentials).map_err(StartError::Tls)?;
         let trust = authority.trust().clone();
         let app = App(Arc::new(Inner {
-            managers: app::manager::Managers::new(trust.clone(), credentials.clone()),
+            managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
             url,
             executable,
@@ -152,7 +163,7 @@ impl Director {
             })?;
         }
 
-        let config = tls::server_config(&credentials, &trust, ClientCertificates::Optional)
+        let config = tls::server_config(holder, &trust, ClientCertificates::Optional)
             .map_err(StartError::Tls)?;
         listener.set_nonblocking(true).map_err(StartError::Listen)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Listen)?;
@@ -172,7 +183,7 @@ impl Director {
             .await
             .map_err(|source| StartError::Operations(source.into()))?;
         app.spawn(app.clone().reconcile_forever());
-        Ok(Self { app, server })
+        Ok(Self { app, server, _lock: lock })
     }
 
     /// Has the director compare what should be with what is, now.
@@ -200,6 +211,19 @@ fn own_url(listening: SocketAddr) -> String {
         ip => ip,
     };
     format!("https://{}", SocketAddr::new(ip, listening.port()))
+}
+
+/// Two directors on one state would do every operation twice.
+fn lock(state_dir: &Path) -> Result<File, StartError> {
+    let path = state_dir.to_owned();
+    let opened = File::create(state_dir.join("director.lock"));
+    let file =
+        opened.map_err(|source| StartError::StateDirectory { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked { path }),
+        Err(TryLockError::Error(source)) => Err(StartError::StateDirectory { path, source }),
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         director_url: director.url.clone(),
         trust: trust.clone(),
     });
-    let config = server_config(&director.credentials, &trust, ClientCertificates::Optional)?;
+    let config = server_config(director.holder.clone(), &trust, ClientCertificates::Optional)?;
     let listener = TlsListener::new(TcpListener::bind(&address).await?, config, trust)?;
     println!("https://{address}");
     Ok(serve(listener, pages, CancellationToken::new()).await?)

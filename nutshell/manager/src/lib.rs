@@ -96,7 +96,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let server = membership.server_config().map_err(Error::Tls)?;
     let trust = membership.trust.clone();
     let director = membership.director().map_err(Error::Tls)?;
-    let agents = Arc::new(agents::Agents::new(membership));
+    let agents = Arc::new(agents::Agents::new(membership.clone()));
     let application =
         Application::open(&cache, &logs, director, agents).await.map_err(Error::Services)?;
 
@@ -108,6 +108,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let manager =
         Manager { identity, application: Arc::clone(&application), log_file: log_file(&root) };
     let router = endpoints::router(Arc::new(manager));
+    tokio::spawn(membership.keep_renewed());
     let served = serve(listener, router, CancellationToken::new());
     let (served, ()) = tokio::join!(served, application.join());
     served.map_err(Error::Serve)

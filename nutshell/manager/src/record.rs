@@ -13,6 +13,8 @@ use services::ServiceError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) service_type: String,
+    /// Grows with every change of this record.
+    pub(crate) revision: u64,
     pub(crate) state: State,
     pub(crate) reason: Option<String>,
     /// Where its first nodes come from.
@@ -39,6 +41,7 @@ impl Record {
     pub(crate) fn new(service_type: &str) -> Self {
         Self {
             service_type: service_type.to_owned(),
+            revision: 1,
             state: State::Init,
             reason: None,
             cloud: protocol::api::DEFAULT_CLOUD.to_owned(),
@@ -49,7 +52,7 @@ impl Record {
     }
 
     pub(crate) fn report(&self) -> ServiceReport {
-        ServiceReport { state: self.state, reason: self.reason.clone() }
+        ServiceReport { revision: self.revision, state: self.state, reason: self.reason.clone() }
     }
 
     /// Nodes came.

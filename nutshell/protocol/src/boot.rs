@@ -63,8 +63,9 @@ impl BootConfig {
 /// A VM's request for its certificate. The key never leaves the VM.
 #[derive(Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CertificateRequest {
-    /// The single-use token of the VM's user-data; absent when an earlier certificate
-    /// authenticates the connection and is to be renewed.
+    /// The single-use token of the VM's user-data: it binds the key to the node. Absent for a renewal:
+    /// the request's own signature proves that its sender holds a key that the director knows, even
+    /// after the certificate has ended because the VM was off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// PKCS#10 request, PEM. Only its public key counts: the director writes the names.

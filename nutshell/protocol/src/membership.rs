@@ -4,16 +4,21 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::boot::{BootConfig, CertificateRequest};
 use crate::client::{ClientError, VmClient};
 use crate::files::{self, Access};
 use crate::identity::Identity;
-use crate::tls::{self, ClientCertificates, Credentials, Trust, TrustError};
+use crate::tls::{self, ClientCertificates, Credentials, Holder, Trust, TrustError};
+
+/// How long after a failed renewal the next is tried.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 
 /// A VM that belongs to the installation.
 #[derive(Debug, Clone)]
@@ -22,12 +27,13 @@ pub struct Membership {
     pub boot: BootConfig,
     /// The installation's authority.
     pub trust: Trust,
-    /// The VM's own certificate and key.
-    pub credentials: Credentials,
+    /// The VM's own certificate, the latest.
+    pub holder: Arc<Holder>,
     /// The address others reach it at.
     pub public_ip: Ipv4Addr,
     /// The address it has itself.
     pub private_ip: Ipv4Addr,
+    directory: PathBuf,
 }
 
 /// Why a VM could not join.
@@ -51,8 +57,8 @@ pub enum JoinError {
         #[source]
         source: serde_json::Error,
     },
-    /// No key could be made.
-    #[error("failed to make a key")]
+    /// The key cannot be made or used.
+    #[error("failed to make or use the key")]
     Key(#[source] rcgen::Error),
     /// The certificates cannot be used.
     #[error("failed to use the certificates of the installation")]
@@ -63,35 +69,69 @@ pub enum JoinError {
 }
 
 /// What a VM remembers of its membership.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Remembered {
     certificate: String,
-    key: String,
     public_ip: Ipv4Addr,
     private_ip: Ipv4Addr,
+    #[serde(with = "time::serde::rfc3339")]
+    renew_at: OffsetDateTime,
 }
 
 impl Membership {
     /// Joins with the boot file that user-data left, or takes up an earlier membership that is
-    /// remembered in `directory`.
+    /// remembered in `directory`; its certificate is renewed when it is time.
     ///
     /// # Errors
     /// When the boot file is missing or damaged, or the director refuses.
     pub async fn obtain(boot_file: &Path, directory: &Path) -> Result<Self, JoinError> {
-        let boot: BootConfig = read(boot_file)?;
+        let boot: BootConfig = read_json(boot_file)?;
         let trust =
             Trust::new(&boot.installation, &boot.ca_certificate).map_err(JoinError::Trust)?;
-        let memory = directory.join("membership.json");
-        let remembered = if memory.exists() {
-            read(&memory)?
-        } else {
-            let remembered = exchange(&boot, &trust).await?;
-            remember(&memory, &remembered)?;
-            remembered
+        let key = key_of(directory)?;
+        let memory = memory(directory);
+        let remembered: Option<Remembered> =
+            if memory.exists() { Some(read_json(&memory)?) } else { None };
+        let remembered = match remembered {
+            Some(remembered) if remembered.renew_at > OffsetDateTime::now_utc() => remembered,
+            // The director knows the key of a token that was exchanged already: an answer that was
+            // lost is asked for again.
+            known => {
+                let token = known.is_none().then(|| boot.token.clone());
+                let granted = request(&boot, &trust, &key, token).await?;
+                remember(&memory, &granted)?;
+                granted
+            }
         };
-        let Remembered { certificate, key, public_ip, private_ip } = remembered;
-        let credentials = Credentials { certificate, key };
-        Ok(Self { boot, trust, credentials, public_ip, private_ip })
+        let holder = Holder::new(&credentials(&remembered, &key)).map_err(JoinError::Trust)?;
+        let Remembered { public_ip, private_ip, .. } = remembered;
+        Ok(Self { boot, trust, holder, public_ip, private_ip, directory: directory.to_owned() })
+    }
+
+    /// Renews the certificate whenever it is time, for as long as the VM is a member.
+    pub async fn keep_renewed(self) {
+        loop {
+            match self.renew_when_due().await {
+                Ok(()) => tracing::info!("the certificate was renewed"),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to renew the certificate; the next try is in a minute"
+                    );
+                    tokio::time::sleep(RENEWAL_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn renew_when_due(&self) -> Result<(), JoinError> {
+        let memory = memory(&self.directory);
+        let remembered: Remembered = read_json(&memory)?;
+        wait_until(remembered.renew_at).await;
+        let key = key_of(&self.directory)?;
+        let granted = request(&self.boot, &self.trust, &key, None).await?;
+        remember(&memory, &granted)?;
+        self.holder.replace(&credentials(&granted, &key)).map_err(JoinError::Trust)
     }
 
     /// Who this VM is.
@@ -103,46 +143,83 @@ impl Membership {
     /// The connection to the director.
     ///
     /// # Errors
-    /// When the credentials cannot be used.
+    /// When TLS cannot be set up.
     pub fn director(&self) -> Result<VmClient, TrustError> {
-        let client = self.trust.client(Identity::Director, Some(&self.credentials))?;
-        Ok(VmClient::new(client, &self.boot.director_url))
+        Ok(VmClient::new(self.client_of(Identity::Director)?, &self.boot.director_url))
     }
 
     /// An HTTP client that speaks to one member of the installation as this VM.
     ///
     /// # Errors
-    /// When the credentials cannot be used.
+    /// When TLS cannot be set up.
     pub fn client_of(&self, callee: Identity) -> Result<reqwest::Client, TrustError> {
-        self.trust.client(callee, Some(&self.credentials))
+        self.trust.client(callee, Some(Arc::clone(&self.holder)))
     }
 
     /// The TLS configuration of this VM's server: nobody without a certificate gets in.
     ///
     /// # Errors
-    /// When the credentials cannot be used.
+    /// When TLS cannot be set up.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, TrustError> {
-        tls::server_config(&self.credentials, &self.trust, ClientCertificates::Required)
+        tls::server_config(Arc::clone(&self.holder), &self.trust, ClientCertificates::Required)
     }
 }
 
-async fn exchange(boot: &BootConfig, trust: &Trust) -> Result<Remembered, JoinError> {
-    let key = KeyPair::generate().map_err(JoinError::Key)?;
+/// Timers stand still while a laptop sleeps; the end of a certificate does not. So the clock is looked
+/// at now and then.
+async fn wait_until(moment: OffsetDateTime) {
+    const LOOK_EVERY: Duration = Duration::from_secs(60);
+    while let Ok(left) = Duration::try_from(moment - OffsetDateTime::now_utc()) {
+        tokio::time::sleep(left.min(LOOK_EVERY)).await;
+    }
+}
+
+fn memory(directory: &Path) -> PathBuf {
+    directory.join("membership.json")
+}
+
+fn credentials(remembered: &Remembered, key: &KeyPair) -> Credentials {
+    Credentials { certificate: remembered.certificate.clone(), key: key.serialize_pem() }
+}
+
+/// The VM's key, made at the first need. It is kept before it is used: the director binds the token
+/// to it.
+fn key_of(directory: &Path) -> Result<KeyPair, JoinError> {
+    let path = directory.join("key.pem");
+    match std::fs::read_to_string(&path) {
+        Ok(pem) => KeyPair::from_pem(&pem).map_err(JoinError::Key),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            let key = KeyPair::generate().map_err(JoinError::Key)?;
+            files::write(&path, key.serialize_pem().as_bytes(), Access::Secret)
+                .map_err(|source| JoinError::File { path, source })?;
+            Ok(key)
+        }
+        Err(source) => Err(JoinError::File { path, source }),
+    }
+}
+
+/// Asks for a certificate of this key. The connection shows none: the request proves the key.
+async fn request(
+    boot: &BootConfig,
+    trust: &Trust,
+    key: &KeyPair,
+    token: Option<String>,
+) -> Result<Remembered, JoinError> {
     let csr = CertificateParams::default()
-        .serialize_request(&key)
+        .serialize_request(key)
         .and_then(|request| request.pem())
         .map_err(JoinError::Key)?;
     let client = trust.client(Identity::Director, None).map_err(JoinError::Trust)?;
-    let request = CertificateRequest { token: Some(boot.token.clone()), csr };
     let grant = VmClient::new(client, &boot.director_url)
-        .certificate(&request)
+        .certificate(&CertificateRequest { token, csr })
         .await
         .map_err(JoinError::Refused)?;
+    let validity = Duration::from_secs(grant.renew_after_seconds);
     Ok(Remembered {
         certificate: grant.certificate,
-        key: key.serialize_pem(),
         public_ip: grant.public_ip,
         private_ip: grant.private_ip,
+        renew_at: OffsetDateTime::now_utc() + validity,
     })
 }
 
@@ -152,7 +229,7 @@ fn remember(path: &Path, remembered: &Remembered) -> Result<(), JoinError> {
         .map_err(|source| JoinError::File { path: path.to_owned(), source })
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, JoinError> {
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, JoinError> {
     let content =
         std::fs::read(path).map_err(|source| JoinError::File { path: path.to_owned(), source })?;
     serde_json::from_slice(&content)

@@ -23,7 +23,7 @@ const PAGE: &str = "1000";
 const EXTRA_SPECS: &str = "2.61";
 
 /// The extra spec in which a cloud may state a price.
-const PRICE: &str = "price_per_hour";
+const PRICE: &str = "price:per_hour";
 
 /// A server to be made, names resolved to ids.
 #[derive(Debug)]
@@ -354,7 +354,7 @@ mod tests {
         let flavor = |price: &str| -> InstanceType {
             let record: FlavorRecord = serde_json::from_str(&format!(
                 r#"{{"id": "1", "name": "m1.tiny", "ram": 512, "disk": 1, "swap": "", "vcpus": 1,
-                     "extra_specs": {{"price_per_hour": "{price}"}}}}"#
+                     "extra_specs": {{"price:per_hour": "{price}"}}}}"#
             ))
             .unwrap();
             record.into()

@@ -216,7 +216,11 @@ impl App {
     ) -> Result<Application> {
         let deadline = Instant::now() + self.tuning.ready_timeout;
         let mut application = self.application_view(user, id).await?;
-        while !application.state.is_stable() && Instant::now() < deadline {
+        // One that is being stopped settles nothing that its caller could wait for: what stops it may
+        // itself wait for the caller.
+        while matches!(application.state, State::Prologue | State::Adapting)
+            && Instant::now() < deadline
+        {
             let left = deadline - Instant::now();
             application = self.application_changed(user, id, application.revision, left).await?;
             if self.shutdown.is_cancelled() {

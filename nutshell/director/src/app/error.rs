@@ -167,8 +167,7 @@ fn hint(error: Error) -> Option<String> {
         }
         Error::ManagerUnreachable { application, .. }
         | Error::ManagerTimeout { application, .. } => Some(format!(
-            "try again in a moment; if it stays away: `cps application stop {application}` \
-                 and `cps application start {application}`"
+            "try again in a moment; `cps application get-log {application}` may say more"
         )),
         _ => None,
     }

@@ -2,34 +2,39 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::api::internal::ServiceAdd;
 use protocol::api::{Application, State};
 use protocol::client::ManagerClient;
-use protocol::tls::{Credentials, Trust};
+use protocol::tls::{Holder, Trust};
 use protocol::{ApplicationId, ClientError, Identity, MANAGER_PORT};
+use tokio::sync::watch;
 
 use super::{App, Error, Result, error};
 use crate::db;
 
 /// How long a manager may take to answer what it should answer at once.
 pub(crate) const PROMPT: Duration = Duration::from_secs(30);
-/// How long a manager may take for work of its services.
-pub(crate) const PATIENT: Duration = Duration::from_secs(300);
+/// How long a manager may take for work of its services, users' scripts included.
+pub(crate) const PATIENT: Duration = Duration::from_secs(3600);
+/// How soon a manager that did not answer is asked again, should it not say itself that it listens.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The connections to managers, one for each application.
 #[derive(Debug)]
 pub(crate) struct Managers {
     trust: Trust,
-    credentials: Credentials,
+    holder: Arc<Holder>,
     clients: Mutex<HashMap<ApplicationId, (Ipv4Addr, ManagerClient)>>,
+    /// Changes whenever a manager says that it listens.
+    returned: watch::Sender<()>,
 }
 
 impl Managers {
-    pub(crate) fn new(trust: Trust, credentials: Credentials) -> Self {
-        Self { trust, credentials, clients: Mutex::default() }
+    pub(crate) fn new(trust: Trust, holder: Arc<Holder>) -> Self {
+        Self { trust, holder, clients: Mutex::default(), returned: watch::Sender::new(()) }
     }
 
     /// The client of the application's manager; it believes that manager and nobody else.
@@ -41,7 +46,8 @@ impl Managers {
             return Ok(client.clone());
         }
         let identity = Identity::Manager { application };
-        let http = self.trust.client(identity, Some(&self.credentials)).map_err(Error::Trust)?;
+        let http =
+            self.trust.client(identity, Some(Arc::clone(&self.holder))).map_err(Error::Trust)?;
         let client = ManagerClient::new(http, &format!("https://{address}:{MANAGER_PORT}"));
         clients.insert(application, (address, client.clone()));
         Ok(client)
@@ -54,9 +60,27 @@ impl Managers {
 
 impl App {
     /// The manager of an application that runs; a clear refusal when it does not.
-    pub(crate) fn manager(&self, application: &Application) -> Result<ManagerClient> {
+    ///
+    /// One that does not answer may be on its way back: after a restart of everything, users come
+    /// before its VM has booted. It is waited for until it says that it listens, but not for long.
+    pub(crate) async fn manager(&self, application: &Application) -> Result<ManagerClient> {
         check_running(application)?;
-        self.manager_unchecked(application)
+        let manager = self.manager_unchecked(application)?;
+        let mut returns = self.managers.returned.subscribe();
+        let answers = async {
+            while call(application.id, PROMPT, manager.check_process()).await.is_err() {
+                // It may never have ended, and have nothing to say.
+                let _ = tokio::time::timeout(ASK_AGAIN, returns.changed()).await;
+            }
+        };
+        // The call itself tells what is wrong with one that does not come back.
+        let _ = tokio::time::timeout(self.tuning.return_timeout, answers).await;
+        Ok(manager)
+    }
+
+    /// A manager says that it listens.
+    pub(crate) fn manager_listens(&self) {
+        self.managers.returned.send_replace(());
     }
 
     /// The manager at whatever address is known, in whatever state.

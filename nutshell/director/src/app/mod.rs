@@ -36,6 +36,8 @@ pub(crate) struct Tuning {
     pub(crate) clock: Clock,
     /// How long a manager or agent may take from its server's creation to its report.
     pub(crate) ready_timeout: Duration,
+    /// How long a manager that does not answer is waited for: it may be on its way back.
+    pub(crate) return_timeout: Duration,
     /// How often the reconciler looks, when nobody asks it to.
     pub(crate) reconcile_every: Duration,
     /// Has a say after every step of every operation.
@@ -47,6 +49,7 @@ impl Default for Tuning {
         Self {
             clock: Clock::new(time::OffsetDateTime::now_utc),
             ready_timeout: Duration::from_secs(300),
+            return_timeout: Duration::from_secs(15),
             reconcile_every: Duration::from_secs(30),
             overseer: None,
         }

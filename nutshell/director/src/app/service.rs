@@ -102,7 +102,7 @@ impl App {
 
     /// Tells the manager of a new service; should that fail it is told again at the first start.
     async fn service_announce(&self, application: &Application, service: &Service) {
-        let told = async { self.service_known(&self.manager(application)?, service).await };
+        let told = async { self.service_known(&self.manager(application).await?, service).await };
         if let Err(error) = told.await {
             let cause = error::chain(&error);
             tracing::warn!(service = %service.id, error = cause, "failed to announce a service");
@@ -139,10 +139,10 @@ impl App {
         start: ServiceStart,
     ) -> Result<Service> {
         let cloud = Some(self.cloud_name(start.cloud.as_deref())?);
-        let service = self.service_view(user, id).await?;
+        let service = self.service_wanted(user, id).await?;
         self.check_credits(user, 1).await?;
         let application = self.application_settled(user, service.application).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         self.service_known(&manager, &service).await?;
         let start = ServiceStart { cloud };
         self.service_ask(user, id, async |manager| manager.startup(id, &start).await).await
@@ -177,6 +177,12 @@ impl App {
         self.service_ask(user, id, async |manager| manager.remove_nodes(id, &remove).await).await
     }
 
+    /// The service, unless it is being deleted.
+    async fn service_wanted(&self, user: UserId, id: ServiceId) -> Result<Service> {
+        let record = service_of(&mut *self.db.read().await?, user, id).await?;
+        if record.deleting { Err(Error::not_found("service", id)) } else { Ok(record.service) }
+    }
+
     /// Asks the manager for a change of the service, and stores what state that brought.
     async fn service_ask(
         &self,
@@ -184,15 +190,16 @@ impl App {
         id: ServiceId,
         ask: impl AsyncFnOnce(&ManagerClient) -> Result<ServiceReport, protocol::ClientError>,
     ) -> Result<Service> {
-        let mut connection = self.db.read().await?;
-        let before = service_of(&mut connection, user, id).await?;
-        let id_of_application = before.service.application;
-        let application = application_of(&mut connection, user, id_of_application).await?;
-        drop(connection);
-        let manager = self.manager(&application)?;
+        let id_of_application = self.service_wanted(user, id).await?.application;
+        let application = self.application_view(user, id_of_application).await?;
+        let manager = self.manager(&application).await?;
         let report = manager::call(id_of_application, PROMPT, ask(&manager)).await?;
         let mut tx = self.db.write().await?;
-        db::service::report(&mut tx, id, &report, Some(before.reports), self.now()).await?;
+        // The answer of a manager that was stopped meanwhile says nothing of the next one.
+        let present = application_of(&mut tx, user, id_of_application).await?;
+        if present.state == State::Running && present.manager == application.manager {
+            db::service::report(&mut tx, id, &report, self.now()).await?;
+        }
         let service = service_of(&mut tx, user, id).await?.service;
         tx.commit().await?;
         self.publish_service(id).await;
@@ -225,7 +232,7 @@ impl App {
     ) -> Result<LogText> {
         let service = self.service_view(user, id).await?;
         let application = self.application_view(user, service.application).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         manager::call(application.id, PROMPT, manager.get_service_logs(id, query)).await
     }
 
@@ -236,7 +243,7 @@ impl App {
         query: &LogQuery,
     ) -> Result<LogText> {
         let application = self.application_view(user, id).await?;
-        let manager = self.manager(&application)?;
+        let manager = self.manager(&application).await?;
         manager::call(id, PROMPT, manager.get_logs(query)).await
     }
 
@@ -277,10 +284,17 @@ fn check_counts(service_type: &ServiceType, nodes: &NodeCounts) -> Result<usize>
             roles.join(", ")
         )));
     }
-    match nodes.values().map(|count| u64::from(*count)).sum() {
-        0 => Err(Error::Invalid("the number of nodes must be 1 or more".to_owned())),
-        count => usize::try_from(count)
-            .map_err(|_| Error::Invalid("that many nodes cannot be".to_owned())),
+    let count: u64 = nodes.values().map(|count| u64::from(*count)).sum();
+    check_count(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// How many nodes may be asked for at once.
+pub(super) fn check_count(count: usize) -> Result<usize> {
+    const MOST: usize = 500;
+    if (1..=MOST).contains(&count) {
+        Ok(count)
+    } else {
+        Err(Error::Invalid(format!("the number of nodes must be between 1 and {MOST}")))
     }
 }
 
@@ -313,6 +327,6 @@ mod tests {
             refused,
             "generic services have no role `backend`; their roles are master, node"
         );
-        assert_eq!(count(&[("node", u32::MAX), ("master", 1)]).unwrap(), 1 << 32);
+        assert!(count(&[("node", u32::MAX), ("master", 1)]).is_err());
     }
 }

@@ -47,7 +47,7 @@ impl App {
         let service_type = super::service::known_type(&service.service_type)?;
         let summary = find(service_type, method, call)?;
         let application = self.application_view(user, service.application).await?;
-        Ok(Method { service, summary, manager: self.manager(&application)? })
+        Ok(Method { service, summary, manager: self.manager(&application).await? })
     }
 
     pub(crate) async fn service_query(&self, method: &Method, query: &Query) -> Result<Value> {

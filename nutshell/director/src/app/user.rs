@@ -11,6 +11,9 @@ use crate::db;
 pub(crate) use crate::db::user::UserRecord;
 use crate::secrets;
 
+/// No user has a longer name; what is longer is not worth counting.
+const LONGEST_NAME: usize = 256;
+
 /// How long a session lasts.
 const SESSION: Duration = Duration::days(30);
 
@@ -65,6 +68,9 @@ impl App {
     }
 
     pub(crate) async fn login(&self, login: &Login, address: IpAddr) -> Result<LoginGrant> {
+        if login.username.len() > LONGEST_NAME {
+            return Err(Error::WrongPassword);
+        }
         if !self.login_limit.attempt(&login.username, address, self.now()) {
             return Err(Error::TooManyLogins);
         }

@@ -13,15 +13,12 @@ use protocol::{ApplicationId, Identity, NodeId, ServiceId, UserId};
 use tokio::time::Instant;
 
 use super::{App, Error, Result, error, event};
-use crate::ca::{Signed, VM_VALIDITY};
+use crate::ca::{self, VM_VALIDITY};
 use crate::db;
 use crate::db::node::NodeRecord;
 use crate::operations::nodes_create::NodesCreation;
 use crate::operations::nodes_delete::NodesDeletion;
 use crate::secrets;
-
-/// How many nodes may be asked for at once.
-const MOST_NODES: usize = 500;
 
 /// A VM of the platform that called.
 #[derive(Debug, Clone)]
@@ -66,37 +63,38 @@ impl App {
         }
     }
 
-    /// Exchanges a VM's token for its certificate, or renews the certificate it has.
+    /// Exchanges a VM's token for its certificate, or renews the certificate of a key it gave before.
     pub(crate) async fn vm_certificate(
         &self,
-        peer: Peer,
         request: CertificateRequest,
     ) -> Result<CertificateGrant> {
-        let (node, signed) = match &request.token {
-            Some(token) => {
-                let hash = secrets::hash(token);
-                let found = db::node::by_token(&mut *self.db.read().await?, &hash).await?;
-                let record = found.ok_or(Error::TokenRefused)?;
-                let node = self.node_with_addresses(record.node.id).await?;
-                let signed = self.sign(&node, &request.csr)?;
-                let mut tx = self.db.write().await?;
-                let (serial, expires) = (signed.serial, signed.expires);
-                if !db::node::exchange_token(&mut tx, node.id, &hash, serial, expires).await? {
-                    return Err(Error::TokenRefused);
-                }
-                tx.commit().await?;
-                (node, signed)
+        let request_key = ca::RequestKey::read(&request.csr)
+            .ok_or_else(|| Error::Invalid("the certificate request is not valid".to_owned()))?;
+        let key_hash = request_key.hash();
+        let enrolled = db::node::by_key(&mut *self.db.read().await?, &key_hash).await?;
+        let token_hash = request.token.as_deref().map(secrets::hash);
+        let record = match (&enrolled, &token_hash) {
+            (Some(record), _) => record.clone(),
+            (None, Some(hash)) => {
+                let found = db::node::by_token(&mut *self.db.read().await?, hash).await?;
+                found.ok_or(Error::TokenRefused)?
             }
-            None => {
-                let node = self.vm_of_peer(peer).await?.node;
-                let signed = self.sign(&node, &request.csr)?;
-                let mut tx = self.db.write().await?;
-                let (serial, expires) = (signed.serial, signed.expires);
-                db::node::certificate_insert(&mut tx, node.id, serial, expires).await?;
-                tx.commit().await?;
-                (node, signed)
-            }
+            (None, None) => return Err(Error::CertificateRefused),
         };
+        if record.node.state == NodeState::Stopping {
+            return Err(Error::CertificateRefused);
+        }
+        let node = self.node_with_addresses(record.node.id).await?;
+        let signed =
+            self.authority.sign_request(identity(&node), &request_key).map_err(Error::Authority)?;
+        let mut tx = self.db.write().await?;
+        if let (None, Some(hash)) = (&enrolled, &token_hash)
+            && !db::node::exchange_token(&mut tx, node.id, hash, &key_hash).await?
+        {
+            return Err(Error::TokenRefused);
+        }
+        db::node::certificate_insert(&mut tx, node.id, signed.serial, signed.expires).await?;
+        tx.commit().await?;
         let either = || Error::not_found("address of node", node.id);
         Ok(CertificateGrant {
             certificate: signed.certificate,
@@ -104,13 +102,6 @@ impl App {
             public_ip: node.public_ip.or(node.private_ip).ok_or_else(either)?,
             private_ip: node.private_ip.or(node.public_ip).ok_or_else(either)?,
         })
-    }
-
-    fn sign(&self, node: &Node, request: &str) -> Result<Signed> {
-        self.authority
-            .sign_request(identity(node), request)
-            .map_err(Error::Authority)?
-            .ok_or_else(|| Error::Invalid("the certificate request is not valid".to_owned()))
     }
 
     /// A server boots while its creation is still being answered: its VM may ask too early.
@@ -166,6 +157,7 @@ impl App {
             self.publish_node_of(node).await;
         }
         if vm.is_manager() {
+            self.manager_listens();
             self.manager_returned(node.application).await?;
         }
         Ok(())
@@ -209,11 +201,7 @@ impl App {
     /// the manager no longer listens; it finds the nodes in the list.
     pub(crate) async fn vm_nodes_create(&self, vm: &Vm, create: NodesCreate) -> Result<Vec<Node>> {
         let cloud = self.cloud_name(Some(&create.cloud))?;
-        if create.roles.is_empty() || create.roles.len() > MOST_NODES {
-            return Err(Error::Invalid(format!(
-                "the number of nodes must be between 1 and {MOST_NODES}"
-            )));
-        }
+        super::service::check_count(create.roles.len())?;
         let mut tx = self.db.write().await?;
         let service = service_of_application(&mut tx, vm.node.application, create.service).await?;
         let service_type = super::service::known_type(&service.service_type)?;
@@ -267,7 +255,7 @@ impl App {
     ) -> Result<()> {
         let mut tx = self.db.write().await?;
         service_of_application(&mut tx, vm.node.application, id).await?;
-        db::service::report(&mut tx, id, report, None, self.now()).await?;
+        db::service::report(&mut tx, id, report, self.now()).await?;
         tx.commit().await?;
         self.publish_service(id).await;
         Ok(())

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use protocol::Identity;
 use protocol::files::{self, Access};
-use protocol::tls::{Credentials, Trust, TrustError};
+use protocol::tls::{Credentials, Trust, TrustError, authority_name};
 use rand::RngCore;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
-    SanType, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKey,
+    PublicKeyData, SanType, SerialNumber,
 };
+use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 /// How long the authority itself, and the director's certificate, are good for.
@@ -79,6 +80,23 @@ pub(crate) struct Signed {
     pub(crate) expires: OffsetDateTime,
 }
 
+/// The public key of a certificate request, whose signature proved that the sender has its private
+/// half.
+pub(crate) struct RequestKey(PublicKey);
+
+impl RequestKey {
+    /// Reads a PKCS#10 request, PEM; `None` when it is not one, or is not signed by its own key.
+    pub(crate) fn read(request: &str) -> Option<Self> {
+        let request = CertificateSigningRequestParams::from_pem(request).ok()?;
+        Some(Self(request.public_key))
+    }
+
+    /// Tells the key from all others.
+    pub(crate) fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0.der_bytes()).to_vec()
+    }
+}
+
 impl Authority {
     /// Takes up the authority of the state directory, or makes one.
     pub(crate) fn load_or_create(
@@ -123,16 +141,13 @@ impl Authority {
         Ok(Credentials { certificate: signed.certificate, key: key.serialize_pem() })
     }
 
-    /// Signs for a VM; `None` when the request is not one, or is not signed by its own key.
+    /// Signs for a VM.
     pub(crate) fn sign_request(
         &self,
         identity: Identity,
-        request: &str,
-    ) -> Result<Option<Signed>, AuthorityError> {
-        match CertificateSigningRequestParams::from_pem(request) {
-            Ok(request) => self.sign(identity, &request.public_key, &[], VM_VALIDITY).map(Some),
-            Err(_) => Ok(None),
-        }
+        request: &RequestKey,
+    ) -> Result<Signed, AuthorityError> {
+        self.sign(identity, &request.0, &[], VM_VALIDITY)
     }
 
     fn sign(
@@ -180,7 +195,7 @@ pub(crate) fn director_hosts(url: &str, listening: IpAddr) -> Vec<String> {
 
 fn authority_parameters(installation: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = common_name(&format!("Nutshell installation {installation}"));
+    parameters.distinguished_name = common_name(&authority_name(installation));
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let now = OffsetDateTime::now_utc();

@@ -109,8 +109,24 @@ pub(crate) async fn by_token(
     connection: &mut SqliteConnection,
     token_hash: &[u8],
 ) -> Result<Option<NodeRecord>> {
-    let row: Option<Row> = sqlx::query_as(&format!("{SELECT} WHERE token_hash = ?"))
-        .bind(token_hash)
+    by_hash(connection, "token_hash", token_hash).await
+}
+
+/// The node that exchanged its token for a certificate of this key.
+pub(crate) async fn by_key(
+    connection: &mut SqliteConnection,
+    key_hash: &[u8],
+) -> Result<Option<NodeRecord>> {
+    by_hash(connection, "key_hash", key_hash).await
+}
+
+async fn by_hash(
+    connection: &mut SqliteConnection,
+    column: &str,
+    hash: &[u8],
+) -> Result<Option<NodeRecord>> {
+    let row: Option<Row> = sqlx::query_as(&format!("{SELECT} WHERE {column} = ?"))
+        .bind(hash)
         .fetch_optional(connection)
         .await?;
     row.map(Row::record).transpose()
@@ -225,24 +241,22 @@ pub(crate) async fn set_stopping(
     Ok(())
 }
 
-/// Uses up the token and remembers the certificate given for it; whether the token was unused.
+/// Uses up the token and binds the key to its node; whether the token was unused.
 pub(crate) async fn exchange_token(
     connection: &mut SqliteConnection,
     id: NodeId,
     token_hash: &[u8],
-    serial: u128,
-    expires: OffsetDateTime,
+    key_hash: &[u8],
 ) -> Result<bool> {
-    let done = sqlx::query("UPDATE nodes SET token_hash = NULL WHERE id = ? AND token_hash = ?")
-        .bind(id.0)
-        .bind(token_hash)
-        .execute(&mut *connection)
-        .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
-    certificate_insert(connection, id, serial, expires).await?;
-    Ok(true)
+    let done = sqlx::query(
+        "UPDATE nodes SET token_hash = NULL, key_hash = ? WHERE id = ? AND token_hash = ?",
+    )
+    .bind(key_hash)
+    .bind(id.0)
+    .bind(token_hash)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 pub(crate) async fn certificate_insert(

@@ -8,11 +8,10 @@ use time::OffsetDateTime;
 
 use super::{Result, from_millis, from_word, millis, word};
 
-/// A service, whose it is, and how often its manager reported on it.
+/// A service and whose it is.
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceRecord {
     pub(crate) user: UserId,
-    pub(crate) reports: i64,
     /// Whether it is being deleted.
     pub(crate) deleting: bool,
     pub(crate) service: Service,
@@ -28,7 +27,6 @@ struct Row {
     state: String,
     reason: Option<String>,
     since: i64,
-    reports: i64,
     deleting: bool,
     revision: i64,
     created: i64,
@@ -36,7 +34,7 @@ struct Row {
 }
 
 const SELECT: &str = "SELECT services.id, user, application, service_type, services.name,
-        services.state, services.reason, since, reports, deleting,
+        services.state, services.reason, since, deleting,
         services.revision, services.created,
         (SELECT COUNT(*) FROM nodes WHERE service = services.id AND state = 'ready') AS nodes
     FROM services JOIN applications ON applications.id = services.application";
@@ -55,8 +53,7 @@ impl Row {
             revision: self.revision.unsigned_abs(),
             created: from_millis(self.created)?,
         };
-        let (user, reports, deleting) = (UserId(self.user), self.reports, self.deleting);
-        Ok(ServiceRecord { user, reports, deleting, service })
+        Ok(ServiceRecord { user: UserId(self.user), deleting: self.deleting, service })
     }
 }
 
@@ -128,26 +125,24 @@ pub(crate) async fn rename(
     Ok(())
 }
 
-/// Stores what a manager says of a service. An answer to a request passes the count of reports
-/// from before the request: a report that came in meanwhile is newer, and stays.
+/// Stores what a manager says of a service, unless something newer is stored already.
 pub(crate) async fn report(
     connection: &mut SqliteConnection,
     id: ServiceId,
     report: &ServiceReport,
-    not_after: Option<i64>,
     now: OffsetDateTime,
 ) -> Result<()> {
     let state = word(report.state);
     sqlx::query(
         "UPDATE services SET since = CASE WHEN state = ?1 THEN since ELSE ?2 END, state = ?1,
-             reason = ?3, reports = reports + 1, revision = revision + 1
-         WHERE id = ?4 AND (?5 IS NULL OR reports = ?5)",
+             reason = ?3, report = ?5, revision = revision + 1
+         WHERE id = ?4 AND report < ?5",
     )
     .bind(state)
     .bind(millis(now))
     .bind(&report.reason)
     .bind(id.0)
-    .bind(not_after)
+    .bind(report.revision.cast_signed())
     .execute(connection)
     .await?;
     Ok(())
@@ -160,16 +155,20 @@ pub(crate) async fn stop_all(
     now: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query(
-        "UPDATE services SET state = ?1, reason = NULL, since = ?2, reports = reports + 1,
-             revision = revision + 1
+        "UPDATE services SET state = ?1, reason = NULL, since = ?2, revision = revision + 1
          WHERE application = ?3 AND state NOT IN (?1, ?4)",
     )
     .bind(word(State::Stopped))
     .bind(millis(now))
     .bind(application.0)
     .bind(word(State::Init))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // The next manager counts from the beginning.
+    sqlx::query("UPDATE services SET report = 0 WHERE application = ?")
+        .bind(application.0)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

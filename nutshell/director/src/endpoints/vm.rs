@@ -1,11 +1,10 @@
 //! What VMs ask: how they join, and what managers need.
 
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use protocol::ServiceId;
 use protocol::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
 use protocol::boot::{CertificateGrant, CertificateRequest};
-use protocol::tls::Peer;
 
 use super::extract::{Answer, Body, Path, answer};
 use super::registry::{Api, Endpoint, Role, Verb};
@@ -18,7 +17,7 @@ pub(super) fn register(api: &mut Api) {
             Verb::Post,
             "/v1/vm/certificate",
             "vm_certificate",
-            // The token in the request, or the certificate to be renewed, says who is asking.
+            // The token in the request, or the key that signed it, says who is asking.
             Role::Public,
             "Exchanges a VM's token for its certificate, or renews that.",
         )
@@ -96,10 +95,9 @@ pub(super) fn register(api: &mut Api) {
 
 async fn certificate(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
     Body(request): Body<CertificateRequest>,
 ) -> Answer<CertificateGrant> {
-    answer(app.vm_certificate(peer, request).await)
+    answer(app.vm_certificate(request).await)
 }
 
 async fn ready(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<()> {

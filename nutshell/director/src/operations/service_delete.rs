@@ -63,7 +63,7 @@ async fn manager_remove(app: &App, delete: &ServiceDelete) -> Result<()> {
     if application.state != State::Running {
         return Ok(());
     }
-    let manager = app.manager(&application)?;
+    let manager = app.manager(&application).await?;
     if let Err(error) = manager::call(id, GRACE, manager.remove_service(delete.service)).await {
         let cause = error::chain(&error);
         tracing::warn!(service = %delete.service, error = cause, "its manager did not remove it");

@@ -1,5 +1,7 @@
 //! Services: forwarded to the manager, kept by the director.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
@@ -117,7 +119,7 @@ async fn methods_of_every_kind_reach_the_manager() {
 
 #[tokio::test]
 async fn without_a_manager_services_say_what_to_do_and_can_still_be_deleted() {
-    let world = World::new().await;
+    let world = World::with(|tuning| tuning.return_timeout = Duration::from_millis(50)).await;
     let user = world.login("test").await;
     let service = running_service(&user).await;
     for server in world.cloud.servers() {
@@ -126,7 +128,7 @@ async fn without_a_manager_services_say_what_to_do_and_can_still_be_deleted() {
     let gone = user.service_stop(service.id).await.unwrap_err();
     let told = gone.api().unwrap();
     assert_eq!(told.code, ErrorCode::Unavailable);
-    assert!(told.hint.as_ref().unwrap().contains("cps application stop 1"));
+    assert!(told.hint.as_ref().unwrap().contains("cps application get-log 1"));
 
     world.app().reconcile_once().await;
     let application = user.application_view(service.application).await.unwrap();

@@ -1,6 +1,7 @@
 //! What runs in a server of the cloud in memory: a manager or an agent that does as the real ones.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -100,8 +101,14 @@ async fn get_logs() -> Json<LogText> {
     Json(LogText { log: "all is well\n".to_owned(), available: vec![] })
 }
 
+/// One count for all managers of a test is as good as one each.
+fn next_revision() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 fn report(state: State) -> ServiceReport {
-    ServiceReport { state, reason: None }
+    ServiceReport { revision: next_revision(), state, reason: None }
 }
 
 async fn add_service(Json(_): Json<ServiceAdd>) -> Json<ServiceReport> {
@@ -129,7 +136,11 @@ async fn startup(
                 assert_eq!(nodes.nodes.len(), 1);
                 report(State::Running)
             }
-            Err(error) => ServiceReport { state: State::Error, reason: Some(error.to_string()) },
+            Err(error) => ServiceReport {
+                revision: next_revision(),
+                state: State::Error,
+                reason: Some(error.to_string()),
+            },
         };
         let _ = director.report_service(id, &outcome).await;
     });

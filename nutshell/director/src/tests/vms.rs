@@ -36,25 +36,38 @@ async fn a_token_is_good_for_one_certificate_which_can_be_renewed() {
     let world = World::new().await;
     let (boot, _) = silent_manager(&world, "test").await;
     let membership = vm::join(&boot).await.unwrap();
-    assert!(vm::join(&boot).await.is_none(), "the token is used up");
+    assert!(vm::join(&boot).await.is_none(), "the token is used up by another key");
     let wrong = BootConfig { token: "0".repeat(64), ..boot.clone() };
     assert!(vm::join(&wrong).await.is_none());
 
-    let request = CertificateRequest { token: None, csr: certificate_request() };
-    let grant = client(&membership).certificate(&request).await.unwrap();
-    assert_eq!(grant.public_ip, membership.public_ip);
-    assert!(grant.renew_after_seconds < 24 * 3600);
     client(&membership).services_wanted().await.unwrap();
-
-    let anonymous = world.trust().client(Identity::Director, None).unwrap();
-    let anonymous = VmClient::new(anonymous, &world.url());
-    let refused = refusal(anonymous.certificate(&request).await);
-    assert_eq!(refused.0, ErrorCode::Unauthenticated);
 }
 
-fn certificate_request() -> String {
-    let key = rcgen::KeyPair::generate().unwrap();
-    rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap()
+#[tokio::test]
+async fn the_holder_of_a_known_key_gets_its_certificate_again() {
+    let world = World::new().await;
+    let (boot, _) = silent_manager(&world, "test").await;
+    let anonymous = world.trust().client(Identity::Director, None).unwrap();
+    let anonymous = VmClient::new(anonymous, &world.url());
+    let (key, other) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let request = |key: &rcgen::KeyPair, token: Option<&str>| CertificateRequest {
+        token: token.map(str::to_owned),
+        csr: rcgen::CertificateParams::default().serialize_request(key).unwrap().pem().unwrap(),
+    };
+    let early = anonymous.certificate(&request(&key, None)).await;
+    assert_eq!(refusal(early).0, ErrorCode::Unauthenticated, "nobody knows the key");
+    let first = anonymous.certificate(&request(&key, Some(&boot.token))).await.unwrap();
+    assert!(first.renew_after_seconds < 24 * 3600);
+    // The answer was lost, and much later the certificate is to be renewed.
+    for token in [Some(boot.token.as_str()), None] {
+        let again = anonymous.certificate(&request(&key, token)).await.unwrap();
+        assert_eq!(again.public_ip, first.public_ip);
+        assert_ne!(again.certificate, first.certificate);
+    }
+    for token in [Some(boot.token.as_str()), None] {
+        let stolen = anonymous.certificate(&request(&other, token)).await;
+        assert_eq!(refusal(stolen).0, ErrorCode::Unauthenticated);
+    }
 }
 
 #[tokio::test]
@@ -79,7 +92,7 @@ async fn managers_reach_their_own_application_alone() {
     let wanted = manager.services_wanted().await.unwrap().services;
     assert_eq!(wanted.len(), 1);
     assert_eq!(wanted[0].service, own);
-    let report = ServiceReport { state: State::Running, reason: None };
+    let report = ServiceReport { revision: 1, state: State::Running, reason: None };
     manager.report_service(own, &report).await.unwrap();
     assert_eq!(refusal(manager.report_service(others, &report).await).0, ErrorCode::NotFound);
     let create = roles(others, 1);

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
 use protocol::tls::server::{TlsListener, serve};
-use protocol::tls::{ClientCertificates, Credentials, Trust, server_config};
+use protocol::tls::{ClientCertificates, Credentials, Holder, Trust, server_config};
 use protocol::{ApiError, ErrorCode, Identity};
 use rcgen::string::Ia5String;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
@@ -41,15 +41,16 @@ pub(crate) struct Director {
     pub(crate) url: String,
     pub(crate) trust: Trust,
     #[allow(dead_code, reason = "the preview serves the pages with them")]
-    pub(crate) credentials: Credentials,
+    pub(crate) holder: Arc<Holder>,
     memory: Arc<Memory>,
     _running: DropGuard,
 }
 
 impl Director {
     pub(crate) async fn start() -> Self {
-        let (trust, credentials) = authority();
-        let config = server_config(&credentials, &trust, ClientCertificates::Optional).unwrap();
+        let (trust, holder) = authority();
+        let config =
+            server_config(Arc::clone(&holder), &trust, ClientCertificates::Optional).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let listener = TlsListener::new(listener, config, trust.clone()).unwrap();
@@ -57,7 +58,7 @@ impl Director {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&memory));
         let end = CancellationToken::new();
         tokio::spawn(serve(listener, router, end.clone()));
-        Self { url, trust, credentials, memory, _running: end.drop_guard() }
+        Self { url, trust, holder, memory, _running: end.drop_guard() }
     }
 
     /// Refuses requests whose method and path are these.
@@ -78,7 +79,7 @@ impl Director {
 }
 
 /// An authority, and a director's certificate of it.
-fn authority() -> (Trust, Credentials) {
+fn authority() -> (Trust, Arc<Holder>) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -91,7 +92,8 @@ fn authority() -> (Trust, Credentials) {
     holder.subject_alt_names = vec![SanType::URI(Ia5String::try_from(uri).unwrap())];
     let certificate = holder.signed_by(&key, &issuer).unwrap();
     let trust = Trust::new(INSTALLATION, &ca_certificate.pem()).unwrap();
-    (trust, Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    let credentials = Credentials { certificate: certificate.pem(), key: key.serialize_pem() };
+    (trust, Holder::new(&credentials).unwrap())
 }
 
 async fn answer(State(memory): State<Arc<Memory>>, request: Request) -> Response {

@@ -188,6 +188,7 @@ impl Service {
         let mut record = self.locked();
         let mut changed = record.clone();
         change(&mut changed)?;
+        changed.revision += 1;
         changed.write(&self.world.record(self.id))?;
         *record = changed;
         let report = record.report();

@@ -30,8 +30,8 @@ async fn an_agent_listens_to_its_manager_alone() {
     let url = format!("https://{}:{AGENT_PORT}", node.address().unwrap());
     let call = async |caller| {
         let authority = &world.director.authority;
-        let credentials = authority.credentials(caller);
-        let client = authority.trust().client(callee, Some(&credentials)).unwrap();
+        let holder = authority.holder(caller);
+        let client = authority.trust().client(callee, Some(holder)).unwrap();
         AgentClient::new(client, &url).check_agent_process().await
     };
     for caller in [Identity::Director, callee, Identity::Manager { application: ApplicationId(2) }]

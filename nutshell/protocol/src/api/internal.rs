@@ -32,9 +32,12 @@ pub struct NodesDelete {
     pub nodes: Vec<NodeId>,
 }
 
-/// Manager → director: a service came into another state.
+/// Manager → director: a service came into another state. Also a manager's answer to a request for
+/// a change; the two may overtake each other.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ServiceReport {
+    /// Grows with every change of the service: of two reports the one with the greater is newer.
+    pub revision: u64,
     /// The state it is in now.
     pub state: State,
     /// Why, where there is something to say.

@@ -3,10 +3,14 @@
 //! There is one certificate authority, the director's. Names of hosts mean nothing, VMs come and go:
 //! a peer is who the URI in its certificate says (see [`crate::identity`]).
 
+mod authority;
+mod holder;
 mod peer;
 pub mod server;
 mod trust;
 
+pub use authority::{authority_name, installation_of};
+pub use holder::Holder;
 pub use peer::Peer;
 pub use trust::{Trust, TrustError};
 
@@ -55,9 +59,9 @@ pub enum ClientCertificates {
 /// The TLS configuration of a server that trusts certificates of this installation alone.
 ///
 /// # Errors
-/// When the credentials are not PEM or key and certificate do not belong together.
+/// When the authority's certificate cannot be used.
 pub fn server_config(
-    credentials: &Credentials,
+    holder: Arc<Holder>,
     trust: &Trust,
     clients: ClientCertificates,
 ) -> Result<Arc<ServerConfig>, TrustError> {
@@ -68,13 +72,11 @@ pub fn server_config(
     }
     .build()
     .map_err(TrustError::Verifier)?;
-    let (chain, key) = credentials.parse()?;
     let mut config = ServerConfig::builder_with_provider(trust::provider())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)
-        })
-        .map_err(TrustError::Config)?;
+        .map_err(TrustError::Config)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(holder);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -13,7 +13,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use super::{Credentials, peer};
+use super::{Holder, peer};
 use crate::identity::Identity;
 
 /// Why a TLS configuration could not be made.
@@ -70,14 +70,14 @@ impl Trust {
         Arc::clone(&self.roots)
     }
 
-    /// An HTTP client that speaks to `callee` and to nobody else, with credentials when given.
+    /// An HTTP client that speaks to `callee` and to nobody else, with a certificate when given.
     ///
     /// # Errors
-    /// When the credentials cannot be used.
+    /// When TLS cannot be set up.
     pub fn client(
         &self,
         callee: Identity,
-        credentials: Option<&Credentials>,
+        holder: Option<Arc<Holder>>,
     ) -> Result<reqwest::Client, TrustError> {
         let verifier = Arc::new(CalleeVerifier { trust: self.clone(), callee });
         let builder = ClientConfig::builder_with_provider(provider())
@@ -85,17 +85,15 @@ impl Trust {
             .map_err(TrustError::Config)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match credentials {
+        let mut config = match holder {
             None => builder.with_no_client_auth(),
-            Some(credentials) => {
-                let (chain, key) = credentials.parse()?;
-                builder.with_client_auth_cert(chain, key).map_err(TrustError::Config)?
-            }
+            Some(holder) => builder.with_client_cert_resolver(holder),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         reqwest::Client::builder()
             .tls_backend_preconfigured(config)
             .no_proxy()
+            .https_only(true)
             .connect_timeout(Duration::from_secs(5))
             .build()
             .map_err(TrustError::Client)

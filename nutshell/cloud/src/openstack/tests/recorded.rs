@@ -160,7 +160,7 @@ fn compute(
 ) -> Response {
     match (method, path) {
         ("GET", ["flavors", "detail"]) => {
-            let extra_specs = json!({"price_per_hour": "0.25"});
+            let extra_specs = json!({"price:per_hour": "0.25"});
             let mut flavors = json!([
                 {"id": "f2", "name": "m1.small", "ram": 2048, "disk": 20, "swap": "", "vcpus": 1},
                 {"id": "f1", "name": "m1.tiny", "ram": 512, "disk": 1, "swap": "", "vcpus": 1},

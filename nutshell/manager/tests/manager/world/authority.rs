@@ -1,5 +1,7 @@
 //! A certificate authority as small as it can be.
 
+use std::sync::Arc;
+
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
@@ -7,7 +9,7 @@ use rcgen::{
 };
 
 use protocol::Identity;
-use protocol::tls::{Credentials, Trust};
+use protocol::tls::{Credentials, Holder, Trust};
 
 pub(crate) const INSTALLATION: &str = "test";
 
@@ -29,10 +31,10 @@ impl Authority {
         Trust::new(INSTALLATION, &self.certificate).unwrap()
     }
 
-    pub(crate) fn credentials(&self, identity: Identity) -> Credentials {
+    pub(crate) fn holder(&self, identity: Identity) -> Arc<Holder> {
         let key = KeyPair::generate().unwrap();
         let certificate = params(identity).signed_by(&key, &self.issuer).unwrap().pem();
-        Credentials { certificate, key: key.serialize_pem() }
+        Holder::new(&Credentials { certificate, key: key.serialize_pem() }).unwrap()
     }
 
     pub(crate) fn sign(&self, csr: &str, identity: Identity) -> String {

@@ -60,9 +60,9 @@ impl Director {
             state: Mutex::default(),
             news: watch::Sender::new(0),
         }));
-        let credentials = director.authority.credentials(Identity::Director);
+        let holder = director.authority.holder(Identity::Director);
         let trust = director.authority.trust();
-        let config = server_config(&credentials, &trust, ClientCertificates::Optional).unwrap();
+        let config = server_config(holder, &trust, ClientCertificates::Optional).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         *director.url.lock().unwrap() = format!("https://{}", listener.local_addr().unwrap());
         let listener = TlsListener::new(listener, config, trust).unwrap();

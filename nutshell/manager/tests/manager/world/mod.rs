@@ -196,9 +196,9 @@ fn run(boot_file: &std::path::Path, root: &std::path::Path, listen: SocketAddr) 
 }
 
 fn client(director: &Director, address: SocketAddr, identity: Identity) -> ManagerClient {
-    let credentials = director.authority.credentials(identity);
+    let holder = director.authority.holder(identity);
     let manager = Identity::Manager { application: APPLICATION };
-    let client = director.authority.trust().client(manager, Some(&credentials)).unwrap();
+    let client = director.authority.trust().client(manager, Some(holder)).unwrap();
     ManagerClient::new(client, &format!("https://{address}"))
 }
 

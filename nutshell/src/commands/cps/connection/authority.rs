@@ -2,13 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::tls::Trust;
-use x509_parser::pem::parse_x509_pem;
+use protocol::tls::{Trust, installation_of};
 
 use super::CpsError;
-
-/// The subject of an authority's certificate begins so; the installation's name follows.
-const SUBJECT: &str = "Nutshell installation ";
 
 /// An authority's certificate and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,28 +25,7 @@ impl Authority {
 
 /// Trusts whoever the authority signed for.
 pub(crate) fn trust(authority: &Authority) -> Result<Trust, CpsError> {
-    let installation = installation(&authority.certificate)
+    let installation = installation_of(&authority.certificate)
         .ok_or_else(|| CpsError::NotAnAuthority { path: authority.path.clone() })?;
     Trust::new(&installation, &authority.certificate).map_err(CpsError::Trust)
-}
-
-/// The installation that the certificate names.
-fn installation(certificate: &str) -> Option<String> {
-    let (_, pem) = parse_x509_pem(certificate.as_bytes()).ok()?;
-    let certificate = pem.parse_x509().ok()?;
-    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
-    name.strip_prefix(SUBJECT).map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_authority_names_no_installation() {
-        for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-        {
-            assert_eq!(installation(text), None, "{text:?}");
-        }
-    }
 }
