@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::*;
-use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec};
+use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec, VolumeMount};
 use crate::clock::SystemClock;
 use crate::model::life::{Request, State};
 use crate::model::{Caller, NewServers, ServerId, TokenId, token_id};
@@ -63,6 +63,26 @@ impl Backend for Scripted {
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
         Ok(self.disks.lock().unwrap().iter().copied().collect())
+    }
+
+    async fn volume_create(&self, _: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volume_delete(&self, _: Uuid) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volumes(&self) -> Result<Vec<Uuid>, BackendError> {
+        Ok(vec![])
+    }
+
+    async fn volume_attach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volume_detach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
+        Ok(())
     }
 
     async fn power_off(&self) {

@@ -28,6 +28,14 @@ pub enum Error {
     /// The project has used up what it was given.
     #[error("quota exceeded for {}", .0.iter().map(|over| over.resource).collect::<Vec<_>>().join(", "))]
     OverQuota(Vec<Over>),
+    /// The server does not have the volume.
+    #[error("Instance {server} is not attached to volume {volume}")]
+    NotAttached {
+        /// The server.
+        server: super::ServerId,
+        /// The volume.
+        volume: String,
+    },
     /// The network has no address left to give.
     #[error("no more addresses on network {0}")]
     NoAddress(super::NetworkId),
@@ -75,6 +83,10 @@ pub enum Kind {
     SecurityGroupRule,
     /// A server.
     Server,
+    /// A volume.
+    Volume,
+    /// A snapshot of a volume.
+    Snapshot,
 }
 
 impl std::fmt::Display for Kind {
@@ -93,6 +105,8 @@ impl std::fmt::Display for Kind {
             Self::SecurityGroup => "security group",
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
+            Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
         })
     }
 }

@@ -92,6 +92,10 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A volume.
+    VolumeId hyphenated;
+    /// A snapshot of a volume.
+    SnapshotId hyphenated;
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ mod servers;
 mod table;
 #[cfg(test)]
 mod tests;
+mod volume;
+mod volumes;
 
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
@@ -30,6 +32,9 @@ pub use network::{Network, NewPort, Port, Subnet};
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{Event, NewServers, Plug, Server, host_name};
 pub use table::{Change, Record, Table};
+pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
+pub use volumes::{AttachWanted, Removal};
+pub(crate) use volumes::{data_source, mount};
 
 use quota::Quotas;
 
@@ -106,4 +111,8 @@ tables! {
     security_group_rules: SecurityGroupRule,
     /// Servers.
     servers: Server,
+    /// Volumes.
+    volumes: Volume,
+    /// Snapshots of volumes.
+    snapshots: Snapshot,
 }

@@ -83,6 +83,7 @@ impl Model {
             (Ok(()), None) => {
                 let port = server.port_id;
                 self.servers.remove(id);
+                self.release_volumes(id, now);
                 port.map_or_else(Vec::new, |port| self.delete_port(port, now))
             }
             (Err(message), _) => {
@@ -150,6 +151,7 @@ impl Model {
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
             hosts: self.hosts(server.project_id),
+            volumes: self.shown_volumes(id),
         })
     }
 

@@ -11,3 +11,4 @@ mod image;
 mod network;
 mod persistence;
 mod servers;
+mod volumes;
