@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Cloud, Failure, chain};
 use crate::backends::BackendError;
 use crate::model::{
-    self, AttachWanted, Attachment, Caller, NewVolume, ProjectId, Snapshot, SnapshotId, Volume,
-    VolumeId, VolumeState,
+    self, AttachWanted, Attachment, Caller, NewVolume, ProjectId, ServerId, Snapshot, SnapshotId,
+    Volume, VolumeId, VolumeState,
 };
 
 /// Whose data there is.
@@ -144,7 +144,7 @@ impl Cloud {
         let turn = self.turns.of(attachment.server_id);
         let _turn = turn.begin().await;
         if !self.is_underway(id, attachment, VolumeState::Attaching) {
-            return;
+            return self.forget_if_gone(attachment.server_id);
         }
         let mount = model::mount(id, attachment);
         let shown = self.backend.volume_attach(attachment.server_id.into(), &mount).await;
@@ -159,7 +159,7 @@ impl Cloud {
         let turn = self.turns.of(attachment.server_id);
         let _turn = turn.begin().await;
         if !self.is_underway(id, attachment, VolumeState::Detaching) {
-            return;
+            return self.forget_if_gone(attachment.server_id);
         }
         let mount = model::mount(id, attachment);
         let hidden = self.backend.volume_detach(attachment.server_id.into(), &mount).await;
@@ -175,6 +175,13 @@ impl Cloud {
         let model = self.read();
         let volume = model.volumes.get(id).filter(|volume| volume.state == state);
         volume.is_some_and(|volume| volume.attachment.as_ref() == Some(attachment))
+    }
+
+    /// A server that was deleted while we waited needs no turn any more.
+    fn forget_if_gone(&self, server: ServerId) {
+        if self.read().servers.get(server).is_none() {
+            self.turns.forget(server);
+        }
     }
 
     async fn settle_attachment(

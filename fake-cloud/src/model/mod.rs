@@ -4,6 +4,7 @@
 //! as it was. What has changed is collected by [`Model::take_changes`] for the store.
 
 pub mod address;
+mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
@@ -23,6 +24,8 @@ mod tests;
 mod volume;
 mod volumes;
 
+pub use attachments::AttachWanted;
+pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
 pub use floating_ip::{FloatingIp, NewFloatingIp};
@@ -33,8 +36,8 @@ pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{Event, NewServers, Plug, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
-pub use volumes::{AttachWanted, Removal};
-pub(crate) use volumes::{data_source, mount};
+pub use volumes::Removal;
+pub(crate) use volumes::data_source;
 
 use quota::Quotas;
 
