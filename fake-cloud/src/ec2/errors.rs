@@ -117,7 +117,7 @@ impl From<Error> for Fault {
         match error {
             Error::NotFound { kind, id } => missing(kind, &id, message),
             Error::Invalid(_) => Self::invalid_value(message),
-            Error::Conflict(_) => Self::new("IncorrectState", message),
+            Error::Conflict(_) | Error::NotAttached { .. } => Self::new("IncorrectState", message),
             Error::Forbidden(_) => {
                 Self::new("UnauthorizedOperation", message).with_status(StatusCode::FORBIDDEN)
             }

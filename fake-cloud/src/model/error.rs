@@ -31,6 +31,14 @@ pub enum Error {
     /// A request bears the name of another one.
     #[error("another request was sent with the client token {0}")]
     OtherRequest(String),
+    /// The server does not have the volume.
+    #[error("Instance {server} is not attached to volume {volume}")]
+    NotAttached {
+        /// The server.
+        server: super::ServerId,
+        /// The volume.
+        volume: String,
+    },
     /// The network has no address left to give.
     #[error("no more addresses on network {0}")]
     NoAddress(super::NetworkId),
@@ -80,6 +88,10 @@ pub enum Kind {
     SecurityGroupRule,
     /// A server.
     Server,
+    /// A volume.
+    Volume,
+    /// A snapshot of a volume.
+    Snapshot,
 }
 
 impl std::fmt::Display for Kind {
@@ -99,6 +111,8 @@ impl std::fmt::Display for Kind {
             Self::SecurityGroup => "security group",
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
+            Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
         })
     }
 }

@@ -94,6 +94,10 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A volume.
+    VolumeId hyphenated;
+    /// A snapshot of a volume.
+    SnapshotId hyphenated;
 }
 
 #[cfg(test)]

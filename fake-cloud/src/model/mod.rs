@@ -5,6 +5,7 @@
 
 mod access_key;
 pub mod address;
+mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
@@ -22,8 +23,12 @@ mod table;
 mod terminated;
 #[cfg(test)]
 mod tests;
+mod volume;
+mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
+pub use attachments::AttachWanted;
+pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
 pub use floating_ip::{FloatingIp, NewFloatingIp};
@@ -34,6 +39,9 @@ pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
+pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
+pub use volumes::Removal;
+pub(crate) use volumes::data_source;
 
 use quota::Quotas;
 
@@ -114,4 +122,8 @@ tables! {
     servers: Server,
     /// Servers that are gone, for a while.
     terminated: Terminated,
+    /// Volumes.
+    volumes: Volume,
+    /// Snapshots of volumes.
+    snapshots: Snapshot,
 }

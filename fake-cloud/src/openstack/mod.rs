@@ -10,6 +10,7 @@ mod network;
 mod request;
 mod response;
 mod route;
+mod volume;
 
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ use request::Context;
 use route::{Route, Service};
 
 /// All services, in the order in which a path is looked for among them.
-const SERVICES: [Service; 4] =
-    [Service::Compute, Service::Image, Service::Network, Service::Identity];
+const SERVICES: [Service; 5] =
+    [Service::Compute, Service::Image, Service::Network, Service::Volume, Service::Identity];
 
 /// Everything that the listener answers.
 pub(crate) fn router(cloud: Arc<Cloud>) -> Router {

@@ -12,3 +12,4 @@ mod image;
 mod network;
 mod persistence;
 mod servers;
+mod volumes;

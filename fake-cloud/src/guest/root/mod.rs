@@ -15,6 +15,7 @@ use super::Failure;
 use super::directory::ServerDirectory;
 use super::identity;
 use super::order::Order;
+use super::volumes::Volumes;
 use crate::backends::ImageSource;
 use layout::{Entry, Place};
 use mounts::Durability;
@@ -24,7 +25,7 @@ use mounts::Durability;
 pub(super) fn enter(
     order: &Order,
     directory: &ServerDirectory,
-) -> Result<Vec<String>, (Failure, bool)> {
+) -> Result<(Vec<String>, Volumes), (Failure, bool)> {
     let refused = |failure: Failure| {
         let refused = is_refusal(&failure.source);
         (failure, refused)
@@ -51,11 +52,15 @@ pub(super) fn enter(
         }
     }
     write_identity(order, &root).map_err(broken)?;
+    let volumes = Volumes::mounted(&order.volume_store, &root);
+    if let Some(error) = volumes.refusal() {
+        without.push(format!("volumes ({error})"));
+    }
     rustix::system::sethostname(order.hostname.as_bytes())
         .map_err(Failure::step("set the host name"))
         .map_err(refused)?;
     change_root(&root).map_err(Failure::step("change the root directory")).map_err(refused)?;
-    Ok(without)
+    Ok((without, volumes))
 }
 
 /// Whether the machine forbids something, rather than being out of something.
