@@ -1,7 +1,7 @@
 //! Where the parts of a process leave their logs. `NUTSHELL_LOG` says how much: `info`, `debug`, …
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -9,10 +9,11 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A log that is larger when a process starts becomes the previous log.
+/// A log that would become larger becomes the previous log.
 const LARGE: u64 = 10 << 20;
 
 /// The parts of a stack that have a log of their own.
@@ -78,20 +79,25 @@ pub(crate) fn to_parts(logs: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Sends everything to stderr, and to a log where one is given.
-pub(crate) fn to_stderr(log: Option<&Path>) -> Result<(), LogError> {
-    let level = level();
-    let filter = move || filter_fn(move |metadata: &Metadata<'_>| wanted(metadata, level));
-    let stderr = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
-    let file = match log {
-        Some(log) => {
-            let layer = tracing_subscriber::fmt::layer().with_ansi(false);
-            Some(layer.with_writer(Mutex::new(open(log)?)).with_filter(filter()))
-        }
-        None => None,
-    };
-    let _ = tracing_subscriber::registry().with(stderr.with_filter(filter())).with(file).try_init();
+/// Sends everything to stderr: whoever started the process keeps it.
+pub(crate) fn to_stderr() {
+    to(io::stderr);
+}
+
+/// Sends everything to a log.
+pub(crate) fn to_file(path: &Path) -> Result<(), LogError> {
+    to(Mutex::new(open(path)?));
     Ok(())
+}
+
+fn to<W>(writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = level();
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let layer = layer.with_filter(filter_fn(move |metadata| wanted(metadata, level)));
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// Our own code is heard from the level on, other people's when something is wrong.
@@ -110,22 +116,41 @@ fn level() -> LevelFilter {
         .unwrap_or(LevelFilter::INFO)
 }
 
-/// Opens the log; a large one is put aside first, in place of the one put aside before.
-fn open(path: &Path) -> Result<File, LogError> {
+fn open(path: &Path) -> Result<Log, LogError> {
     let failed = |source| LogError { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    if std::fs::metadata(path).is_ok_and(|log| log.len() > LARGE) {
-        std::fs::rename(path, path.with_extension("log.1")).map_err(failed)?;
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    Ok(Log { path: path.to_owned(), file })
+}
+
+/// A log that does not grow without end: before it becomes too large it is copied aside, in place
+/// of the copy before, and begins anew. It stays the same file, for stderr may go there too.
+struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        let written = self.file.metadata()?.len();
+        if written > 0 && written.saturating_add(length) > LARGE {
+            // Where there is no room for a copy, there is even less for a log that grows.
+            let _ = std::fs::copy(&self.path, self.path.with_extension("log.1"));
+            self.file.set_len(0)?;
+        }
+        self.file.write(line)
     }
-    OpenOptions::new().create(true).append(true).open(path).map_err(failed)
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -138,13 +163,19 @@ mod tests {
     }
 
     #[test]
-    fn a_large_log_is_put_aside() {
+    fn a_log_is_put_aside_before_it_becomes_too_large() {
         let directory = tempfile::tempdir().unwrap();
         let path = Part::Director.log(directory.path());
-        open(&path).unwrap().write_all(b"old\n").unwrap();
-        open(&path).unwrap().set_len(LARGE + 1).unwrap();
-        open(&path).unwrap().write_all(b"new\n").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new\n");
-        assert!(directory.path().join("director.log.1").exists());
+        let mut log = open(&path).unwrap();
+        log.write_all(b"first\n").unwrap();
+        log.write_all(b"second\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\nsecond\n");
+        log.file.set_len(LARGE - 1).unwrap();
+        log.write_all(b"third\n").unwrap();
+        log.write_all(b"fourth\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"third\nfourth\n");
+        let aside = std::fs::read(directory.path().join("director.log.1")).unwrap();
+        assert!(aside.starts_with(b"first\nsecond\n"));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 }

@@ -147,7 +147,7 @@ fn a_second_up_learns_who_the_first_is() {
 #[test]
 fn a_newer_state_directory_is_not_touched() {
     let machine = Machine::new();
-    write(&machine.state().join("version"), "2\n");
+    write(&machine.state().join("version"), "nutshell-state 2\n");
     for line in ["up", "up --detach", "destroy --yes", "env"] {
         let answer = machine.run(line);
         assert_eq!(answer.code, Some(1), "{line}");
@@ -164,12 +164,13 @@ fn a_newer_state_directory_is_not_touched() {
 fn somebody_elses_directory_is_not_touched() {
     let machine = Machine::new();
     write(&machine.state().join("thesis.tex"), "");
+    write(&machine.state().join("version"), "1\n");
     for line in ["up", "destroy --yes"] {
         let answer = machine.run(line);
         assert_eq!(answer.code, Some(1), "{line}");
         assert!(answer.stderr.contains("not a state directory of nutshell"), "{}", answer.stderr);
     }
-    assert_eq!(std::fs::read_dir(machine.state()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(machine.state()).unwrap().count(), 2);
 }
 
 #[test]
@@ -229,6 +230,13 @@ fn clients_without_a_director_say_how_to_start_one() {
     let answer = machine.run_as("cps", "service list --director-url https://127.0.0.1:1");
     assert_eq!(answer.code, Some(1));
     assert!(answer.stderr.contains("--ca-certificate FILE"), "{}", answer.stderr);
+    let answer = machine.run_as("cps", "login --director-url http://127.0.0.1:1");
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(
+        answer.stderr(&machine),
+        "error: the director at http://127.0.0.1:1 would not be spoken to over HTTPS\n\
+         hint: give its URL as https://HOST:PORT\n"
+    );
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn measure(samples: &mut Samples) {
 
 fn many(count: u32) -> Duration {
     let stack = Stack::prepared();
-    let _ = stack.nutshell(&["up", "--detach", "--credits", "1000"]).ok();
+    let _ = stack.nutshell(&["up", "--detach"]).ok();
     let _ = stack.cps(&["service", "create", "generic"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let add = (count - 1).to_string();

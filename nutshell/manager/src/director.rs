@@ -25,7 +25,7 @@ impl Director {
 
     /// Says that the manager listens, until it is heard.
     pub(crate) async fn ready(&self) {
-        let said = persist(None, || self.0.ready()).await;
+        let said = persist(None, is_passing, || self.0.ready()).await;
         if let Err(refusal) = said {
             tracing::error!(%refusal, "the director does not want this manager");
         }
@@ -33,7 +33,7 @@ impl Director {
 
     /// The services the application should have.
     pub(crate) async fn services_wanted(&self) -> Result<ServicesWanted, ApiError> {
-        persist(None, || self.0.services_wanted()).await
+        persist(None, is_passing, || self.0.services_wanted()).await
     }
 
     /// The nodes that the director has for a service, asked once.
@@ -61,7 +61,7 @@ impl Director {
                 self.0.create_nodes(create).await
             }
         };
-        Ok(persist(Some(deadline), attempt).await?.nodes)
+        Ok(persist(Some(deadline), is_absence, attempt).await?.nodes)
     }
 
     async fn delete_strays(&self, service: ServiceId, known: &[NodeId]) -> Result<(), ClientError> {
@@ -80,12 +80,12 @@ impl Director {
             return Ok(());
         }
         let delete = NodesDelete { nodes };
-        persist(None, || self.0.delete_nodes(&delete)).await
+        persist(None, is_absence, || self.0.delete_nodes(&delete)).await
     }
 
     /// Gives back all nodes of a service.
     pub(crate) async fn delete_all_nodes(&self, service: ServiceId) -> Result<(), ApiError> {
-        persist(None, || self.delete_strays(service, &[])).await
+        persist(None, is_absence, || self.delete_strays(service, &[])).await
     }
 
     /// Reports every state that lasts, the newest first of all, as long as the service is there.
@@ -96,7 +96,7 @@ impl Director {
                 let director = &self.0;
                 async move { director.report_service(id, &report).await }
             };
-            if let Err(refusal) = persist(None, newest).await {
+            if let Err(refusal) = persist(None, is_passing, newest).await {
                 tracing::warn!(service = %id, %refusal, "a report is not wanted");
             }
             if reports.changed().await.is_err() {
@@ -106,16 +106,17 @@ impl Director {
     }
 }
 
-/// Repeats a call until the director answers, or the deadline is near.
+/// Repeats a call while its error is one of these, or until the deadline is near.
 async fn persist<T, F: Future<Output = Result<T, ClientError>>>(
     deadline: Option<Instant>,
+    again: fn(&ClientError) -> bool,
     mut call: impl FnMut() -> F,
 ) -> Result<T, ApiError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match call().await {
             Ok(answer) => return Ok(answer),
-            Err(error) if is_absence(&error) => {
+            Err(error) if again(&error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the director is away");
                 if deadline.is_some_and(|deadline| Instant::now() + pause > deadline) {
                     return Err(refusal(error));
@@ -128,11 +129,20 @@ async fn persist<T, F: Future<Output = Result<T, ClientError>>>(
     }
 }
 
+/// Whether the director is not there now.
 fn is_absence(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } | ClientError::Broken { .. } => true,
-        ClientError::Api(_) | ClientError::NotUnderstood { .. } => false,
+        ClientError::Api(refusal) => refusal.code == ErrorCode::Unavailable,
+        ClientError::NotUnderstood { .. } => false,
     }
+}
+
+/// Whether it says nothing about what was asked: the director has troubles of its own.
+fn is_passing(error: &ClientError) -> bool {
+    let code = error.api().map(|refusal| refusal.code);
+    let troubles = [ErrorCode::Internal, ErrorCode::Timeout, ErrorCode::TooManyRequests];
+    is_absence(error) || code.is_some_and(|code| troubles.contains(&code))
 }
 
 fn refusal(error: ClientError) -> ApiError {
@@ -142,5 +152,38 @@ fn refusal(error: ClientError) -> ApiError {
             tracing::warn!(error = &other as &dyn std::error::Error, "the director failed");
             ApiError::new(ErrorCode::Unavailable, "the director does not answer")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: ErrorCode) -> ClientError {
+        ApiError::new(code, "no").into()
+    }
+
+    #[test]
+    fn a_director_in_trouble_is_asked_again_and_one_that_refuses_is_not() {
+        use ErrorCode::{Internal, Timeout, TooManyRequests, Unavailable};
+        for code in [Unavailable, Internal, Timeout, TooManyRequests] {
+            assert!(is_passing(&failure(code)), "{code:?}");
+            // Whatever may have made or paid for nodes is for the user to know.
+            assert_eq!(is_absence(&failure(code)), code == Unavailable, "{code:?}");
+        }
+        use ErrorCode::{CloudFailed, Conflict, Forbidden, InsufficientCredits, NotFound};
+        for code in [NotFound, Forbidden, Conflict, CloudFailed, InsufficientCredits] {
+            assert!(!is_passing(&failure(code)) && !is_absence(&failure(code)), "{code:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_repeated_until_it_is_answered() {
+        let mut answers = vec![Ok(7), Err(failure(ErrorCode::Internal))];
+        let answer = persist(None, is_passing, || std::future::ready(answers.pop().unwrap()));
+        assert_eq!(answer.await, Ok(7));
+        let refused =
+            persist(None, is_passing, || async { Err::<(), _>(failure(ErrorCode::NotFound)) });
+        assert_eq!(refused.await.unwrap_err().code, ErrorCode::NotFound);
     }
 }

@@ -4,8 +4,8 @@ use protocol::api::{Node, NodeCounts, ServiceType};
 use protocol::{ApiError, NodeId};
 use services::ManagerHalf;
 
-/// No request for more than this at once is meant seriously.
-const MOST: u32 = 1000;
+/// The most nodes of one request, as at the director.
+const MOST: u64 = 500;
 /// Stands for the default role of a service.
 const DEFAULT_ROLE: &str = "count";
 
@@ -64,6 +64,7 @@ fn positive(
     service_type: &ServiceType,
     counts: &NodeCounts,
 ) -> Result<Vec<(String, u32)>, ApiError> {
+    let total: u64 = counts.values().map(|count| u64::from(*count)).sum();
     let mut positive: Vec<(String, u32)> = Vec::new();
     for (role, count) in counts {
         let role = if role == DEFAULT_ROLE {
@@ -76,8 +77,9 @@ fn positive(
                 "Wrong node type '{role}' for service type '{name}'."
             )));
         };
-        if *count > MOST {
-            return Err(ApiError::invalid(format!("Invalid number of nodes {count}"))
+        // From here on no sum is too large for its type.
+        if total > MOST {
+            return Err(ApiError::invalid(format!("Invalid number of nodes {total}"))
                 .hint(format!("at most {MOST} at once")));
         }
         if *count == 0 {
@@ -140,6 +142,12 @@ mod tests {
         assert_eq!(
             add(&[("node", 4_000_000_000)]).unwrap_err(),
             "Invalid number of nodes 4000000000"
+        );
+        assert_eq!(add(&[("node", 499), ("count", 1)]).unwrap().len(), 500);
+        assert_eq!(add(&[("node", 500), ("count", 1)]).unwrap_err(), "Invalid number of nodes 501");
+        assert_eq!(
+            add(&[("node", u32::MAX), ("count", u32::MAX)]).unwrap_err(),
+            "Invalid number of nodes 8589934590"
         );
     }
 

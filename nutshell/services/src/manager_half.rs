@@ -44,6 +44,11 @@ pub trait ManagerHalf: Send + Sync {
     /// In which states a method of this service may be called.
     fn request(&self, method: &str) -> Request;
 
+    /// The command, less the service's id, by which users end scripts that hang.
+    fn remedy(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a method of kind [`Request::Change`] may begin now. Changes nothing.
     async fn check_change(
         &self,

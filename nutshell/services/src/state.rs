@@ -81,7 +81,7 @@ pub fn step(state: State, request: Request) -> Option<Step> {
 }
 
 /// The same, with the user's error where it is not granted. `action` names what was asked, as the
-/// beginning of a sentence: `adding nodes`.
+/// beginning of a sentence: `adding nodes`; `remedy` is the command that ends work that hangs.
 ///
 /// # Errors
 /// When the state does not allow the request.
@@ -90,6 +90,7 @@ pub fn decide(
     state: State,
     request: Request,
     action: &str,
+    remedy: Option<&str>,
 ) -> Result<Step, ApiError> {
     step(state, request).ok_or_else(|| {
         let allowed = allowed(request);
@@ -99,7 +100,13 @@ pub fn decide(
         );
         let hint = match state {
             State::Prologue | State::Adapting | State::Epilogue => {
-                "wait until it is done: `cps service list` shows the state".to_owned()
+                let wait = "wait until it is done: `cps service list` shows the state";
+                match remedy.filter(|_| step(state, Request::Reach).is_some()) {
+                    Some(remedy) => {
+                        format!("{wait}; `{remedy} {service}` ends a script that hangs")
+                    }
+                    None => wait.to_owned(),
+                }
             }
             State::Init | State::Stopped => {
                 format!("start it first: `cps service start {service}`")
@@ -168,17 +175,30 @@ mod tests {
         }
     }
 
+    fn refuse(state: State, request: Request, action: &str) -> ApiError {
+        decide(ServiceId(1), state, request, action, Some("cps x interrupt")).unwrap_err()
+    }
+
+    #[test]
+    fn a_script_that_hangs_can_be_ended_while_nodes_can_be_reached() {
+        for (state, can_be) in
+            [(State::Prologue, true), (State::Adapting, true), (State::Epilogue, false)]
+        {
+            let hint = refuse(state, Request::Shutdown, "stopping").hint.unwrap();
+            assert!(hint.starts_with("wait until it is done"), "{hint}");
+            assert_eq!(hint.contains("`cps x interrupt 1` ends"), can_be, "{hint}");
+        }
+    }
+
     #[test]
     fn a_refusal_says_what_is_allowed_and_what_to_do() {
-        let refusal =
-            decide(ServiceId(1), State::Stopped, Request::AddNodes, "adding nodes").unwrap_err();
+        let refusal = refuse(State::Stopped, Request::AddNodes, "adding nodes");
         assert_eq!(
             refusal.message,
             "Service 1 is STOPPED: adding nodes is possible only when it is RUNNING"
         );
         assert!(refusal.hint.unwrap().contains("cps service start 1"));
-        let refusal =
-            decide(ServiceId(1), State::Running, Request::Startup, "starting").unwrap_err();
+        let refusal = refuse(State::Running, Request::Startup, "starting");
         assert!(refusal.message.ends_with("only when it is INIT, STOPPED or ERROR"));
     }
 }

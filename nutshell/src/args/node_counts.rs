@@ -31,15 +31,15 @@ impl FromStr for NodeCountWord {
     }
 }
 
-/// All words together; without any, one node of the default role.
+/// All words together; without any, one node of the default role. What is too large stays so, for
+/// the director to refuse.
 #[must_use]
 pub(crate) fn node_counts(words: &[NodeCountWord], count: Option<u32>) -> NodeCounts {
     let mut counts = NodeCounts::new();
-    for word in words {
-        *counts.entry(word.role.clone()).or_default() += word.count;
-    }
-    if let Some(count) = count {
-        *counts.entry(DEFAULT_ROLE.to_owned()).or_default() += count;
+    let words = words.iter().map(|word| (word.role.as_str(), word.count));
+    for (role, count) in words.chain(count.map(|count| (DEFAULT_ROLE, count))) {
+        let sum: &mut u32 = counts.entry(role.to_owned()).or_default();
+        *sum = sum.saturating_add(count);
     }
     if counts.is_empty() {
         counts.insert(DEFAULT_ROLE.to_owned(), 1);
@@ -65,6 +65,11 @@ mod tests {
             counts(&["backend=2", "web=1", "web=1"], None),
             [("backend".to_owned(), 2), ("web".to_owned(), 2)]
         );
+    }
+
+    #[test]
+    fn the_largest_number_stays_the_largest() {
+        assert_eq!(counts(&["4294967295", "1"], Some(2)), [("count".to_owned(), u32::MAX)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Advice for agent::Error {
 
 /// Works until it is told to end.
 pub(crate) fn agent(options: &Vm) -> Result<Exit, Failure> {
-    logging::to_stderr(Some(&agent::log_file(&options.root)))?;
+    logging::to_file(&agent::log_file(&options.root))?;
     let settings = agent::Settings {
         boot_file: options.boot.clone(),
         root: options.root.clone(),

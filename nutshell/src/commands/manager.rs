@@ -13,7 +13,7 @@ impl Advice for manager::Error {
 
 /// Manages until it is told to end.
 pub(crate) fn manager(options: &Vm) -> Result<Exit, Failure> {
-    logging::to_stderr(Some(&manager::log_file(&options.root)))?;
+    logging::to_file(&manager::log_file(&options.root))?;
     let settings = manager::Settings {
         boot_file: options.boot.clone(),
         root: options.root.clone(),

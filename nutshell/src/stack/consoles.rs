@@ -2,7 +2,7 @@
 //! not.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -30,7 +30,14 @@ struct Order {
 /// # Errors
 /// When the cloud's directory cannot be read.
 pub fn consoles(state: &StateDirectory) -> io::Result<Vec<Console>> {
-    let servers = match std::fs::read_dir(state.fake_cloud().join("servers/servers")) {
+    // The cloud keeps them in one of the two; what is no server has no order.
+    let mut consoles = consoles_in(&state.fake_cloud().join("servers"))?;
+    consoles.extend(consoles_in(&state.fake_cloud().join("servers/servers"))?);
+    Ok(consoles)
+}
+
+fn consoles_in(directory: &Path) -> io::Result<Vec<Console>> {
+    let servers = match std::fs::read_dir(directory) {
         Ok(servers) => servers,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -56,15 +63,17 @@ mod tests {
 
     #[test]
     fn servers_are_known_by_their_orders() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDirectory::at(directory.path());
-        assert_eq!(consoles(&state).unwrap(), []);
-        let servers = state.fake_cloud().join("servers/servers");
-        std::fs::create_dir_all(servers.join("a")).unwrap();
-        std::fs::create_dir_all(servers.join("b")).unwrap();
-        std::fs::write(servers.join("a/order.json"), r#"{"hostname":"web","id":"a"}"#).unwrap();
-        let path = servers.join("a/console.log");
-        let expected = Console { id: "a".to_owned(), name: "web".to_owned(), path };
-        assert_eq!(consoles(&state).unwrap(), [expected]);
+        for place in ["servers", "servers/servers"] {
+            let directory = tempfile::tempdir().unwrap();
+            let state = StateDirectory::at(directory.path());
+            assert_eq!(consoles(&state).unwrap(), []);
+            let servers = state.fake_cloud().join(place);
+            std::fs::create_dir_all(servers.join("a")).unwrap();
+            std::fs::create_dir_all(servers.join("b")).unwrap();
+            std::fs::write(servers.join("a/order.json"), r#"{"hostname":"web","id":"a"}"#).unwrap();
+            let path = servers.join("a/console.log");
+            let expected = Console { id: "a".to_owned(), name: "web".to_owned(), path };
+            assert_eq!(consoles(&state).unwrap(), [expected], "{place}");
+        }
     }
 }

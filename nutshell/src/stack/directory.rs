@@ -1,14 +1,20 @@
 //! Where a stack keeps everything, and which version of it that is.
 
+use std::fs::{DirBuilder, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use protocol::files::{self, Access};
 
+use super::lock;
 use crate::diagnostics::Advice;
 
 /// The layout of the state directory that this executable writes.
 const VERSION: u32 = 1;
+
+/// What stands before the version in its file: nobody else's file says that.
+const MARK: &str = "nutshell-state ";
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,15 +120,17 @@ impl StateDirectory {
     /// # Errors
     /// When it is somebody else's or a newer one's; then nothing was touched.
     pub fn prepare(&self) -> Result<(), StateError> {
-        if self.version()?.is_some() {
-            return Ok(());
+        let version = self.version()?;
+        make_private(&self.0).map_err(StateError::file(&self.0))?;
+        if version.is_none() {
+            // The lock first: where the version stands, there is a lock too.
+            let lock = self.lock_file();
+            lock::open(&lock).map_err(StateError::file(&lock))?;
+            let path = self.version_file();
+            files::write(&path, format!("{MARK}{VERSION}\n").as_bytes(), Access::Public)
+                .map_err(StateError::file(&path))?;
         }
-        for directory in [&self.0, &self.logs()] {
-            make_private(directory).map_err(StateError::file(directory))?;
-        }
-        let path = self.version_file();
-        files::write(&path, format!("{VERSION}\n").as_bytes(), Access::Public)
-            .map_err(StateError::file(&path))
+        make_private(&self.logs()).map_err(StateError::file(&self.logs()))
     }
 
     /// Checks that there is a stack that this executable understands.
@@ -131,7 +139,11 @@ impl StateDirectory {
     /// When there is none, or it is a newer one's.
     pub fn existing(&self) -> Result<(), StateError> {
         match self.version()? {
-            Some(_) => Ok(()),
+            // `destroy` relies on this: one file alone may be a copy that strayed.
+            Some(_) if [self.lock_file(), self.configuration_file()].iter().any(|f| f.exists()) => {
+                Ok(())
+            }
+            Some(_) => Err(StateError::Foreign { path: self.0.clone() }),
             None => Err(StateError::Missing { path: self.0.clone() }),
         }
     }
@@ -150,12 +162,15 @@ impl StateDirectory {
             }
             Err(error) => return Err(StateError::file(&path)(error)),
         };
-        match text.trim().parse() {
+        let Some(version) = text.strip_prefix(MARK) else {
+            return Err(StateError::Foreign { path: self.0.clone() });
+        };
+        match version.trim().parse() {
             Ok(found) if found > VERSION => Err(StateError::Newer { path: self.0.clone(), found }),
             Ok(found) => Ok(Some(found)),
             Err(_) => Err(StateError::Damaged {
                 path,
-                problem: format!("expected the number {VERSION}, found {:?}", text.trim()),
+                problem: format!("expected the number {VERSION}, found {:?}", version.trim()),
             }),
         }
     }
@@ -167,7 +182,7 @@ impl StateDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             Err(error) => return Err(StateError::file(&self.0)(error)),
         };
-        let ours = ["lock", "logs", "nutshell.toml", ".version.new"];
+        let ours = ["lock", "nutshell.toml", ".version.new"];
         for entry in entries {
             let entry = entry.map_err(StateError::file(&self.0))?;
             if !ours.iter().any(|name| entry.file_name() == *name) {
@@ -189,6 +204,11 @@ impl StateDirectory {
 
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.0.join("lock")
+    }
+
+    /// Held for a moment by whoever takes the lock, or looks who has it.
+    pub(crate) fn gate_file(&self) -> PathBuf {
+        self.0.join("lock.gate")
     }
 
     pub(crate) fn configuration_file(&self) -> PathBuf {
@@ -244,9 +264,13 @@ fn default_path(data_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<Pat
     Some(data.join("nutshell/default"))
 }
 
+/// Makes the directory for its owner's eyes alone; one that is there already becomes so.
 fn make_private(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    match std::fs::metadata(directory)?.mode() & 0o077 {
+        0 => Ok(()),
+        _ => std::fs::set_permissions(directory, Permissions::from_mode(0o700)),
+    }
 }
 
 #[cfg(test)]
@@ -279,7 +303,7 @@ mod tests {
     #[test]
     fn a_newer_directory_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("version"), "2\n").unwrap();
+        std::fs::write(directory.path().join("version"), "nutshell-state 2\n").unwrap();
         let state = StateDirectory::at(directory.path());
         assert!(matches!(state.prepare(), Err(StateError::Newer { found: 2, .. })));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -287,11 +311,51 @@ mod tests {
 
     #[test]
     fn other_peoples_directories_are_left_alone() {
+        for (name, content) in [("thesis.tex", ""), ("version", "1\n"), ("version", "9\n")] {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join(name), content).unwrap();
+            let state = StateDirectory::at(directory.path());
+            assert!(matches!(state.prepare(), Err(StateError::Foreign { .. })), "{name}");
+            assert!(matches!(state.existing(), Err(StateError::Foreign { .. })), "{name}");
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_version_alone_is_not_a_stack_to_work_on() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("thesis.tex"), "").unwrap();
         let state = StateDirectory::at(directory.path());
-        assert!(matches!(state.prepare(), Err(StateError::Foreign { .. })));
+        state.prepare().unwrap();
+        std::fs::remove_file(state.lock_file()).unwrap();
         assert!(matches!(state.existing(), Err(StateError::Foreign { .. })));
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        std::fs::write(state.configuration_file(), "").unwrap();
+        state.existing().unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_first_start_left_is_taken_up() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["lock", ".version.new", "nutshell.toml"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let state = StateDirectory::at(directory.path());
+        state.prepare().unwrap();
+        std::fs::remove_dir(state.logs()).unwrap();
+        state.prepare().unwrap();
+        assert!(state.logs().is_dir());
+    }
+
+    #[test]
+    fn the_directory_is_its_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(directory.path());
+        state.prepare().unwrap();
+        for path in [state.path(), &state.logs()] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
+        state.prepare().unwrap();
+        for path in [state.path(), &state.logs()] {
+            assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o700);
+        }
     }
 }

@@ -1,4 +1,7 @@
 //! One nutshell a state directory: a lock that its holder's death releases, with the holder's id.
+//!
+//! Looking who has the lock takes it, too, for a moment. So that nobody takes that moment for a
+//! nutshell that runs, there is a gate: a second lock, which is only ever held for moments.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -58,6 +61,8 @@ impl Lock {
     pub fn acquire(state: &StateDirectory) -> Result<Self, LockError> {
         let path = state.lock_file();
         let failed = |source| LockError::File { path: path.clone(), source };
+        let gate = open(&state.gate_file()).map_err(failed)?;
+        gate.lock().map_err(failed)?;
         let mut file = open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -91,10 +96,13 @@ pub enum Holder {
 pub fn holder(state: &StateDirectory) -> Result<Holder, LockError> {
     let path = state.lock_file();
     let failed = |source| LockError::File { path: path.clone(), source };
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
-        Err(error) => return Err(failed(error)),
+    // The gate is behind the lock: dropped after it.
+    let Some(gate) = open_existing(&state.gate_file()).map_err(failed)? else {
+        return Ok(Holder::Nobody);
+    };
+    gate.lock_shared().map_err(failed)?;
+    let Some(mut file) = open_existing(&path).map_err(failed)? else {
+        return Ok(Holder::Nobody);
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(Holder::Nobody),
@@ -105,8 +113,16 @@ pub fn holder(state: &StateDirectory) -> Result<Holder, LockError> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn open_existing(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The id in the file, if that process really has the file open: ids are used again.
@@ -128,6 +144,8 @@ fn has_open(pid: Pid, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -144,6 +162,26 @@ mod tests {
         drop(lock);
         assert_eq!(holder(&state).unwrap(), Holder::Nobody);
         drop(Lock::acquire(&state).unwrap());
+    }
+
+    #[test]
+    fn who_looks_is_not_taken_for_a_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(directory.path());
+        drop(Lock::acquire(&state).unwrap());
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    let holder = holder(&state).unwrap();
+                    assert_ne!(holder, Holder::Unknown, "the id is there when the gate opens");
+                }
+            });
+            let acquired: Vec<_> = (0..50).map(|_| Lock::acquire(&state).map(drop)).collect();
+            ended.store(true, Ordering::Relaxed);
+            looking.join().unwrap();
+            assert!(acquired.iter().all(Result::is_ok), "{acquired:?}");
+        });
     }
 
     #[test]

@@ -8,13 +8,13 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, TryStreamExt};
 use protocol::api::MethodKind;
 use protocol::{ApiError, ErrorCode, ServiceId};
 use serde_json::{Map, Value};
 use tokio_util::io::ReaderStream;
 
 use super::Manager;
+use super::incoming::Incoming;
 use crate::service::Service;
 
 /// Commands carry names and parameters; files are streamed.
@@ -63,25 +63,39 @@ pub(super) async fn write(
     Query(parameters): Parameters,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
+    let body = Incoming::new(request.into_body());
+    let answer = call(&manager, id, &method, parameters, &body).await;
+    if answer.is_err() {
+        body.discard().await;
+    }
+    answer
+}
+
+async fn call(
+    manager: &Manager,
+    id: ServiceId,
+    method: &str,
+    parameters: Map<String, Value>,
+    body: &Incoming,
+) -> Result<Json<Value>, ApiError> {
     let service = manager.application.service(id)?;
-    match kind(&service, &method)? {
+    match kind(&service, method)? {
         MethodKind::Command => {
-            let body = to_bytes(request.into_body(), LONGEST_COMMAND)
+            let body = to_bytes(Body::from_stream(body.content()), LONGEST_COMMAND)
                 .await
                 .map_err(|_| ApiError::new(ErrorCode::TooLarge, "the parameters are too long"))?;
             let parameters = serde_json::from_slice(&body).map_err(|error| {
                 ApiError::invalid(format!("the parameters are no JSON: {error}"))
             })?;
-            Ok(Json(service.command(&method, parameters).await?))
+            Ok(Json(service.command(method, parameters).await?))
         }
         MethodKind::Upload => {
-            service.check(service.half.request(&method), &format!("`{method}`"))?;
-            let content = request.into_body().into_data_stream();
-            let content = content.map_err(std::io::Error::other).boxed();
+            service.check(service.half.request(method), &format!("`{method}`"))?;
             let context = service.context();
-            Ok(Json(service.half.upload(&context, &method, parameters.into(), content).await?))
+            let content = body.content();
+            Ok(Json(service.half.upload(&context, method, parameters.into(), content).await?))
         }
-        MethodKind::Query | MethodKind::Download => Err(wrong_verb(&method, "GET")),
+        MethodKind::Query | MethodKind::Download => Err(wrong_verb(method, "GET")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The manager's API, as [`protocol::client::ManagerClient`] calls it. Translates only.
 
+mod incoming;
 mod logs;
 mod methods;
 mod services;

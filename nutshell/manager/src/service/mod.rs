@@ -123,7 +123,7 @@ impl Service {
 
     /// Whether a request that leaves the state alone is possible now.
     pub(crate) fn check(&self, request: Request, action: &str) -> Result<Step, ApiError> {
-        decide(self.id, self.locked().state, request, action)
+        decide(self.id, self.locked().state, request, action, self.half.remedy())
     }
 
     /// Grants a request: waits for the permit and brings the service into the state for the work.

@@ -44,6 +44,19 @@ async fn nothing_else_begins_while_scripts_run_until_they_are_interrupted() {
 }
 
 #[tokio::test]
+async fn what_the_code_cannot_do_is_refused_in_one_line() {
+    let world = World::running(&[("init.sh", "true")]).await;
+    world.add_nodes(1).await;
+    let list = world.query("list_code").await.unwrap();
+    let version = list["code_versions"][0]["id"].as_str().unwrap();
+    for script in ["run", "cleanup"] {
+        let refused = world.command(script, json!({})).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Conflict);
+        assert_eq!(refused.message, format!("{version} has no {script}.sh"));
+    }
+}
+
+#[tokio::test]
 async fn a_failing_init_is_told_and_the_service_runs() {
     let world = World::running(&[("init.sh", "exit 3")]).await;
     let node = world.nodes()[0].id;
@@ -89,6 +102,9 @@ async fn bad_uploads_are_refused_in_one_line() {
         let refused = world.upload_bytes("bad.zip", content).await.unwrap_err();
         assert_eq!(refused.message, message);
     }
+    // Refused before it is read; a sender who is cut off would not hear why.
+    let large = world.upload_bytes("a/b", vec![0; 32 << 20]).await.unwrap_err();
+    assert_eq!(large.message, "`a/b` is no name of a file");
     let nameless = world
         .client
         .upload(SERVICE, "upload_code", &[("", ""); 0], Upload::from("x"))

@@ -4,7 +4,7 @@ use protocol::api::State;
 use protocol::api::log::LogQuery;
 use serde_json::json;
 
-use crate::world::{SERVICE, World};
+use crate::world::{SERVICE, World, refusal};
 
 /// Tells the test, through a file, that it ran; what it waits for is another file's writer.
 const RUN: &str = "echo run $1 on $MY_ROLE >>$HOME/said; echo to-out; echo to-err >&2; exit 5";
@@ -110,6 +110,8 @@ async fn removing_breaks_off_what_never_ends() {
     let start = protocol::api::ServiceStart::default();
     world.client.startup(SERVICE, &start).await.unwrap();
     world.script_runs("init").await;
+    let hint = refusal(world.client.shutdown(SERVICE).await.unwrap_err()).hint.unwrap();
+    assert!(hint.ends_with("`cps generic interrupt 7` ends a script that hangs"), "{hint}");
     world.command("interrupt", json!({})).await.unwrap();
     let report = world.reported(State::Running).await;
     assert!(report.reason.unwrap().starts_with("init.sh ended with return code 143 on node"));

@@ -15,6 +15,13 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::entry::{Kind, Refusal, Rules, inside};
+use super::meter::Meter;
+
+/// What `tar` may read, and keep in memory, to get to an entry: its header and all that extends
+/// it, as long names do.
+const LONGEST_HEAD: u64 = 64 << 10;
+/// What an entry may take beside its content, on average.
+const ENTRY: u64 = 4 << 10;
 
 /// What an archive may unpack to.
 #[derive(Debug, Clone, Copy)]
@@ -223,8 +230,16 @@ impl Walk<'_> {
     }
 
     fn tar(&mut self, content: impl Read) -> Result<(), ArchiveError> {
-        let mut archive = tar::Archive::new(content);
-        for entry in archive.entries().map_err(damaged)? {
+        let Limits { entries, bytes } = self.limits;
+        let meter = Meter::new(bytes.saturating_add(entries.saturating_mul(ENTRY)));
+        let walked = self.tar_entries(&meter, content);
+        if meter.is_exceeded() { Err(ArchiveError::TooMuch(self.limits)) } else { walked }
+    }
+
+    fn tar_entries(&mut self, meter: &Meter, content: impl Read) -> Result<(), ArchiveError> {
+        let mut archive = tar::Archive::new(meter.reader(content));
+        let mut entries = archive.entries().map_err(damaged)?;
+        while let Some(entry) = meter.at_most(LONGEST_HEAD, || entries.next()) {
             let mut entry = entry.map_err(damaged)?;
             let header = entry.header();
             let target = || {
@@ -236,7 +251,11 @@ impl Walk<'_> {
                 EntryType::Directory => Kind::Directory,
                 EntryType::Symlink => Kind::Symlink(target()),
                 EntryType::Link => Kind::HardLink(target()),
-                EntryType::XGlobalHeader => continue,
+                EntryType::XGlobalHeader => {
+                    self.count_entry()?;
+                    self.copy(&mut entry, &mut io::sink())?;
+                    continue;
+                }
                 _ => Kind::Special,
             };
             let mode = header.mode().unwrap_or(0o644);
@@ -289,18 +308,38 @@ impl Walk<'_> {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), ArchiveError> {
-        self.left.entries =
-            self.left.entries.checked_sub(1).ok_or(ArchiveError::TooMuch(self.limits))?;
+        self.count_entry()?;
         let admitted = self.rules.admit(path, kind).map_err(|why| ArchiveError::Unsafe {
             entry: path.display().to_string(),
             why: Why(why),
         })?;
-        let Some(path) = admitted else { return Ok(()) };
-        let mut target = (self.taker)(&path, kind, mode).map_err(ArchiveError::File)?;
-        self.some |= *kind != Kind::Directory;
-        if *kind != Kind::File {
+        let mut target: Box<dyn Write> = match admitted {
+            Some(path) => {
+                self.some |= *kind != Kind::Directory;
+                (self.taker)(&path, kind, mode).map_err(ArchiveError::File)?
+            }
+            None => Box::new(io::sink()),
+        };
+        // Only files should have a content; that of others goes nowhere, and counts.
+        let read = self.copy(content, &mut target)?;
+        if read == size || *kind != Kind::File {
             return Ok(());
         }
+        Err(ArchiveError::Damaged(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    fn count_entry(&mut self) -> Result<(), ArchiveError> {
+        let left = self.left.entries.checked_sub(1);
+        self.left.entries = left.ok_or(ArchiveError::TooMuch(self.limits))?;
+        Ok(())
+    }
+
+    /// Copies the content of an entry and says how long it was.
+    fn copy(
+        &mut self,
+        content: &mut dyn Read,
+        target: &mut dyn Write,
+    ) -> Result<u64, ArchiveError> {
         let mut read = 0;
         let mut buffer = [0; 16 << 10];
         loop {
@@ -315,10 +354,7 @@ impl Walk<'_> {
             target.write_all(&buffer[..count]).map_err(ArchiveError::File)?;
         }
         self.left.bytes -= read;
-        if read == size {
-            return Ok(());
-        }
-        Err(ArchiveError::Damaged(io::ErrorKind::UnexpectedEof.into()))
+        Ok(read)
     }
 }
 

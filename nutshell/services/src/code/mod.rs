@@ -8,6 +8,7 @@
 
 pub mod archive;
 mod entry;
+mod meter;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use crate::ServiceError;
 use crate::manager_half::{Content, File};
 
 /// The largest archive that is taken.
-const LARGEST: u64 = 512 << 20;
+pub const LARGEST: u64 = 1 << 30;
 
 /// The versions of one service.
 #[derive(Debug)]

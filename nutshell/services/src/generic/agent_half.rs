@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::install::{Installation, version_of};
-use super::record::Interruption;
+use super::record::{Interruption, Record};
 use super::scripts::Scripts;
 use super::wire::{
-    Configuration, Configured, Ended, Execute, Membership, Version, scripts_are_running,
+    Configuration, Configured, Ended, Execute, Membership, Version, has_no, scripts_are_running,
 };
 use crate::manager_half::{Content, no_such_method, parameters};
 use crate::{AgentContext, AgentHalf, ServiceError};
@@ -84,11 +84,10 @@ impl Agent {
             if !record.initialised {
                 // It finds the present nodes in agents.json: there is nothing to notify it of.
                 let told = record.configuration.map_or(0, |configuration| configuration.membership);
-                self.scripts.change(|record| {
+                self.scripts.start(Script::Init, &[], |record| {
                     record.initialised = true;
                     record.told = told;
                 })?;
-                self.scripts.start(Script::Init, &[])?;
             }
         }
         Ok(Ended { return_code: self.scripts.wait(Script::Init).await })
@@ -105,8 +104,8 @@ impl Agent {
                 continue;
             }
             if record.told < change.membership {
-                self.scripts.change(|record| record.told = change.membership)?;
-                self.scripts.start(Script::Notify, &[])?;
+                let told = change.membership;
+                self.scripts.start(Script::Notify, &[], |record| record.told = told)?;
             }
             break;
         }
@@ -121,8 +120,11 @@ impl Agent {
                 Err(scripts_are_running().into())
             }
             Script::Run | Script::Cleanup => {
-                self.expect_ready(execute.code_version.as_ref())?;
-                self.scripts.start(execute.script, &execute.parameters).map(|_| ())
+                let version = self.expect_ready(execute.code_version)?;
+                match self.scripts.start(execute.script, &execute.parameters, |_| ())? {
+                    true => Ok(()),
+                    false => Err(has_no(&version, execute.script).into()),
+                }
             }
             Script::Init | Script::Notify => {
                 Err(ApiError::invalid("users run only run, interrupt and cleanup").into())
@@ -131,22 +133,26 @@ impl Agent {
     }
 
     /// No script runs before `init.sh`, and none of another version than the others'.
-    fn expect_ready(&self, version: Option<&CodeVersionId>) -> Result<(), ApiError> {
+    fn expect_ready(&self, version: Option<CodeVersionId>) -> Result<CodeVersionId, ApiError> {
         let record = self.scripts.record();
         let installed = record.installed.as_deref().and_then(version_of);
-        if record.initialised && installed.as_ref() == version {
-            return Ok(());
+        match version {
+            Some(version) if record.initialised && installed.as_ref() == Some(&version) => {
+                Ok(version)
+            }
+            other => {
+                let version = other.as_ref().map_or("its code", CodeVersionId::as_str);
+                Err(ApiError::conflict(format!("{version} is not ready")).hint("enable it again"))
+            }
         }
-        let version = version.map_or("its code", CodeVersionId::as_str);
-        Err(ApiError::conflict(format!("{version} is not ready here")).hint("enable it again"))
     }
 
     fn interrupt(&self, parameters: &[String]) -> Result<(), ServiceError> {
         match self.scripts.record().interruption() {
             Interruption::Nothing => {}
             Interruption::Ask => {
-                self.scripts.change(|record| record.interrupting = true)?;
-                self.scripts.start(Script::Interrupt, parameters)?;
+                let interrupting = |record: &mut Record| record.interrupting = true;
+                self.scripts.start(Script::Interrupt, parameters, interrupting)?;
                 self.scripts.kill_run_after_interrupt();
             }
             Interruption::Kill => {

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
-use protocol::ApiError;
 use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
 use protocol::api::generic::{NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses};
+use protocol::{ApiError, ClientError};
 use serde_json::{Value, json};
 
 use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
@@ -51,6 +51,10 @@ impl ManagerHalf for Manager {
             "interrupt" => Request::Reach,
             _ => Request::Look,
         }
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some("cps generic interrupt")
     }
 
     async fn check_change(
@@ -163,8 +167,22 @@ async fn execute(
         let agent = context.agents.agent(node)?;
         agent.command::<()>("execute", &execute).await.map_err(at(node.id))
     }));
-    asked.await.into_iter().collect::<Result<(), _>>()?;
+    together(asked.await)?;
     Ok(json!({ "state": context.state }).into())
+}
+
+/// One answer for all nodes: what every one of them refuses alike is no matter of a single node.
+fn together(answers: Vec<Result<(), ServiceError>>) -> Result<(), ServiceError> {
+    let refusal = |answer: &Result<(), ServiceError>| match answer {
+        Err(ServiceError::Agent { source: ClientError::Api(refusal), .. }) => Some(refusal.clone()),
+        _ => None,
+    };
+    if let Some(first) = answers.first().and_then(refusal)
+        && answers.iter().all(|answer| refusal(answer).as_ref() == Some(&first))
+    {
+        return Err(first.into());
+    }
+    answers.into_iter().collect()
 }
 
 async fn expect_no_scripts(context: &ManagerContext) -> Result<(), ServiceError> {
@@ -188,4 +206,22 @@ async fn statuses(context: &ManagerContext) -> Result<ScriptStatuses, ServiceErr
 fn any_running(statuses: &ScriptStatuses) -> bool {
     let mut scripts = statuses.nodes.values().flat_map(|scripts| scripts.values());
     scripts.any(|status| *status == ScriptStatus::Running)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn what_all_nodes_refuse_alike_names_none_of_them() {
+        let refused = |node, why: &str| Err(at(NodeId(node))(ApiError::conflict(why).into()));
+        let said = |answers| together(answers).map_err(|error| ApiError::from(error).message);
+        assert_eq!(said(vec![refused(1, "no"), refused(2, "no")]).unwrap_err(), "no");
+        assert_eq!(said(vec![refused(1, "no"), refused(2, "never")]).unwrap_err(), "node 1: no");
+        assert_eq!(said(vec![Ok(()), refused(2, "no")]).unwrap_err(), "node 2: no");
+        assert_eq!(said(vec![Ok(()), Ok(())]), Ok(()));
+        assert_eq!(said(vec![]), Ok(()));
+    }
 }

@@ -48,6 +48,18 @@ impl Record {
         *self = Self { configuration, installed: Some(directory), ..Self::default() };
     }
 
+    /// The script did not start after all: what its start meant is as before. Other scripts may
+    /// have ended meanwhile.
+    pub(super) fn take_back(&mut self, script: Script, mut before: Self) {
+        self.initialised = before.initialised;
+        self.told = before.told;
+        self.interrupting = before.interrupting;
+        match before.scripts.remove(&script) {
+            Some(earlier) => self.scripts.insert(script, earlier),
+            None => self.scripts.remove(&script),
+        };
+    }
+
     pub(super) fn is_running(&self, script: Script) -> bool {
         matches!(self.scripts.get(&script), Some(ScriptRecord::Running { .. }))
     }
@@ -112,6 +124,22 @@ mod tests {
         ] {
             assert_eq!(running(scripts).interruption(), expected, "{scripts:?}");
         }
+    }
+
+    #[test]
+    fn a_start_that_is_taken_back_leaves_the_other_scripts_alone() {
+        let ended = |return_code| ScriptRecord::Ended { return_code };
+        let mut before = running(&[Script::Run]);
+        before.scripts.insert(Script::Notify, ended(5));
+        let mut record = running(&[Script::Notify]);
+        record.told = 3;
+        record.scripts.insert(Script::Run, ended(0));
+        record.take_back(Script::Notify, before);
+        assert_eq!(record.told, 0);
+        assert_eq!(record.return_code(Script::Notify), Some(5));
+        assert_eq!(record.return_code(Script::Run), Some(0));
+        record.take_back(Script::Run, Record::default());
+        assert!(!record.scripts.contains_key(&Script::Run));
     }
 
     #[test]

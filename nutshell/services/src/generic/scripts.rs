@@ -81,7 +81,7 @@ impl Scripts {
         } else if script == Script::Run && !interrupting {
             // Only a machine that goes down takes a program without leaving its exit status.
             tracing::info!("run.sh went down with the machine and is started again");
-            self.start(script, parameters)?;
+            self.start(script, parameters, |_| ())?;
         } else {
             self.ended(script, marker, LOST);
         }
@@ -102,29 +102,38 @@ impl Scripts {
         files::write(&path, &content, Access::Public).map_err(ServiceError::file(&path))
     }
 
-    /// Starts a script; `false` when the code has none of this name.
+    /// Starts a script, and notes in the same write what that means; `false` when the code has
+    /// none of this name. What failed to start leaves all as it was.
     pub(super) fn start(
         &self,
         script: Script,
         parameters: &[String],
+        note: impl FnOnce(&mut Record),
     ) -> Result<bool, ServiceError> {
         if !self.0.installation.bin().join(script.file_name()).is_file() {
-            return Ok(false);
+            return self.change(note).map(|()| false);
         }
+        let before = self.record();
         let marker = random_name(16);
         // Written down first: whatever happens from here on, the next agent knows what to look for.
         let running =
             ScriptRecord::Running { marker: marker.clone(), parameters: parameters.to_vec() };
-        let started = self
-            .change(|record| drop(record.scripts.insert(script, running)))
-            .and_then(|()| self.launch(script, &marker, parameters));
+        let begin = |record: &mut Record| {
+            note(record);
+            record.scripts.insert(script, running);
+        };
+        let started = self.change(begin).and_then(|()| self.launch(script, &marker, parameters));
         match started {
             Ok(program) => {
                 self.watch(script, marker, program);
                 Ok(true)
             }
             Err(error) => {
-                let _ = self.change(|record| drop(record.scripts.remove(&script)));
+                let undone = self.change(|record| record.take_back(script, before));
+                if let Err(error) = undone {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "failed to note that a script was not started");
+                }
                 Err(error)
             }
         }

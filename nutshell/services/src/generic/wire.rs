@@ -68,6 +68,13 @@ pub(super) fn scripts_are_running() -> ApiError {
     )
 }
 
+/// The refusal to run a script that the code does not have.
+pub(super) fn has_no(version: &CodeVersionId, script: Script) -> ApiError {
+    let script = script.file_name();
+    ApiError::conflict(format!("{version} has no {script}"))
+        .hint(format!("enable code with a {script}"))
+}
+
 /// The refusal to interrupt nothing.
 pub(super) fn nothing_to_interrupt() -> ApiError {
     ApiError::conflict("No scripts are currently running inside agents. Nothing to interrupt.")

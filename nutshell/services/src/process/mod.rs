@@ -25,12 +25,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The exit status of what SIGKILL ended; nobody else leaves without one.
 const KILLED: i32 = 128 + 9;
 
-/// Signals to all of a session (`kill 0`) end the program, never the shell that reports its end.
+/// Signals to all of a session (`kill 0`) end the program, never the shell that reports its end. It
+/// writes the status itself: a program for that could be killed like one of the user's.
 const SHELL: &str = r#"trap : HUP INT TERM
 status=$1; shift
 shell=bash; command -v bash >/dev/null 2>&1 || shell=sh
 "$shell" "$@"
-echo "$?" >"$status.new" && mv -f "$status.new" "$status""#;
+echo "$?" >"$status""#;
 
 /// What to start, and how.
 #[derive(Debug)]

@@ -67,9 +67,9 @@ async fn the_exit_status_output_and_arguments_are_kept() {
 async fn a_program_is_found_again_while_it_runs_and_not_after() {
     let world = World::new();
     let mut fifo = world.fifo();
-    let program = world.launch("echo up >fifo; read x <fifo2; exit 5");
     let made = std::process::Command::new("mkfifo").arg(world.0.path().join("fifo2")).status();
     assert!(made.unwrap().success());
+    let program = world.launch("echo up >fifo; read x <fifo2; exit 5");
     line(&mut fifo).await;
     let found = Program::find(&program.marker, world.0.path()).unwrap();
     assert_eq!(found.shell, program.shell);

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Caller, CpsError};
 use crate::args::CodeCommand;
 use crate::diagnostics::Exit;
-use crate::printer::Table;
+use crate::printer::{Printer, Table};
 
 /// Runs one command about the code of a service of that type.
 pub(crate) async fn run(
@@ -113,12 +113,19 @@ pub(crate) async fn enable_code(
     let enabling = caller.client.service_command::<Value>(service, "enable_code", &name);
     let enabled = spinner.watch(enabling).await?;
     drop(spinner);
-    caller.printer.answer(&enabled, |_| format!("{} enabled", name.code_version));
-    // The code is at work; a script of it may have ended badly all the same.
-    if let Some(warning) = enabled["warning"].as_str() {
-        caller.printer.warn(warning);
+    Ok(tell_enabled(caller.printer, &name.code_version, &enabled))
+}
+
+/// The code is at work; a script of it may have failed all the same.
+fn tell_enabled(printer: &Printer, version: &CodeVersionId, enabled: &Value) -> Exit {
+    printer.answer(enabled, |_| format!("{version} enabled"));
+    match enabled["warning"].as_str() {
+        Some(failed) => {
+            printer.error(failed);
+            Exit::Failure
+        }
+        None => Exit::Success,
     }
-    Ok(Exit::Success)
 }
 
 /// Deletes a code version.
@@ -180,6 +187,24 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
+
+    #[test]
+    fn a_script_that_failed_fails_the_command_that_ran_it() {
+        let version = "code-pw1LKs".parse().unwrap();
+        let (printer, output) = Printer::captured();
+        let well = json!({ "code_version": version });
+        assert_eq!(tell_enabled(&printer, &version, &well), Exit::Success);
+        assert_eq!(
+            (output.stdout().as_str(), output.stderr().as_str()),
+            ("code-pw1LKs enabled\n", "")
+        );
+
+        let (printer, output) = Printer::captured();
+        let badly = json!({ "code_version": version, "warning": "init.sh ended with 3" });
+        assert_eq!(tell_enabled(&printer, &version, &badly), Exit::Failure);
+        assert_eq!(output.stdout(), "code-pw1LKs enabled\n");
+        assert_eq!(output.stderr(), "error: init.sh ended with 3\n");
+    }
 
     #[test]
     fn uploads_are_listed_as_the_guide_lists_them() {

@@ -30,6 +30,12 @@ pub(crate) enum CpsError {
     /// Nobody said where the director is, and none runs here.
     #[error("no director is known")]
     NoDirector,
+    /// What is sent there could be read on the way.
+    #[error("the director at {url} would not be spoken to over HTTPS")]
+    NotHttps {
+        /// Where the director is said to be.
+        url: String,
+    },
     /// It is known where the director is, and not how to recognise it.
     #[error("there is no certificate to recognise the director at {url} by")]
     NoAuthority {
@@ -165,6 +171,7 @@ impl Advice for CpsError {
             Self::NoDirector => {
                 "start one here: `nutshell up`, or name one: `cps login --director-url URL`"
             }
+            Self::NotHttps { .. } => "give its URL as https://HOST:PORT",
             Self::NoAuthority { .. } => {
                 "give the file ca.pem of the director: --ca-certificate FILE, or CPS_CA_CERTIFICATE"
             }

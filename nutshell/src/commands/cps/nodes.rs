@@ -1,7 +1,7 @@
 //! The nodes of a service: listing, adding, removing, their logs.
 
 use protocol::api::log::LogQuery;
-use protocol::api::{Node, NodesAdd, NodesRemove, Service};
+use protocol::api::{Node, NodeCounts, NodesAdd, NodesRemove, Service};
 use protocol::{NodeId, ServiceId};
 
 use super::{Caller, CpsError};
@@ -21,6 +21,11 @@ pub(crate) async fn list_nodes(caller: &Caller<'_>, service: ServiceId) -> Resul
     Ok(Exit::Success)
 }
 
+/// Users type what they like, and the director refuses it: the sum must not break before.
+fn total(counts: &NodeCounts) -> u64 {
+    counts.values().copied().map(u64::from).sum()
+}
+
 /// Adds nodes and waits for them.
 pub(crate) async fn add_nodes(
     caller: &Caller<'_>,
@@ -29,11 +34,11 @@ pub(crate) async fn add_nodes(
 ) -> Result<Exit, CpsError> {
     let id = caller.service_id(&nodes.service.service).await?;
     let add = NodesAdd { nodes: node_counts(&nodes.counts, nodes.count), cloud };
-    let total: u32 = add.nodes.values().sum();
+    let total = total(&add.nodes);
     let line = format!("Starting {total} new nodes for service {id}...");
-    let before = caller.client.service_view(id).await?.nodes;
+    let before = u64::from(caller.client.service_view(id).await?.nodes);
     let begin = caller.client.service_add_nodes(id, &add);
-    let all_there = |service: &Service| service.nodes >= before + total;
+    let all_there = |service: &Service| u64::from(service.nodes) >= before + total;
     caller.watch_service(&line, begin, all_there).await
 }
 
@@ -44,11 +49,11 @@ pub(crate) async fn remove_nodes(
 ) -> Result<Exit, CpsError> {
     let id = caller.service_id(&nodes.service.service).await?;
     let remove = NodesRemove { nodes: node_counts(&nodes.counts, nodes.count) };
-    let total: u32 = remove.nodes.values().sum();
+    let total = total(&remove.nodes);
     let line = format!("Removing {total} nodes for service {id}...");
-    let before = caller.client.service_view(id).await?.nodes;
+    let before = u64::from(caller.client.service_view(id).await?.nodes);
     let begin = caller.client.service_remove_nodes(id, &remove);
-    let all_gone = |service: &Service| service.nodes + total <= before;
+    let all_gone = |service: &Service| u64::from(service.nodes) + total <= before;
     caller.watch_service(&line, begin, all_gone).await
 }
 
@@ -72,4 +77,15 @@ pub(crate) async fn get_agent_log(caller: &Caller<'_>, wanted: AgentLog) -> Resu
     let query = LogQuery { node: Some(node), name: file, lines };
     caller.printer.log(&caller.client.service_logs(id, &query).await?);
     Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_counts_are_too_large_to_add() {
+        let counts = ["web", "backend"].map(|role| (role.to_owned(), u32::MAX));
+        assert_eq!(total(&counts.into()), 2 * u64::from(u32::MAX));
+    }
 }

@@ -7,7 +7,7 @@ use super::nodes::{add_nodes, get_agent_log, list_agent_logs, list_nodes, remove
 use super::{Caller, CpsError};
 use crate::args::{ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef};
 use crate::diagnostics::Exit;
-use crate::printer::{Field, Table};
+use crate::printer::{Field, Printer, Table};
 
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: ServiceCommand) -> Result<Exit, CpsError> {
@@ -74,13 +74,24 @@ pub(crate) async fn create(
         };
         (exit, _) = caller.watch_manager(created.application, line).await?;
     }
-    caller.printer.answer(&created.service, |service| {
-        format!(
-            "Service {} successfully added to application {} with id {}.",
-            service.service_type, service.application, service.id
-        )
-    });
+    tell_created(caller.printer, &created.service, exit);
     Ok(exit)
+}
+
+/// The service is there even when its application got no manager.
+fn tell_created(printer: &Printer, service: &Service, exit: Exit) {
+    let Service { id, application, service_type, .. } = service;
+    if exit == Exit::Success {
+        printer.answer(service, |_| {
+            format!("Service {service_type} successfully added to application {application} with id {id}.")
+        });
+    } else {
+        printer.json_only(service);
+        printer.hint(format!(
+            "service {id} was created, without a manager: `cps application start {application}` \
+             tries again"
+        ));
+    }
 }
 
 /// Adds a service to an application.
@@ -234,6 +245,23 @@ mod tests {
             "aid sid type    name                status\n\
              ------------------------------------------\n  \
                1  12 generic New generic service ERROR"
+        );
+    }
+
+    #[test]
+    fn a_service_without_a_manager_is_no_success_and_can_be_tried_again() {
+        let (printer, output) = Printer::captured();
+        tell_created(&printer, &service(), Exit::Success);
+        let added = "Service generic successfully added to application 1 with id 12.\n";
+        assert_eq!((output.stdout().as_str(), output.stderr().as_str()), (added, ""));
+
+        let (printer, output) = Printer::captured();
+        tell_created(&printer, &service(), Exit::Failure);
+        assert_eq!(output.stdout(), "");
+        assert_eq!(
+            output.stderr(),
+            "hint: service 12 was created, without a manager: `cps application start 1` tries \
+             again\n"
         );
     }
 

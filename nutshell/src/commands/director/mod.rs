@@ -63,7 +63,7 @@ pub(crate) fn director(options: &Director, printer: &Printer) -> Result<Exit, Fa
         .map_err(|source| DirectorError::Read { path: path.clone(), source })?;
     let settings = settings::parse(&text)
         .map_err(|problems| DirectorError::Settings { path: path.clone(), problems })?;
-    logging::to_stderr(None)?;
+    logging::to_stderr();
     super::up::wait_for(serve(settings, printer))
 }
 

@@ -153,3 +153,46 @@ fn bombs_do_not_go_off() {
         assert!(matches!(checked(&content), Err(ArchiveError::TooMuch(_))));
     }
 }
+
+#[test]
+fn names_and_what_is_no_file_do_not_go_off_either() {
+    let long = vec![b'a'; (64 << 10) + 1];
+    let large = vec![0; (1 << 20) + 1];
+    let one = |kind, body: &[u8]| {
+        tar_of(|builder| {
+            add(builder, "x", kind, body);
+            add(builder, "f", EntryType::Regular, b"x");
+        })
+    };
+    for content in [
+        one(EntryType::GNULongName, &long),
+        one(EntryType::GNULongLink, &long),
+        one(EntryType::XHeader, &long),
+        one(EntryType::XGlobalHeader, &large),
+        one(EntryType::Directory, &large),
+    ] {
+        for content in [gzip(&content), content] {
+            assert!(matches!(checked(&content), Err(ArchiveError::TooMuch(_))));
+        }
+    }
+    let many =
+        tar_of(|builder| (0..11).for_each(|_| add(builder, "g", EntryType::XGlobalHeader, b"")));
+    assert!(matches!(checked(&many), Err(ArchiveError::TooMuch(_))));
+}
+
+#[test]
+fn long_names_are_names_like_others() {
+    let name = format!("{}/{}", "d".repeat(150), "f".repeat(200));
+    let content = tar_of(|builder| {
+        add(builder, "pax", EntryType::XGlobalHeader, b"");
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, &name, &b"x"[..]).unwrap();
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let (file, into) = (directory.path().join("archive"), directory.path().join("into"));
+    fs::write(&file, gzip(&content)).unwrap();
+    check(&file, Limits::default()).unwrap();
+    unpack(&file, &into).unwrap();
+    assert_eq!(fs::read(into.join(name)).unwrap(), b"x");
+}

@@ -203,8 +203,10 @@ async fn init_runs_once_for_a_version_and_notify_once_for_a_change() {
 async fn missing_and_failing_scripts_are_told_apart() {
     let node = Node::new();
     node.enable(&[("init.sh", "echo why >&2; exit 3")]).await;
-    node.execute("run").await.unwrap();
-    node.execute("cleanup").await.unwrap();
+    assert_eq!(node.execute("run").await.unwrap_err(), "code-one has no run.sh");
+    assert_eq!(node.execute("cleanup").await.unwrap_err(), "code-one has no cleanup.sh");
+    let unchanged = node.command("notify", json!({ "membership": 2 })).await.unwrap();
+    assert_eq!(unchanged, json!({ "return_code": null }), "only users miss what they asked for");
     let statuses = node.statuses().await;
     assert_eq!(statuses[&Script::Init], stopped(3));
     assert_eq!(statuses[&Script::Run], ScriptStatus::NeverStarted);
@@ -213,15 +215,36 @@ async fn missing_and_failing_scripts_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_script_that_could_not_be_started_is_started_the_next_time() {
+    let mut node = Node::new();
+    node.configure(1).await;
+    node.install("code-one", &[COUNT_INIT, COUNT_NOTIFY]).await.unwrap();
+    let output = node.path("root/agent.out");
+    let initialise = ("initialise", json!({ "code_version": "code-one" }), Script::Init);
+    let notify = ("notify", json!({ "membership": 2 }), Script::Notify);
+    for (method, given, script) in [initialise, notify] {
+        // A directory cannot take the output.
+        let _ = fs::remove_file(&output);
+        fs::create_dir(&output).unwrap();
+        node.command(method, given.clone()).await.unwrap_err();
+        fs::remove_dir(&output).unwrap();
+        node.restart();
+        assert_eq!(node.statuses().await[&script], ScriptStatus::NeverStarted);
+        assert_eq!(node.command(method, given).await.unwrap(), json!({ "return_code": 0 }));
+    }
+    assert_eq!(node.read("root/order"), "init\nnotify\n");
+}
+
+#[tokio::test]
 async fn no_script_runs_before_init_or_of_another_version() {
     let node = Node::new();
-    assert_eq!(node.execute("run").await.unwrap_err(), "its code is not ready here");
+    assert_eq!(node.execute("run").await.unwrap_err(), "its code is not ready");
     node.configure(1).await;
     node.install("code-one", &[("run.sh", "true")]).await.unwrap();
-    assert_eq!(node.execute("run").await.unwrap_err(), "code-one is not ready here");
+    assert_eq!(node.execute("run").await.unwrap_err(), "code-one is not ready");
     node.initialise("code-one").await.unwrap();
     let other = json!({ "script": "run", "parameters": [], "code_version": "code-two" });
-    assert_eq!(node.command("execute", other).await.unwrap_err(), "code-two is not ready here");
+    assert_eq!(node.command("execute", other).await.unwrap_err(), "code-two is not ready");
     node.execute("run").await.unwrap();
     assert_eq!(node.ended(Script::Run).await, Some(0));
 }

@@ -81,6 +81,9 @@ pub(crate) fn make(
         (None, Some(_)) => local_url.ok_or(CpsError::NoDirector)?,
         (None, None) => session_url.or(local_url).ok_or(CpsError::NoDirector)?,
     };
+    if !url.starts_with("https://") {
+        return Err(CpsError::NotHttps { url });
+    }
     let session = session.filter(|session| session.director_url == url);
     let local = local.filter(|local| local.url == url);
     let authority = match (&options.ca_certificate, local, session) {
@@ -119,6 +122,7 @@ fn complete(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let scheme = scheme.to_ascii_lowercase();
     match has_port {
         true => format!("{scheme}://{host}{path}"),
         false => format!("{scheme}://{host}:{DEFAULT_PORT}{path}"),
@@ -162,7 +166,7 @@ mod tests {
         for (typed, url) in [
             ("example.org", "https://example.org:5555"),
             ("https://example.org/", "https://example.org:5555"),
-            ("http://example.org:80", "http://example.org:80"),
+            ("HTTPS://example.org:443", "https://example.org:443"),
             ("127.56.0.1:5555", "https://127.56.0.1:5555"),
         ] {
             assert_eq!(complete(typed), url);
@@ -219,6 +223,22 @@ mod tests {
         let other = ConnectionOptions { username: Some("eve".to_owned()), ..options() };
         let plan = make(&other, Some(&session(&local().url, "local")), Some(&local())).unwrap();
         assert_eq!((plan.token, plan.password), (None, None));
+    }
+
+    #[test]
+    fn nothing_is_sent_but_over_https() {
+        for typed in ["http://127.56.0.1:5555", "HTTP://example.org", "ftp://example.org:5555"] {
+            let options = ConnectionOptions {
+                director_url: Some(typed.into()),
+                ca_certificate: Some("/nonexistent/ca.pem".into()),
+                ..options()
+            };
+            let refused = make(&options, None, Some(&local()));
+            assert!(matches!(refused, Err(CpsError::NotHttps { .. })), "{typed}: {refused:?}");
+        }
+        let remembered = session("http://example.org:80", "other");
+        let refused = make(&options(), Some(&remembered), None);
+        assert!(matches!(refused, Err(CpsError::NotHttps { .. })), "{refused:?}");
     }
 
     #[test]
