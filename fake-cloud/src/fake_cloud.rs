@@ -17,12 +17,12 @@ use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
 use crate::backends::{Backend, BackendError, ExitSender};
 use crate::cloud::{Cloud, Failure, Parts, chain};
-use crate::model::{Model, User};
+use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
 use crate::network::{self, Network, PortWatcher};
 use crate::settings::{BackendKind, Listen, Settings};
 use crate::store::{self, Store, StoreError};
-use crate::{openstack, passwords};
+use crate::{ec2, openstack, passwords};
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -157,6 +157,18 @@ impl FakeCloud {
     /// What clients call `OS_AUTH_URL`.
     pub fn auth_url(&self) -> String {
         format!("{}/v3", self.cloud.api_url)
+    }
+
+    /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
+    pub fn ec2_url(&self) -> String {
+        format!("{}{}", self.cloud.api_url, ec2::PATH)
+    }
+
+    /// The key with which a user signs requests of the EC2 API: the oldest they have.
+    pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
+        let model = self.cloud.read();
+        let user = model.user_named(user)?.id;
+        model.access_keys_of(user).next().map(|key| key.pair.clone())
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  openstack/  one dialect of the API ──┐
+//!  ec2/        another one            ─┤
 //!  metadata    what a server asks      ─┤
 //!                                       ▼
 //!                    cloud/  effects: store, backend, network
@@ -16,6 +17,7 @@
 pub mod backends;
 pub mod clock;
 mod cloud;
+mod ec2;
 mod fake_cloud;
 pub mod guest;
 mod metadata;
@@ -23,6 +25,7 @@ pub mod model;
 pub mod network;
 mod openstack;
 mod passwords;
+mod query;
 pub mod settings;
 mod store;
 

@@ -78,6 +78,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 fn greet(cloud: &FakeCloud, password: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
+    let key = cloud.access_key("admin");
+    let (access, secret) = key.as_ref().map_or(("", ""), |key| (&key.access, &key.secret));
     for (name, value) in [
         ("OS_AUTH_URL", cloud.auth_url().as_str()),
         ("OS_USERNAME", "admin"),
@@ -87,6 +89,10 @@ fn greet(cloud: &FakeCloud, password: &str) -> io::Result<()> {
         ("OS_PROJECT_DOMAIN_NAME", "Default"),
         ("OS_REGION_NAME", "RegionOne"),
         ("OS_IDENTITY_API_VERSION", "3"),
+        ("AWS_ENDPOINT_URL_EC2", cloud.ec2_url().as_str()),
+        ("AWS_DEFAULT_REGION", "RegionOne"),
+        ("AWS_ACCESS_KEY_ID", access),
+        ("AWS_SECRET_ACCESS_KEY", secret),
     ] {
         writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
+use crate::model::AccessKeyPair;
 use crate::model::address::AddressRange;
 use crate::model::quota::Quotas;
 
@@ -110,6 +111,8 @@ pub struct UserSettings {
     pub project: String,
     /// Their roles there.
     pub roles: Vec<String>,
+    /// Their key for the EC2 API; one is made up and kept when not given.
+    pub access_key: Option<AccessKeyPair>,
 }
 
 impl UserSettings {
@@ -120,6 +123,7 @@ impl UserSettings {
             password: password.to_owned(),
             project: project.to_owned(),
             roles: vec!["member".to_owned(), "reader".to_owned()],
+            access_key: None,
         }
     }
 }

@@ -7,12 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Backend, BackendError, ServerSpec};
+use super::{Backend, BackendError, ServerSpec, VolumeMount};
 
 /// The backend that runs nothing.
 #[derive(Debug, Default)]
 pub struct Inert {
     disks: Mutex<BTreeSet<Uuid>>,
+    volumes: Mutex<BTreeSet<Uuid>>,
 }
 
 impl Inert {
@@ -47,6 +48,28 @@ impl Backend for Inert {
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
         Ok(self.disks().iter().copied().collect())
+    }
+
+    async fn volume_create(&self, id: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        Ok(())
+    }
+
+    async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError> {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        Ok(())
+    }
+
+    async fn volumes(&self) -> Result<Vec<Uuid>, BackendError> {
+        Ok(self.volumes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect())
+    }
+
+    async fn volume_attach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volume_detach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
+        Ok(())
     }
 
     async fn power_off(&self) {}

@@ -44,6 +44,24 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// compares with its own records.
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
 
+    /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
+    /// happens when it is there already. A snapshot is a volume that is never attached.
+    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError>;
+
+    /// Removes the data of a volume. Succeeds when there is nothing to remove.
+    async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError>;
+
+    /// Ids of the volumes that have data here.
+    async fn volumes(&self) -> Result<Vec<Uuid>, BackendError>;
+
+    /// Shows a volume in a running server. Nothing happens when the server does not run, or shows
+    /// the volume already: a start shows all that its [`ServerSpec`] names.
+    async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError>;
+
+    /// Takes a volume from a running server; [`BackendError::Busy`], and nothing has changed, when
+    /// a process there uses it. Nothing happens when the server does not run. The data stays.
+    async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError>;
+
     /// Ends every server at once, as a power cut would; their disks stay.
     async fn power_off(&self);
 }
@@ -73,6 +91,17 @@ pub struct ServerSpec {
     pub authorized_keys: Vec<String>,
     /// Names every server of the network can resolve: no server waits for a DNS that is not there.
     pub hosts: Vec<(Ipv4Addr, String)>,
+    /// The volumes it has from its start.
+    pub volumes: Vec<VolumeMount>,
+}
+
+/// A volume in a server.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VolumeMount {
+    /// The volume.
+    pub id: Uuid,
+    /// The name of its device, without a path: `sdb`.
+    pub device: String,
 }
 
 /// The root file system of a server.
@@ -102,6 +131,9 @@ pub enum BackendError {
     /// The image cannot be booted by this backend.
     #[error("the image cannot be booted: {0}")]
     Image(String),
+    /// A process in the server uses the volume.
+    #[error("volume {0} is in use: a process has files open there, or works there")]
+    Busy(Uuid),
     /// A step of the work failed.
     #[error("failed to {step}")]
     Step {

@@ -7,6 +7,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod volumes;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

@@ -21,8 +21,14 @@ impl Cloud {
         wanted: &NewServers,
     ) -> Result<Vec<ServerId>, Failure> {
         let (created, written) =
-            self.decide(|model, now| model.create_servers(caller, project, wanted, now));
-        let ids = created?;
+            self.decide(|model, now| match model.made_before(project, wanted)? {
+                Some(ids) => Ok((ids, false)),
+                None => Ok((model.create_servers(caller, project, wanted, now)?, true)),
+            });
+        let (ids, new) = created.map_err(Failure::Refused)?;
+        if !new {
+            return Ok(ids);
+        }
         let work = ids.iter().map(|id| self.begin_task(*id, Task::Spawning)).collect();
         written.wait().await?;
         self.wait_a_little(work).await;
@@ -49,6 +55,7 @@ impl Cloud {
     /// Starts again what ran when the cloud went away, takes up interrupted work, and removes
     /// disks of servers that no one knows.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), Failure> {
+        self.resume_volumes().await?;
         let (work, written) = self.decide(|model, now| model.resume(now));
         written.wait().await?;
         let known: HashSet<_> = self.read().servers.iter().map(|server| server.id.0).collect();
@@ -95,7 +102,7 @@ impl Cloud {
     }
 
     /// Does one piece of work on a server and records how it ended.
-    async fn run_task(&self, id: ServerId, task: Task) {
+    async fn run_task(self: &Arc<Self>, id: ServerId, task: Task) {
         let turn = self.turns.of(id);
         let _turn = turn.begin().await;
         let result = self.carry_out(id, task).await;
@@ -114,6 +121,9 @@ impl Cloud {
         }
         if self.read().servers.get(id).is_none() {
             self.turns.forget(id);
+        }
+        if task == Task::Deleting {
+            self.remove_released().await;
         }
         if let Err(error) = written.wait().await {
             tracing::error!(server = %id, error = chain(&error), "the outcome is not recorded");
@@ -145,7 +155,7 @@ impl Cloud {
     }
 
     /// Waits for work, but not for long: what is not done in time goes on without us.
-    async fn wait_a_little(&self, work: Vec<tokio::task::JoinHandle<()>>) {
+    pub(super) async fn wait_a_little(&self, work: Vec<tokio::task::JoinHandle<()>>) {
         let _ = tokio::time::timeout(self.patience, join_all(work)).await;
     }
 }

@@ -9,10 +9,12 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::*;
-use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec};
+use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec, VolumeMount};
 use crate::clock::SystemClock;
 use crate::model::life::{Request, State};
-use crate::model::{Caller, NewServers, ServerId, TokenId, token_id};
+use crate::model::{
+    AttachWanted, Caller, NewServers, NewVolume, ServerId, TokenId, VolumeState, token_id,
+};
 use crate::network;
 use crate::settings::{Listen, Settings};
 
@@ -23,7 +25,7 @@ struct Scripted {
     disks: Mutex<BTreeSet<Uuid>>,
     /// Starts need one of these each.
     permits: Semaphore,
-    /// Starts fail for this reason.
+    /// Starts fail for this reason, and volumes are busy.
     broken: Mutex<Option<String>>,
     /// The last server that was started.
     last: Mutex<Option<ServerSpec>>,
@@ -63,6 +65,27 @@ impl Backend for Scripted {
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
         Ok(self.disks.lock().unwrap().iter().copied().collect())
+    }
+
+    async fn volume_create(&self, _: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volume_delete(&self, _: Uuid) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volumes(&self) -> Result<Vec<Uuid>, BackendError> {
+        Ok(vec![])
+    }
+
+    async fn volume_attach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn volume_detach(&self, _: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
+        let busy = self.broken.lock().unwrap().is_some();
+        if busy { Err(BackendError::Busy(volume.id)) } else { Ok(()) }
     }
 
     async fn power_off(&self) {
@@ -276,4 +299,27 @@ async fn a_server_knows_its_neighbours_and_its_metadata() {
     let token = spec.metadata_url.strip_prefix("http://127.0.0.1:1/metadata/").unwrap();
     assert_eq!(token.len(), 32);
     assert_ne!(token_id(token), token_id(""));
+}
+
+#[tokio::test]
+async fn a_volume_that_is_busy_stays_with_its_server() {
+    let stage = Stage::new().await;
+    let (cloud, caller) = (&stage.cloud, &stage.caller);
+    let server = stage.create().await;
+    stage.settle().await;
+    let wanted = NewVolume { size_gib: Some(1), ..NewVolume::default() };
+    let volume = cloud.create_volume(caller, caller.project_id.unwrap(), wanted).await.unwrap().id;
+    stage.settle().await;
+    let (server, id) = (server.to_string(), volume.to_string());
+    let state = || cloud.read().volumes.get(volume).unwrap().state;
+    cloud.attach_volume(caller, &server, &id, AttachWanted::default()).await.unwrap();
+    stage.settle().await;
+    *stage.backend.broken.lock().unwrap() = Some("busy".to_owned());
+    cloud.detach_volume(caller, &server, &id).await.unwrap();
+    stage.settle().await;
+    assert_eq!(state(), VolumeState::InUse);
+    *stage.backend.broken.lock().unwrap() = None;
+    cloud.detach_volume(caller, &server, &id).await.unwrap();
+    stage.settle().await;
+    assert_eq!(state(), VolumeState::Available);
 }

@@ -11,7 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
 
 use super::directory::{BOOTED, ServerDirectory};
-use super::order::{Command, Isolation, Order, Report};
+use super::order::{Answer, Command, Isolation, Order, Report};
+use super::volumes::Volumes;
 use super::{Failure, channel, launch, plain, root};
 use crate::backends::process::{seccomp, sys};
 
@@ -48,6 +49,7 @@ struct Init<'a> {
     isolation: Isolation,
     booted_at: Instant,
     scripts: Vec<Script>,
+    volumes: Volumes,
     /// When to stop waiting for processes that were asked to end.
     deadline: Option<Instant>,
 }
@@ -70,12 +72,17 @@ impl<'a> Init<'a> {
         let first_boot = !directory.booted().exists();
         let user_data = if first_boot { std::fs::read(directory.user_data()).ok() } else { None };
 
-        let mut without = match order.isolation {
+        let (mut without, mut volumes) = match order.isolation {
             Isolation::Namespaces => root::enter(order, directory)?,
             Isolation::Plain => {
                 plain::enter(order, directory).map_err(|failure| (failure, false))?
             }
         };
+        for volume in &order.volumes {
+            volumes.show(volume).map_err(|error| {
+                (Failure::step(format!("show the volume {}", volume.id))(error), false)
+            })?;
+        }
         let _ = rustix::thread::set_name(c"init");
         let listener = match seccomp::install(order.isolation) {
             Ok(listener) => Some(listener),
@@ -89,6 +96,7 @@ impl<'a> Init<'a> {
             isolation: order.isolation,
             booted_at,
             scripts: vec![],
+            volumes,
             deadline: None,
         };
         init.log(&format!("booting {}", order.hostname));
@@ -189,7 +197,7 @@ impl<'a> Init<'a> {
                 match channel::receive(self.control)? {
                     // The cloud is gone: its servers go with it.
                     None => return Ok(()),
-                    Some((command, _)) => self.obey(&command),
+                    Some((command, descriptor)) => self.obey(&command, descriptor.as_ref()),
                 }
                 if self.deadline.is_some() && self.reap()? == Remaining::Nobody {
                     return Ok(());
@@ -198,7 +206,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    fn obey(&mut self, command: &Command) {
+    fn obey(&mut self, command: &Command, reply_to: Option<&OwnedFd>) {
         match command {
             Command::Proceed => {}
             Command::ShutDown => {
@@ -210,6 +218,23 @@ impl<'a> Init<'a> {
             }
             Command::Pause => self.signal_all(Signal::STOP),
             Command::Resume => self.signal_all(Signal::CONT),
+            Command::Attach { volume } => {
+                let shown = self.volumes.show(volume);
+                self.log_result(&format!("attaching {}", volume.device), &shown);
+                reply(reply_to, &shown);
+            }
+            Command::Detach { volume } => {
+                let hidden = self.volumes.hide(volume);
+                self.log_result(&format!("detaching {}", volume.device), &hidden);
+                reply(reply_to, &hidden);
+            }
+        }
+    }
+
+    fn log_result(&self, what: &str, result: &io::Result<()>) {
+        match result {
+            Ok(()) => self.log(what),
+            Err(error) => self.log(&format!("{what}: {error}")),
         }
     }
 
@@ -248,6 +273,14 @@ impl<'a> Init<'a> {
         // A console that nobody reads any more is no reason to end.
         let _ = writeln!(io::stdout(), "[{seconds:9.3}] server: {message}");
     }
+}
+
+/// Answers a command; a cloud that does not wait for it any more needs none.
+fn reply(to: Option<&OwnedFd>, result: &io::Result<()>) {
+    let Some(to) = to else { return };
+    let number = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
+    let answer = Answer(result.as_ref().copied().map_err(number));
+    let _ = channel::send(to, &answer, None);
 }
 
 #[derive(PartialEq, Eq)]

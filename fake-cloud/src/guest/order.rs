@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backends::ImageSource;
+use crate::backends::{ImageSource, VolumeMount};
 
 /// What to boot; lies in the server's directory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct Order {
     pub(crate) metadata_url: String,
     pub(crate) authorized_keys: Vec<String>,
     pub(crate) hosts: Vec<(Ipv4Addr, String)>,
+    /// Where the volumes of all servers are.
+    pub(crate) volume_store: PathBuf,
+    pub(crate) volumes: Vec<VolumeMount>,
 }
 
 /// How far a server is apart from the machine it runs on.
@@ -83,4 +86,12 @@ pub(crate) enum Command {
     Pause,
     /// Let them go on.
     Resume,
+    /// Show a volume; an [`Answer`] goes to the channel that comes along.
+    Attach { volume: VolumeMount },
+    /// Take a volume away; an [`Answer`] goes to the channel that comes along.
+    Detach { volume: VolumeMount },
 }
+
+/// Whether a command was carried out, or the number of the error.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Answer(pub(crate) Result<(), i32>);

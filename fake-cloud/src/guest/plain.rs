@@ -13,9 +13,13 @@ use super::Failure;
 use super::directory::ServerDirectory;
 use super::identity;
 use super::order::Order;
+use super::volumes::Volumes;
 
 /// Makes the server's directory the working directory; returns what the server has to do without.
-pub(super) fn enter(order: &Order, directory: &ServerDirectory) -> Result<Vec<String>, Failure> {
+pub(super) fn enter(
+    order: &Order,
+    directory: &ServerDirectory,
+) -> Result<(Vec<String>, Volumes), Failure> {
     // Orphans of the server become children of this process, not of the machine's init.
     rustix::process::set_child_subreaper(Some(Pid::INIT))
         .map_err(Failure::step("adopt orphaned processes"))?;
@@ -28,7 +32,9 @@ pub(super) fn enter(order: &Order, directory: &ServerDirectory) -> Result<Vec<St
             .map_err(Failure::step(format!("write /{}", file.path)))?;
     }
     std::env::set_current_dir(&disk).map_err(Failure::step("enter the server's directory"))?;
-    Ok(vec!["a root directory, processes and a host name of its own (no namespaces)".to_owned()])
+    let lack = "a root directory, processes and a host name of its own (no namespaces)";
+    let volumes = Volumes::linked(order.volume_store.clone(), &disk);
+    Ok((vec![lack.to_owned()], volumes))
 }
 
 /// What scripts need to know to stay in the server's directory.

@@ -115,6 +115,9 @@ pub struct KeyPair {
     pub public_key: String,
     /// MD5 of the key, as `ssh-keygen -E md5` shows it.
     pub fingerprint: String,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
@@ -220,6 +223,7 @@ impl Model {
             name: name.to_owned(),
             public_key: public_key.to_owned(),
             fingerprint,
+            tags: BTreeMap::new(),
             created: now,
         };
         self.key_pairs.insert(key.clone());

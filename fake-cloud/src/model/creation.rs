@@ -20,6 +20,26 @@ use super::{
 const USER_DATA_MAX: usize = 65_535;
 
 impl Model {
+    /// The servers that a request has made already; refused when it was another request.
+    pub fn made_before(
+        &self,
+        project: ProjectId,
+        wanted: &NewServers,
+    ) -> Result<Option<Vec<ServerId>>, Error> {
+        let Some(wanted) = &wanted.client_token else { return Ok(None) };
+        let made: Vec<&Server> = self
+            .servers
+            .iter()
+            .chain(self.terminated.iter().map(|gone| &gone.server))
+            .filter(|server| server.project_id == project)
+            .filter(|server| server.client_token.as_ref().is_some_and(|t| t.token == wanted.token))
+            .collect();
+        if made.iter().any(|server| server.client_token.as_ref() != Some(wanted)) {
+            return Err(Error::OtherRequest(wanted.token.clone()));
+        }
+        Ok((!made.is_empty()).then(|| made.into_iter().map(|server| server.id).collect()))
+    }
+
     /// Records new servers, each with a port of its own; all of them or none.
     pub fn create_servers(
         &mut self,
@@ -60,7 +80,9 @@ impl Model {
         for index in 0..count {
             let id = ServerId::random();
             let name = match wanted.max_count {
+                _ if wanted.name.is_empty() => Server::default_name(id),
                 1 => wanted.name.clone(),
+                _ if wanted.same_name => wanted.name.clone(),
                 _ => format!("{}-{}", wanted.name, index + 1),
             };
             let (port_id, fault) = match self.plug_in(id, project, plug, &groups, now) {
@@ -83,6 +105,7 @@ impl Model {
                 user_data: wanted.user_data.clone(),
                 metadata: wanted.metadata.clone(),
                 tags: wanted.tags.clone(),
+                client_token: wanted.client_token.clone(),
                 security_groups: groups.clone(),
                 port_id,
                 reservation_id: reservation_id.clone(),

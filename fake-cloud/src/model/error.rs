@@ -28,6 +28,17 @@ pub enum Error {
     /// The project has used up what it was given.
     #[error("quota exceeded for {}", .0.iter().map(|over| over.resource).collect::<Vec<_>>().join(", "))]
     OverQuota(Vec<Over>),
+    /// A request bears the name of another one.
+    #[error("another request was sent with the client token {0}")]
+    OtherRequest(String),
+    /// The server does not have the volume.
+    #[error("Instance {server} is not attached to volume {volume}")]
+    NotAttached {
+        /// The server.
+        server: super::ServerId,
+        /// The volume.
+        volume: String,
+    },
     /// The network has no address left to give.
     #[error("no more addresses on network {0}")]
     NoAddress(super::NetworkId),
@@ -55,6 +66,8 @@ pub enum Kind {
     User,
     /// A token.
     Token,
+    /// A key of the EC2 API.
+    AccessKey,
     /// A flavor.
     Flavor,
     /// An image.
@@ -75,6 +88,10 @@ pub enum Kind {
     SecurityGroupRule,
     /// A server.
     Server,
+    /// A volume.
+    Volume,
+    /// A snapshot of a volume.
+    Snapshot,
 }
 
 impl std::fmt::Display for Kind {
@@ -83,6 +100,7 @@ impl std::fmt::Display for Kind {
             Self::Project => "project",
             Self::User => "user",
             Self::Token => "token",
+            Self::AccessKey => "credential",
             Self::Flavor => "flavor",
             Self::Image => "image",
             Self::KeyPair => "key pair",
@@ -93,6 +111,8 @@ impl std::fmt::Display for Kind {
             Self::SecurityGroup => "security group",
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
+            Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Floating IPs: addresses of an external network that lead to ports.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct FloatingIp {
     pub description: String,
     /// How often it has changed.
     pub revision: u64,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
@@ -106,6 +110,7 @@ impl Model {
             port_id: wanted.port_id,
             description: wanted.description,
             revision: 0,
+            tags: BTreeMap::new(),
             created: now,
             updated: now,
         });

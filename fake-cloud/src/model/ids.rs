@@ -72,6 +72,8 @@ ids! {
     RoleId simple;
     /// A token; made from the token's hash, so that a leaked record opens nothing.
     TokenId simple;
+    /// A key pair of the EC2 API: an access key and its secret.
+    AccessKeyId simple;
     /// A flavor.
     FlavorId hyphenated;
     /// An image.
@@ -92,6 +94,10 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A volume.
+    VolumeId hyphenated;
+    /// A snapshot of a volume.
+    SnapshotId hyphenated;
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Every decision is a method that checks first and then changes: a refused one leaves the model
 //! as it was. What has changed is collected by [`Model::take_changes`] for the store.
 
+mod access_key;
 pub mod address;
+mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
@@ -18,9 +20,15 @@ mod seed;
 mod server;
 mod servers;
 mod table;
+mod terminated;
 #[cfg(test)]
 mod tests;
+mod volume;
+mod volumes;
 
+pub use access_key::{AccessKey, AccessKeyPair};
+pub use attachments::AttachWanted;
+pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
 pub use floating_ip::{FloatingIp, NewFloatingIp};
@@ -28,8 +36,12 @@ pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
 pub use network::{Network, NewPort, Port, Subnet};
 pub use security::{SecurityGroup, SecurityGroupRule};
-pub use server::{Event, NewServers, Plug, Server, host_name};
+pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
 pub use table::{Change, Record, Table};
+pub use terminated::Terminated;
+pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
+pub use volumes::Removal;
+pub(crate) use volumes::data_source;
 
 use quota::Quotas;
 
@@ -86,6 +98,8 @@ tables! {
     roles: Role,
     /// Tokens, in the order of their ends.
     tokens: Token,
+    /// Keys of the EC2 API.
+    access_keys: AccessKey,
     /// Flavors.
     flavors: Flavor,
     /// Images.
@@ -106,4 +120,10 @@ tables! {
     security_group_rules: SecurityGroupRule,
     /// Servers.
     servers: Server,
+    /// Servers that are gone, for a while.
+    terminated: Terminated,
+    /// Volumes.
+    volumes: Volume,
+    /// Snapshots of volumes.
+    snapshots: Snapshot,
 }

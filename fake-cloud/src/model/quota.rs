@@ -30,6 +30,12 @@ pub struct Quotas {
     pub security_groups: i64,
     /// Rules of all security groups.
     pub security_group_rules: i64,
+    /// Volumes.
+    pub volumes: i64,
+    /// Snapshots of volumes.
+    pub snapshots: i64,
+    /// Sizes of all volumes and snapshots in GiB.
+    pub gigabytes: i64,
 }
 
 impl Default for Quotas {
@@ -44,6 +50,9 @@ impl Default for Quotas {
             ports: 5000,
             security_groups: 100,
             security_group_rules: 1000,
+            volumes: 1000,
+            snapshots: 1000,
+            gigabytes: 10_000,
         }
     }
 }

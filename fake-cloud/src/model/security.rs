@@ -1,5 +1,7 @@
 //! Security groups and their rules: kept for the network that enforces them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -24,6 +26,9 @@ pub struct SecurityGroup {
     pub description: String,
     /// How often it has changed.
     pub revision: u64,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
@@ -184,6 +189,7 @@ impl Model {
             name: name.to_owned(),
             description: description.to_owned(),
             revision: 1,
+            tags: BTreeMap::new(),
             created: now,
             updated: now,
         });

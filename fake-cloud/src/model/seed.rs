@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::network::{Network, Subnet};
 use super::{
-    Flavor, FlavorId, Image, ImageId, ImageStatus, Model, NetworkId, Project, ProjectId, Role,
-    RoleId, SubnetId, User, UserId, Visibility,
+    AccessKey, AccessKeyPair, Flavor, FlavorId, Image, ImageId, ImageStatus, Model, NetworkId,
+    Project, ProjectId, Role, RoleId, SubnetId, User, UserId, Visibility,
 };
 use crate::backends::ImageSource;
 use crate::model::address::AddressRange;
@@ -37,12 +37,34 @@ impl Model {
         let roles: Vec<RoleId> = wanted.roles.iter().map(|name| self.seed_role(name)).collect();
         let grants: Vec<_> = roles.into_iter().map(|role| (project, role)).collect();
         let known = self.user_named(&wanted.name);
-        if known.is_some_and(|user| user.grants == grants) {
+        let id = known.map_or_else(UserId::random, |user| user.id);
+        if known.is_none_or(|user| user.grants != grants) {
+            let password_hash = known.and_then(|user| user.password_hash.clone());
+            self.users.insert(User { id, name: wanted.name.clone(), password_hash, grants });
+        }
+        self.seed_access_key(id, project, wanted.access_key.as_ref());
+    }
+
+    /// Gives a user the key that the settings name, or one of their own when they have none.
+    fn seed_access_key(
+        &mut self,
+        user: UserId,
+        project: ProjectId,
+        wanted: Option<&AccessKeyPair>,
+    ) {
+        let fits = |key: &AccessKey| {
+            key.project_id == project && wanted.is_none_or(|pair| key.pair == *pair)
+        };
+        if self.access_keys_of(user).any(fits) {
             return;
         }
-        let id = known.map_or_else(UserId::random, |user| user.id);
-        let password_hash = known.and_then(|user| user.password_hash.clone());
-        self.users.insert(User { id, name: wanted.name.clone(), password_hash, grants });
+        if let Some(replaced) = wanted.and_then(|pair| self.access_key(&pair.access)) {
+            let id = replaced.id;
+            self.access_keys.remove(id);
+        }
+        let pair = wanted.cloned().unwrap_or_else(AccessKeyPair::random);
+        // A user without any role can use no project, and needs no key.
+        let _ = self.create_access_key(user, project, pair);
     }
 
     fn seed_project(&mut self, name: &str, now: OffsetDateTime) -> ProjectId {

@@ -42,6 +42,9 @@ pub struct Server {
     pub metadata: BTreeMap<String, String>,
     /// Free-form labels.
     pub tags: Vec<String>,
+    /// The request that made it, when it said which one it was.
+    #[serde(default)]
+    pub client_token: Option<ClientToken>,
     /// The security groups it was asked to have.
     pub security_groups: Vec<SecurityGroupId>,
     /// Where it is plugged in; nothing when there was no address for it.
@@ -73,6 +76,15 @@ pub struct Server {
     /// When it first ran.
     #[serde(with = "time::serde::rfc3339::option")]
     pub launched: Option<OffsetDateTime>,
+}
+
+/// Names a request, so that sending it again does nothing again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientToken {
+    /// The name its sender gave it.
+    pub token: String,
+    /// A digest of what was asked, to notice when another request bears the same name.
+    pub digest: String,
 }
 
 /// Why a server is in error.
@@ -107,8 +119,10 @@ pub struct Event {
 /// What is wanted of new servers.
 #[derive(Debug, Clone, Default)]
 pub struct NewServers {
-    /// Their name; numbered when there are several.
+    /// Their name; numbered when there are several. Each is called after its id when empty.
     pub name: String,
+    /// Whether several share the name instead.
+    pub same_name: bool,
     /// What they call themselves, made from the name when not given.
     pub hostname: Option<String>,
     /// What their owner says of them.
@@ -135,6 +149,8 @@ pub struct NewServers {
     pub max_count: u32,
     /// The request, for the servers' events.
     pub request_id: String,
+    /// Names the request; the servers it has made are given when it comes again.
+    pub client_token: Option<ClientToken>,
 }
 
 /// Where a new server is plugged in.
@@ -150,6 +166,11 @@ pub enum Plug {
 }
 
 impl Server {
+    /// What a server is called to which nobody has given a name.
+    pub fn default_name(id: ServerId) -> String {
+        format!("Server {id}")
+    }
+
     /// The value of the API's `status`, which tells state and task in one word.
     pub fn status(&self) -> &'static str {
         match (self.state, self.task) {

@@ -82,7 +82,10 @@ impl Model {
             }
             (Ok(()), None) => {
                 let port = server.port_id;
-                self.servers.remove(id);
+                if let Some(server) = self.servers.remove(id) {
+                    self.remember(server, now);
+                }
+                self.release_volumes(id, now);
                 port.map_or_else(Vec::new, |port| self.delete_port(port, now))
             }
             (Err(message), _) => {
@@ -150,6 +153,7 @@ impl Model {
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
             hosts: self.hosts(server.project_id),
+            volumes: self.shown_volumes(id),
         })
     }
 

@@ -146,3 +146,29 @@ fn only_a_running_server_can_end_by_itself() {
     assert!(!model.server_ended(id, NOW), "it has ended already");
     assert!(!model.server_ended(ServerId::random(), NOW));
 }
+
+#[test]
+fn interrupted_work_on_volumes_is_settled() {
+    let (mut model, caller) = model();
+    let server = create(&mut model, &caller);
+    model.finish(server, Task::Spawning, Ok(()), NOW);
+    let project = caller.project_id.unwrap();
+    let mut ids = vec![];
+    for _ in 0..2 {
+        let wanted = NewVolume { size_gib: Some(1), ..NewVolume::default() };
+        let id = model.create_volume(&caller, project, wanted, NOW).unwrap().id;
+        model.settle_volume(id, Some(VolumeState::Available), NOW);
+        let (server, volume) = (server.to_string(), id.to_string());
+        model.attach_volume(&caller, &server, &volume, AttachWanted::default(), NOW).unwrap();
+        ids.push(id);
+    }
+    let (kept, taken) = (ids[0], ids[1]);
+    assert_eq!(model.spec(server, "").unwrap().volumes, [], "the attachment shows them");
+    model.settle_attachment(taken, VolumeState::Attaching, VolumeState::InUse, NOW);
+    model.detach_volume(&caller, &server.to_string(), &taken.to_string(), NOW).unwrap();
+    model.resume_volumes(NOW);
+    let shown: Vec<_> = model.spec(server, "").unwrap().volumes;
+    assert_eq!(shown.iter().map(|it| it.id).collect::<Vec<_>>(), [kept.0]);
+    let taken = model.volumes.get(taken).unwrap();
+    assert_eq!((taken.state, &taken.attachment), (VolumeState::Available, &None));
+}

@@ -11,9 +11,11 @@ pub fn document() -> String {
         "# What fake-cloud answers\n\n\
          Generated from the tables of routes; `FAKE_CLOUD_BLESS=1 cargo test -p fake-cloud --test api` \
          writes it anew.\nEverything else gets the API's own answer for what it does not \
-         have. Nova speaks versions {} to {}.\n",
+         have. Nova speaks versions {} to {}, Cinder 3.{} to 3.{}.\n",
         Microversion::MIN,
-        Microversion::MAX
+        Microversion::MAX,
+        Microversion::VOLUME_MIN.0,
+        Microversion::VOLUME_MAX.0
     );
     for service in SERVICES {
         let routes = service.routes();
@@ -22,7 +24,7 @@ pub fn document() -> String {
             text,
             "\n## {} ({}): {} operations\n\n| operation | method | path | who |\n|---|---|---|---|",
             service.name(),
-            service.kind(),
+            service.kinds().join(", "),
             routes.len()
         );
         for route in routes {
@@ -36,6 +38,16 @@ pub fn document() -> String {
                 route.path
             );
         }
+    }
+    let operations = crate::ec2::OPERATIONS;
+    let _ = writeln!(
+        text,
+        "\n## ec2: {} operations\n\nAt `{}`; for whom an access key is, each.\n\n| operation |\n|---|",
+        operations.len(),
+        crate::ec2::PATH
+    );
+    for operation in operations {
+        let _ = writeln!(text, "| {} |", operation.name);
     }
     text
 }

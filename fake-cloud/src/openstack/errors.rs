@@ -98,7 +98,7 @@ impl Fault {
                     status,
                     &json!({"error": {"code": code, "message": message, "title": title}}),
                 ),
-                Service::Compute => response::json(
+                Service::Compute | Service::Volume => response::json(
                     status,
                     &json!({nova_name(status): {"code": code, "message": message}}),
                 ),
@@ -160,9 +160,11 @@ pub(crate) fn plain(error: Error) -> Fault {
         }
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(_) | Error::NoAddress(_) => {
-            Fault::named(StatusCode::CONFLICT, "Conflict", message)
-        }
+        Error::Conflict(_)
+        | Error::Refused(_)
+        | Error::NoAddress(_)
+        | Error::OtherRequest(_)
+        | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::OverQuota(_) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message),
     }
 }
@@ -173,6 +175,8 @@ pub(crate) fn nova(error: Error) -> Fault {
     match error {
         Error::NotFound { kind, id } => Fault::not_found(match kind {
             Kind::Server => format!("Instance {id} could not be found."),
+            Kind::Volume => format!("Volume {id} could not be found."),
+            Kind::Snapshot => format!("Snapshot {id} could not be found."),
             Kind::Flavor => format!("Flavor {id} could not be found."),
             Kind::Image => format!("Image {id} could not be found."),
             Kind::FloatingIp => format!("Floating IP not found for ID {id}"),
@@ -180,6 +184,7 @@ pub(crate) fn nova(error: Error) -> Fault {
             Kind::Project
             | Kind::User
             | Kind::Token
+            | Kind::AccessKey
             | Kind::Network
             | Kind::Subnet
             | Kind::Port
@@ -188,9 +193,10 @@ pub(crate) fn nova(error: Error) -> Fault {
         }),
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(Refusal { .. }) => {
+        Error::Conflict(_) | Error::OtherRequest(_) | Error::Refused(Refusal { .. }) => {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
+        Error::NotAttached { .. } => Fault::not_found(message),
         Error::NoAddress(network) => {
             Fault::not_found(format!("No more floating IPs available in network {network}."))
         }
@@ -240,18 +246,22 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 Kind::Project
                 | Kind::User
                 | Kind::Token
+                | Kind::AccessKey
                 | Kind::Flavor
                 | Kind::Image
                 | Kind::KeyPair
-                | Kind::Server => ("HTTPNotFound", message),
+                | Kind::Server
+                | Kind::Volume
+                | Kind::Snapshot => ("HTTPNotFound", message),
             };
             Fault::named(StatusCode::NOT_FOUND, name, message)
         }
         Error::Invalid(_) => Fault::named(StatusCode::BAD_REQUEST, "InvalidInput", message),
         Error::Forbidden(_) => Fault::forbidden(message),
-        Error::Conflict(_) | Error::Refused(_) => {
-            Fault::named(StatusCode::CONFLICT, "Conflict", message)
-        }
+        Error::Conflict(_)
+        | Error::OtherRequest(_)
+        | Error::Refused(_)
+        | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::NoAddress(network) => Fault::named(
             StatusCode::CONFLICT,
             "IpAddressGenerationFailure",
@@ -265,6 +275,35 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 format!("Quota exceeded for resources: [{}].", names.join(", ")),
             )
         }
+    }
+}
+
+/// A refusal in Cinder's words.
+pub(crate) fn cinder(error: Error) -> Fault {
+    match error {
+        Error::OverQuota(over) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, over_storage(&over)),
+        other => nova(other),
+    }
+}
+
+/// What Cinder says of the first quota that would be exceeded.
+fn over_storage(over: &[crate::model::error::Over]) -> String {
+    let Some(over) = over.first() else { return "Quota exceeded.".to_owned() };
+    match over.resource {
+        "volumes" => format!(
+            "VolumeLimitExceeded: Maximum number of volumes allowed ({}) exceeded for quota \
+             'volumes'.",
+            over.limit
+        ),
+        "snapshots" => format!(
+            "SnapshotLimitExceeded: Maximum number of snapshots allowed ({}) exceeded",
+            over.limit
+        ),
+        _ => format!(
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed \
+             {} quota. Requested {}G, quota is {}G and {}G has been consumed.",
+            over.resource, over.requested, over.limit, over.used
+        ),
     }
 }
 
@@ -319,4 +358,8 @@ service_error! {
 service_error! {
     /// What Neutron answers when it cannot do what was asked.
     NeutronError in neutron
+}
+service_error! {
+    /// What Cinder answers when it cannot do what was asked.
+    CinderError in cinder
 }

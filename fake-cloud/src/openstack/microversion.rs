@@ -1,4 +1,4 @@
-//! Microversions: Nova's answers differ by the version a client asks for.
+//! Microversions: Nova's and Cinder's answers differ by the version a client asks for.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::errors::Fault;
 use super::route::Service;
 
-/// A version of Nova's API, `2.<this>`.
+/// A version of Nova's API, `2.<this>`, or of Cinder's, `3.<this>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Microversion(pub u16);
 
@@ -16,6 +16,10 @@ impl Microversion {
     pub(crate) const MIN: Self = Self(1);
     /// The newest.
     pub(crate) const MAX: Self = Self(100);
+    /// The oldest of Cinder's.
+    pub(crate) const VOLUME_MIN: Self = Self(0);
+    /// The newest of Cinder's.
+    pub(crate) const VOLUME_MAX: Self = Self(71);
 }
 
 impl fmt::Display for Microversion {
@@ -25,22 +29,42 @@ impl fmt::Display for Microversion {
 }
 
 /// The version that a request asks for, in the new header or in Nova's own older one.
-pub(crate) fn negotiate(service: Service, headers: &HeaderMap) -> Result<Microversion, Fault> {
-    if service != Service::Compute {
-        return Ok(Microversion::MIN);
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let new = text("openstack-api-version")
-        .and_then(|value| value.split(',').find_map(|part| part.trim().strip_prefix("compute ")));
-    match new.or_else(|| text("x-openstack-nova-api-version")) {
-        None => Ok(Microversion::MIN),
-        Some(wanted) => parse(wanted.trim()),
+pub(crate) fn negotiate<'a>(
+    service: Service,
+    headers: &'a HeaderMap,
+) -> Result<Microversion, Fault> {
+    let text = |value: &'a http::HeaderValue| value.to_str().ok();
+    let new = |prefix: &str| {
+        let values = headers.get_all("openstack-api-version").into_iter().filter_map(text);
+        let mut parts = values.flat_map(|value| value.split(','));
+        parts.find_map(|part| part.trim().strip_prefix(prefix))
+    };
+    let old = || headers.get("x-openstack-nova-api-version").and_then(text);
+    let (wanted, range) = match service {
+        Service::Compute => (new("compute ").or_else(old), NOVA),
+        Service::Volume => (new("volume "), CINDER),
+        Service::Identity | Service::Image | Service::Network => (None, NOVA),
+    };
+    match wanted {
+        None => Ok(range.min),
+        Some(wanted) => parse(wanted.trim(), &range),
     }
 }
 
-fn parse(wanted: &str) -> Result<Microversion, Fault> {
+/// The versions that a service speaks.
+struct Range {
+    major: u16,
+    min: Microversion,
+    max: Microversion,
+}
+
+const NOVA: Range = Range { major: 2, min: Microversion::MIN, max: Microversion::MAX };
+const CINDER: Range =
+    Range { major: 3, min: Microversion::VOLUME_MIN, max: Microversion::VOLUME_MAX };
+
+fn parse(wanted: &str, range: &Range) -> Result<Microversion, Fault> {
     if wanted == "latest" {
-        return Ok(Microversion::MAX);
+        return Ok(range.max);
     }
     let parts = wanted
         .split_once('.')
@@ -55,15 +79,17 @@ fn parse(wanted: &str) -> Result<Microversion, Fault> {
         ));
     };
     let version = Microversion(minor);
-    if major == 2 && (Microversion::MIN..=Microversion::MAX).contains(&version) {
+    if major == range.major && (range.min..=range.max).contains(&version) {
         Ok(version)
     } else {
         Err(Fault::new(
             StatusCode::NOT_ACCEPTABLE,
             format!(
-                "Version {wanted} is not supported by the API. Minimum is {} and maximum is {}.",
-                Microversion::MIN,
-                Microversion::MAX
+                "Version {wanted} is not supported by the API. Minimum is {major}.{} and maximum \
+                 is {major}.{}.",
+                range.min.0,
+                range.max.0,
+                major = range.major
             ),
         ))
     }
@@ -89,6 +115,22 @@ mod tests {
         assert_eq!(asked("openstack-api-version", "compute latest"), Ok(100));
         assert_eq!(asked("x-openstack-nova-api-version", "2.15"), Ok(15));
         assert_eq!(asked("accept", "*/*"), Ok(1));
+    }
+
+    #[test]
+    fn cinder_has_versions_of_its_own() {
+        let asked = |value: &'static str| {
+            let value = http::HeaderValue::from_static(value);
+            let name = http::HeaderName::from_static("openstack-api-version");
+            let headers = HeaderMap::from_iter([(name, value)]);
+            negotiate(Service::Volume, &headers).map(|v| v.0).map_err(|fault| fault.status)
+        };
+        assert_eq!(asked("volume 3.71"), Ok(71));
+        assert_eq!(asked("compute 2.90, volume 3.0"), Ok(0));
+        assert_eq!(asked("compute 2.90"), Ok(0));
+        assert_eq!(asked("volume latest"), Ok(71));
+        assert_eq!(asked("volume 3.72"), Err(StatusCode::NOT_ACCEPTABLE));
+        assert_eq!(asked("volume 2.1"), Err(StatusCode::NOT_ACCEPTABLE));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod network;
 mod request;
 mod response;
 mod route;
+mod volume;
 
 use std::sync::Arc;
 
@@ -20,15 +21,15 @@ use axum::routing::{MethodFilter, on};
 use http::Method;
 
 use crate::cloud::Cloud;
-use crate::metadata;
+use crate::{ec2, metadata};
 
 use errors::Fault;
 use request::Context;
 use route::{Route, Service};
 
 /// All services, in the order in which a path is looked for among them.
-const SERVICES: [Service; 4] =
-    [Service::Compute, Service::Image, Service::Network, Service::Identity];
+const SERVICES: [Service; 5] =
+    [Service::Compute, Service::Image, Service::Network, Service::Volume, Service::Identity];
 
 /// Everything that the listener answers.
 pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
@@ -47,7 +48,8 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
         }
     }
     router
-        .merge(metadata::router(cloud))
+        .merge(metadata::router(Arc::clone(&cloud)))
+        .merge(ec2::router(cloud))
         .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
         .method_not_allowed_fallback(|request: Request| async move {
             lost(&request, Fault::no_such_method())

@@ -14,6 +14,7 @@ use super::microversion::Microversion;
 use super::route::{Access, Service};
 use crate::cloud::Cloud;
 use crate::model::{Caller, ProjectId, token_id};
+use crate::query;
 
 /// The largest JSON that is read; the content of images is not JSON.
 const BODY_MAX: usize = 1 << 20;
@@ -66,7 +67,7 @@ impl Context {
             version,
             request_id: request_id.to_owned(),
             headers: parts.headers,
-            query: parse_query(&raw_query),
+            query: query::parse(&raw_query),
             raw_query,
             body: Mutex::new(body),
             params: params
@@ -156,54 +157,10 @@ fn admit(access: Access, caller: Option<&Caller>) -> Result<(), Fault> {
     }
 }
 
-fn parse_query(query: &str) -> Vec<(String, String)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        })
-        .collect()
-}
-
-/// Undoes the encoding of a query; what is no valid encoding stands for itself.
-fn decode(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        match (first, tail) {
-            (b'+', _) => decoded.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    decoded.push(high * 16 + low);
-                    rest = after;
-                }
-                _ => decoded.push(b'%'),
-            },
-            (byte, _) => decoded.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn digit(hex: u8) -> Option<u8> {
-    char::from(hex).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{TokenId, UserId};
-
-    #[test]
-    fn a_query_is_decoded() {
-        let expected = [("id", "in:a,b"), ("name", "a b"), ("flag", ""), ("x", "100%ä%zz")];
-        let expected: Vec<_> =
-            expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        assert_eq!(parse_query("id=in%3Aa%2Cb&name=a+b&flag&x=100%%C3%A4%zz"), expected);
-    }
 
     #[test]
     fn who_may_ask_what() {

@@ -48,6 +48,20 @@ pub(crate) fn empty(status: StatusCode) -> Response {
     response
 }
 
+/// An answer without content that says it is HTML, as Cinder's do.
+pub(crate) fn html_empty(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    let html = HeaderValue::from_static("text/html; charset=UTF-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    response
+}
+
+/// Says that an answer is JSON, be there any or not.
+pub(crate) fn json_type(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
 /// The HTML in which Glance tells its errors.
 pub(crate) fn html(status: StatusCode, title: &str, message: &str) -> Response {
     let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -80,7 +94,7 @@ pub(crate) fn finish(
     let headers = response.headers_mut();
     let value = |text: String| HeaderValue::from_str(&text).ok();
     if let Some(id) = value(request_id.to_owned()) {
-        if service == Service::Compute {
+        if matches!(service, Service::Compute | Service::Volume) {
             headers.insert(COMPUTE_REQUEST_ID, id.clone());
         }
         headers.insert(REQUEST_ID, id);
@@ -100,7 +114,13 @@ pub(crate) fn finish(
         (Service::Identity, _) => {
             headers.insert(header::VARY, HeaderValue::from_static("X-Auth-Token"));
         }
-        (Service::Compute | Service::Image | Service::Network, _) => {}
+        (Service::Volume, Some(version)) => {
+            if let Some(value) = value(format!("volume 3.{}", version.0)) {
+                headers.insert(API_VERSION, value);
+            }
+            headers.insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
+        }
+        (Service::Compute | Service::Image | Service::Network | Service::Volume, _) => {}
     }
 }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::errors::Fault;
 use super::request::Context;
-use super::{compute, identity, image, network};
+use super::{compute, identity, image, network, volume};
 
 /// The services of this cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum Service {
     Image,
     /// Neutron.
     Network,
+    /// Cinder.
+    Volume,
 }
 
 /// Who may ask.
@@ -78,16 +80,18 @@ impl Service {
             Self::Compute => "nova",
             Self::Image => "glance",
             Self::Network => "neutron",
+            Self::Volume => "cinder",
         }
     }
 
-    /// Its type in the catalogue.
-    pub(crate) fn kind(self) -> &'static str {
+    /// Its type in the catalogue, and the one by which older clients look for it.
+    pub(crate) fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Identity => "identity",
-            Self::Compute => "compute",
-            Self::Image => "image",
-            Self::Network => "network",
+            Self::Identity => &["identity"],
+            Self::Compute => &["compute"],
+            Self::Image => &["image"],
+            Self::Network => &["network"],
+            Self::Volume => &["block-storage", "volumev3"],
         }
     }
 
@@ -98,15 +102,17 @@ impl Service {
             Self::Compute => "/compute",
             Self::Image => "/image",
             Self::Network => "/network",
+            Self::Volume => "/volume",
         }
     }
 
-    /// What its endpoint has after its prefix.
+    /// What its endpoint has after its prefix; `{project}` stands for the project's id.
     pub(crate) fn endpoint(self) -> &'static str {
         match self {
             Self::Identity => "/v3",
             Self::Compute => "/v2.1",
             Self::Image | Self::Network => "",
+            Self::Volume => "/v3/{project}",
         }
     }
 
@@ -117,6 +123,7 @@ impl Service {
             Self::Compute => compute::ROUTES,
             Self::Image => image::ROUTES,
             Self::Network => network::ROUTES,
+            Self::Volume => volume::ROUTES,
         }
     }
 

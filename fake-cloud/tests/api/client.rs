@@ -15,7 +15,7 @@ pub(crate) struct Stack {
     pub(crate) cloud: FakeCloud,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) dir: TempDir,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// Someone with a token for a project.

@@ -5,9 +5,11 @@
 mod client;
 mod compute;
 mod coverage;
+mod ec2;
 mod floating_ips;
 mod identity;
 mod image;
 mod network;
 mod persistence;
 mod servers;
+mod volumes;

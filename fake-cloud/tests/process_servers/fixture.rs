@@ -125,5 +125,6 @@ pub(crate) fn server(script: &str) -> ServerSpec {
         user_data: (!script.is_empty()).then(|| format!("#!/bin/sh\n{script}\n").into_bytes()),
         authorized_keys: vec!["ssh-ed25519 AAAA key".to_owned()],
         hosts: vec![(Ipv4Addr::new(127, 33, 0, 9), "db-1".to_owned())],
+        volumes: vec![],
     }
 }

@@ -9,3 +9,4 @@ mod life;
 mod network;
 mod plain;
 mod processes;
+mod volumes;

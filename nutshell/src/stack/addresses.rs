@@ -85,6 +85,12 @@ impl Addresses {
     pub fn openstack_url(self) -> String {
         format!("http://{}/v3", self.at(OPENSTACK_PORT))
     }
+
+    /// Where the EC2 API of the same cloud answers.
+    #[must_use]
+    pub fn ec2_url(self) -> String {
+        format!("http://{}/ec2/", self.at(OPENSTACK_PORT))
+    }
 }
 
 /// Addresses, and the sockets that nobody else can have any more.

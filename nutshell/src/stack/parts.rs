@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cloud::openstack::OpenStack;
 use cloud::{Cloud, CloudError};
 use fake_cloud::backends::ImageSource;
+use fake_cloud::model::AccessKeyPair;
 use fake_cloud::model::address::AddressRange;
 use fake_cloud::settings::{BackendKind, Listen, UserSettings as CloudUser};
 
@@ -37,7 +38,12 @@ pub(super) fn fake_cloud(
     settings.backend = BackendKind::Process;
     CLOUD_REGION.clone_into(&mut settings.region);
     settings.init_program.clone_from(&kept.executable.path);
-    settings.users = vec![CloudUser::member(CLOUD_USER, &secrets.cloud_password, CLOUD_PROJECT)];
+    let mut user = CloudUser::member(CLOUD_USER, &secrets.cloud_password, CLOUD_PROJECT);
+    user.access_key = Some(AccessKeyPair {
+        access: secrets.cloud_access_key.clone(),
+        secret: secrets.cloud_secret_key.clone(),
+    });
+    settings.users = vec![user];
     if let Some(count) = floating_addresses {
         limit(&mut settings.floating_range, count);
     }

@@ -18,6 +18,10 @@ pub struct Secrets {
     pub cloud_password: String,
     /// Of the cloud's administrator.
     pub cloud_admin_password: String,
+    /// Of the cloud's user too: the public half of the key that signs EC2 requests.
+    pub cloud_access_key: String,
+    /// Its secret half.
+    pub cloud_secret_key: String,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -58,6 +62,8 @@ impl Secrets {
             password: make(),
             cloud_password: make(),
             cloud_admin_password: make(),
+            cloud_access_key: format!("NUTSHELL{}", make().to_ascii_uppercase()),
+            cloud_secret_key: make() + &make(),
         });
         if let Some(password) = password {
             password.clone_into(&mut secrets.password);

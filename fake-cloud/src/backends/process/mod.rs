@@ -17,6 +17,7 @@ pub(crate) mod seccomp;
 mod state;
 pub(crate) mod sys;
 mod users;
+mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -28,8 +29,8 @@ use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
 
-use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec};
-use crate::guest::order::{Command, Isolation, Order};
+use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount};
+use crate::guest::order::{Answer, Command, Isolation, Order};
 use crate::network::PortWatcher;
 use launch::{LaunchError, Launched};
 use limits::{Limits, Quota};
@@ -97,6 +98,15 @@ impl Process {
         running.command(command).map_err(BackendError::step("tell the server"))
     }
 
+    /// Has the server's init do something; it is done too when the server does not run.
+    async fn order(&self, id: Uuid, command: Command) -> std::io::Result<()> {
+        let Some(running) = self.0.servers().get(&id).cloned() else { return Ok(()) };
+        match running.ask(&command).await? {
+            Some(Answer(Err(number))) => Err(std::io::Error::from_raw_os_error(number)),
+            Some(Answer(Ok(()))) | None => Ok(()),
+        }
+    }
+
     /// Ends the server's processes if there are any; returns when the last one is gone.
     async fn end(&self, id: Uuid, ending: Ending) {
         let ended = self.0.servers().get(&id).map(|running| running.end(ending));
@@ -149,6 +159,36 @@ impl Backend for Process {
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
         self.0.state.servers().map_err(BackendError::step("list the servers' disks"))
+    }
+
+    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError> {
+        let volumes = self.0.state.volumes().clone();
+        tokio::task::spawn_blocking(move || volumes.create(id, from))
+            .await
+            .map_err(std::io::Error::from)
+            .flatten()
+            .map_err(BackendError::step("make the volume's data"))
+    }
+
+    async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError> {
+        self.0.state.discard_volume(id).map_err(BackendError::step("remove the volume's data"))
+    }
+
+    async fn volumes(&self) -> Result<Vec<Uuid>, BackendError> {
+        self.0.state.volumes().ids().map_err(BackendError::step("list the volumes' data"))
+    }
+
+    async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
+        let command = Command::Attach { volume: volume.clone() };
+        self.order(server, command).await.map_err(BackendError::step("mount the volume"))
+    }
+
+    async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
+        let command = Command::Detach { volume: volume.clone() };
+        self.order(server, command).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::ResourceBusy => BackendError::Busy(volume.id),
+            _ => BackendError::step("unmount the volume")(error),
+        })
     }
 
     async fn power_off(&self) {
@@ -210,6 +250,8 @@ impl Inner {
             metadata_url: server.metadata_url.clone(),
             authorized_keys: server.authorized_keys.clone(),
             hosts: server.hosts.clone(),
+            volume_store: self.state.volumes().root().to_owned(),
+            volumes: server.volumes.clone(),
         };
         let user_data = server.user_data.clone();
         let state = self.state.clone();

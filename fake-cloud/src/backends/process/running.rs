@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::sys;
 use crate::backends::ServerExit;
 use crate::guest::channel;
-use crate::guest::order::Command;
+use crate::guest::order::{Answer, Command};
 use crate::network::PortWatcher;
 
 /// Longer than a server takes to shut down by itself.
@@ -59,6 +60,23 @@ impl Running {
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {
         channel::send(&self.control, command, None)
+    }
+
+    /// Tells the server something and waits for its answer: none when it ends before that.
+    pub(super) async fn ask(&self, command: &Command) -> io::Result<Option<Answer>> {
+        let (ours, servers_end) = channel::pair()?;
+        match channel::send(&self.control, command, Some(servers_end.as_fd())) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+            result => result?,
+        }
+        drop(servers_end);
+        let answers = sys::watch(ours)?;
+        loop {
+            let mut ready = answers.readable().await?;
+            if let Ok(answer) = ready.try_io(|answers| channel::receive(answers.get_ref())) {
+                return Ok(answer?.map(|(answer, _)| answer));
+            }
+        }
     }
 
     /// Begins to end the server at once; the future is ready when it has ended.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  servers/<id>/   a server, see [`crate::guest::directory`]
+//!  volumes/<id>/   the data of a volume, see [`super::volumes`]
 //!  base/           what servers share, see [`super::base`]
 //!  trash/          what is being removed; a removal that was cut short goes on at the next start
 //! ```
@@ -17,12 +18,14 @@ use std::thread::{self, JoinHandle};
 use uuid::Uuid;
 
 use super::base;
+use super::volumes::Volumes;
 use crate::guest::directory::{ServerDirectory, remove_tree, write_private};
 use crate::guest::order::Order;
 
 #[derive(Debug, Clone)]
 pub(super) struct State {
     path: PathBuf,
+    volumes: Volumes,
     /// Whether the base is built. Held while it is being built: the others wait for it.
     base_built: Arc<Mutex<bool>>,
     background: Arc<Background>,
@@ -41,8 +44,10 @@ impl State {
         for inner in ["servers", "trash"] {
             DirBuilder::new().recursive(true).mode(0o700).create(path.join(inner))?;
         }
+        let path = path.canonicalize()?;
         let state = Self {
-            path: path.canonicalize()?,
+            volumes: Volumes::open(path.join("volumes"))?,
+            path,
             base_built: Arc::default(),
             background: Arc::default(),
         };
@@ -80,6 +85,18 @@ impl State {
             ids.extend(name.to_str().and_then(|name| Uuid::parse_str(name).ok()));
         }
         Ok(ids)
+    }
+
+    pub(super) fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+
+    /// Takes a volume's data away at once; its content is removed in the background.
+    pub(super) fn discard_volume(&self, id: Uuid) -> io::Result<()> {
+        if self.move_to_trash(&self.volumes.path(id))? {
+            self.empty_trash();
+        }
+        Ok(())
     }
 
     /// Builds what servers share, once.

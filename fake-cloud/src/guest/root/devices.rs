@@ -28,7 +28,7 @@ const LINKS: [(&str, &str); 7] = [
 
 /// This machine's devices that a server gets.
 pub(super) fn gather() -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
-    let device = |name| Ok((name, mounts::device(&Path::new("/dev").join(name))?));
+    let device = |name| Ok((name, mounts::as_it_is(&Path::new("/dev").join(name))?));
     let mut devices = vec![];
     for name in DEVICES {
         let step = Failure::step(format!("show /dev/{name}"));

@@ -17,6 +17,7 @@ use super::Failure;
 use super::directory::ServerDirectory;
 use super::identity;
 use super::order::Order;
+use super::volumes::Volumes;
 use crate::backends::ImageSource;
 use crate::backends::process::base;
 use layout::{Entry, Place};
@@ -27,7 +28,7 @@ use mounts::Durability;
 pub(super) fn enter(
     order: &Order,
     directory: &ServerDirectory,
-) -> Result<Vec<String>, (Failure, bool)> {
+) -> Result<(Vec<String>, Volumes), (Failure, bool)> {
     let refused = |failure: Failure| {
         let refused = is_refusal(&failure.source);
         (failure, refused)
@@ -55,9 +56,13 @@ pub(super) fn enter(
     devices::populate(Path::new("/dev"), &machine.devices).map_err(refused)?;
     furnish(&machine).map_err(broken)?;
     write_identity(order).map_err(broken)?;
+    let volumes = Volumes::mounted(machine.volume_store);
+    if let Some(error) = volumes.refusal() {
+        without.push(format!("volumes ({error})"));
+    }
     // Last: what this process has open of the machine can be reached by its links.
     show_processes(&machine.processes).map_err(refused)?;
-    Ok(without)
+    Ok((without, volumes))
 }
 
 /// What a server gets of this machine: made while the machine can still be seen.
@@ -72,6 +77,8 @@ struct Machine {
     sys: Option<OwnedFd>,
     devices: Vec<(&'static str, OwnedFd)>,
     processes: OwnedFd,
+    /// The directory of all volumes, or why there can be none.
+    volume_store: io::Result<OwnedFd>,
 }
 
 /// A name in the root directory.
@@ -107,6 +114,7 @@ fn gather(
         sys: mounts::read_only(Path::new("/sys")).ok(),
         devices: devices::gather().map_err(refused)?,
         processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
+        volume_store: mounts::as_it_is(&order.volume_store),
     };
     match &order.image {
         ImageSource::Host { extra_files } => {

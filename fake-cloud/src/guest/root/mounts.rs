@@ -87,8 +87,8 @@ pub(super) fn read_only(source: &Path) -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-/// A device as it is.
-pub(super) fn device(source: &Path) -> io::Result<OwnedFd> {
+/// A device or a directory as it is.
+pub(super) fn as_it_is(source: &Path) -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     Ok(open_tree(CWD, source, flags)?)
 }

@@ -137,6 +137,7 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
         min_count,
         max_count,
         request_id: request_id.to_owned(),
+        ..NewServers::default()
     })
 }
 

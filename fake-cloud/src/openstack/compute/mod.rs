@@ -14,6 +14,7 @@ mod servers;
 mod tags;
 mod versions;
 mod views;
+mod volumes;
 
 use super::errors::NovaError as Error;
 use super::route::{Route, routes};
@@ -33,7 +34,10 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2.1/servers/{id}/os-interface" servers::interfaces;
     Project GET "/v2.1/servers/{id}/os-security-groups" servers::security_groups;
     Project GET "/v2.1/servers/{id}/os-instance-actions" servers::events;
-    Project GET "/v2.1/servers/{id}/os-volume_attachments" servers::volumes;
+    Project GET "/v2.1/servers/{id}/os-volume_attachments" volumes::attachments;
+    Project POST "/v2.1/servers/{id}/os-volume_attachments" volumes::attach;
+    Project GET "/v2.1/servers/{id}/os-volume_attachments/{volume}" volumes::attachment;
+    Project DELETE "/v2.1/servers/{id}/os-volume_attachments/{volume}" volumes::detach;
     Project GET "/v2.1/servers/{id}/metadata" metadata::list;
     Project POST "/v2.1/servers/{id}/metadata" metadata::merge;
     Project PUT "/v2.1/servers/{id}/metadata" metadata::replace;
@@ -74,4 +78,9 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2.1/os-floating-ips/{id}" floating_ips::show;
     Project DELETE "/v2.1/os-floating-ips/{id}" floating_ips::delete;
     Project GET "/v2.1/os-networks" floating_ips::networks;
+    Project GET "/v2.1/os-volumes" volumes::list;
+    Project POST "/v2.1/os-volumes" volumes::create;
+    Project GET "/v2.1/os-volumes/detail" volumes::list;
+    Project GET "/v2.1/os-volumes/{id}" volumes::show;
+    Project DELETE "/v2.1/os-volumes/{id}" volumes::delete;
 ];

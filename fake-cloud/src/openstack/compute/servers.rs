@@ -159,12 +159,6 @@ pub(super) async fn events(cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"instanceActions": events})))
 }
 
-/// The volumes of a server: none, as long as there are no volumes.
-pub(super) async fn volumes(cx: Context) -> Result<Response, Error> {
-    cx.cloud.read().server(&cx.caller()?, cx.param("id"))?;
-    Ok(ok(&json!({"volumeAttachments": []})))
-}
-
 /// A value below a name.
 struct Wrapped<T>(&'static str, T);
 

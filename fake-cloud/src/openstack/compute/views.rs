@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 
 use crate::model::life::State;
 use crate::model::{
-    Caller, Flavor, FloatingIp, HOST, ImageId, Model, PortId, SecurityGroupId, Server, ZONE,
+    Caller, Flavor, FloatingIp, HOST, ImageId, Model, PortId, SecurityGroupId, Server, ServerId,
+    VolumeId, ZONE,
 };
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -22,6 +23,7 @@ pub(super) struct Lens<'a> {
     version: Microversion,
     is_admin: bool,
     floating: HashMap<PortId, &'a FloatingIp>,
+    volumes: HashMap<ServerId, Vec<(VolumeId, bool)>>,
 }
 
 /// How much of a server is shown.
@@ -37,6 +39,13 @@ pub(super) enum Depth {
 
 impl<'a> Lens<'a> {
     pub(super) fn new(cx: &'a Context, model: &'a Model, caller: &Caller) -> Self {
+        let mut volumes: HashMap<_, Vec<_>> = HashMap::new();
+        for volume in model.volumes.iter() {
+            if let Some(it) = &volume.attachment {
+                let of_server = volumes.entry(it.server_id).or_default();
+                of_server.push((volume.id, it.delete_on_termination));
+            }
+        }
         let leading = |ip: &'a FloatingIp| Some((ip.port_id?, ip));
         Self {
             model,
@@ -44,6 +53,7 @@ impl<'a> Lens<'a> {
             version: cx.version,
             is_admin: caller.is_admin,
             floating: model.floating_ips.iter().filter_map(leading).collect(),
+            volumes,
         }
     }
 
@@ -196,7 +206,7 @@ impl Full<'_> {
         map.serialize_entry("OS-EXT-STS:task_state", &server.task.map(|task| task.name()))?;
         map.serialize_entry("OS-EXT-STS:vm_state", server.state.vm_state())?;
         map.serialize_entry("OS-EXT-STS:power_state", &server.power_state())?;
-        map.serialize_entry("os-extended-volumes:volumes_attached", &[(); 0])
+        map.serialize_entry("os-extended-volumes:volumes_attached", &Volumes(lens, server))
     }
 
     fn for_admin<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -326,6 +336,25 @@ impl Serialize for ImageOf<'_> {
             map.serialize_entry("properties", &image.map(|image| &image.properties))?;
         }
         map.end()
+    }
+}
+
+struct Volumes<'a>(&'a Lens<'a>, &'a Server);
+
+impl Serialize for Volumes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Attached {
+            id: VolumeId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            delete_on_termination: Option<bool>,
+        }
+        let Self(lens, server) = self;
+        let volumes = lens.volumes.get(&server.id).into_iter().flatten();
+        serializer.collect_seq(volumes.map(|(id, delete)| Attached {
+            id: *id,
+            delete_on_termination: lens.since(3).then_some(*delete),
+        }))
     }
 }
 

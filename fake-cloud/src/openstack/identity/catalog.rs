@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Error;
 use crate::cloud::Cloud;
-use crate::model::token_id;
+use crate::model::{ProjectId, token_id};
 use crate::openstack::SERVICES;
 use crate::openstack::request::Context;
 use crate::openstack::response::ok;
@@ -15,7 +15,7 @@ const INTERFACES: [&str; 3] = ["public", "internal", "admin"];
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     let own = format!("{}/v3/auth/catalog", cx.cloud.api_url);
-    Ok(ok(&json!({"catalog": catalog(&cx.cloud), "links": {"self": own}})))
+    Ok(ok(&json!({"catalog": catalog(&cx.cloud, cx.caller()?.project_id), "links": {"self": own}})))
 }
 
 pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
@@ -27,23 +27,22 @@ pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
 }
 
 pub(super) async fn services(cx: Context) -> Result<Response, Error> {
-    let service = |service: Service| {
+    let service = |(service, kind): (Service, &str)| {
         json!({
-            "id": service_id(service), "type": service.kind(), "name": service.name(),
-            "enabled": true,
-            "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(service))}
+            "id": service_id(kind), "type": kind, "name": service.name(), "enabled": true,
+            "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(kind))}
         })
     };
-    let services: Vec<Value> = SERVICES.into_iter().map(service).collect();
+    let services: Vec<Value> = kinds().map(service).collect();
     Ok(ok(&json!({"services": services, "links": cx.list_links("/v3/services")})))
 }
 
 pub(super) async fn endpoints(cx: Context) -> Result<Response, Error> {
     let mut endpoints = Vec::new();
-    for service in SERVICES {
-        for mut endpoint in endpoints_of(&cx.cloud, service) {
+    for (service, kind) in kinds() {
+        for mut endpoint in endpoints_of(&cx.cloud, service, kind, "$(project_id)s") {
             let own = format!("{}/v3/endpoints/{}", cx.cloud.api_url, endpoint["id"]);
-            endpoint["service_id"] = json!(service_id(service));
+            endpoint["service_id"] = json!(service_id(kind));
             endpoint["enabled"] = json!(true);
             endpoint["links"] = json!({"self": own.replace('"', "")});
             endpoints.push(endpoint);
@@ -53,23 +52,32 @@ pub(super) async fn endpoints(cx: Context) -> Result<Response, Error> {
 }
 
 /// The catalogue as tokens carry it.
-pub(super) fn catalog(cloud: &Cloud) -> Vec<Value> {
-    let service = |service: Service| {
+pub(super) fn catalog(cloud: &Cloud, project: Option<ProjectId>) -> Vec<Value> {
+    let project = project.map(|id| id.to_string()).unwrap_or_default();
+    let service = |(service, kind): (Service, &str)| {
         json!({
-            "id": service_id(service),
-            "type": service.kind(),
+            "id": service_id(kind),
+            "type": kind,
             "name": service.name(),
-            "endpoints": endpoints_of(cloud, service),
+            "endpoints": endpoints_of(cloud, service, kind, &project),
         })
     };
-    SERVICES.into_iter().map(service).collect()
+    kinds().map(service).collect()
 }
 
-fn endpoints_of(cloud: &Cloud, service: Service) -> Vec<Value> {
-    let url = format!("{}{}{}", cloud.api_url, service.prefix(), service.endpoint());
+/// Each service with each of its types.
+fn kinds() -> impl Iterator<Item = (Service, &'static str)> {
+    SERVICES
+        .into_iter()
+        .flat_map(|service| service.kinds().iter().map(move |kind| (service, *kind)))
+}
+
+fn endpoints_of(cloud: &Cloud, service: Service, kind: &str, project: &str) -> Vec<Value> {
+    let endpoint = service.endpoint().replace("{project}", project);
+    let url = format!("{}{}{endpoint}", cloud.api_url, service.prefix());
     let endpoint = |interface: &&str| {
         json!({
-            "id": token_id(&format!("{}/{interface}", service.name())),
+            "id": token_id(&format!("{kind}/{interface}")),
             "interface": interface,
             "region_id": cloud.region,
             "region": cloud.region,
@@ -80,6 +88,6 @@ fn endpoints_of(cloud: &Cloud, service: Service) -> Vec<Value> {
 }
 
 /// Always the same, as an id should be, and nothing to keep.
-fn service_id(service: Service) -> crate::model::TokenId {
-    token_id(service.name())
+fn service_id(kind: &str) -> crate::model::TokenId {
+    token_id(kind)
 }

@@ -91,7 +91,10 @@ pub(super) async fn domain(cx: Context) -> Result<Response, Error> {
 }
 
 /// The user that the path names: oneself, or anyone for the administrator.
-fn visible_user<'a>(cx: &Context, model: &'a crate::model::Model) -> Result<&'a User, Error> {
+pub(super) fn visible_user<'a>(
+    cx: &Context,
+    model: &'a crate::model::Model,
+) -> Result<&'a User, Error> {
     let (caller, id) = (cx.caller()?, cx.param("id"));
     let user = id.parse().ok().and_then(|id| model.users.get(id));
     let user = user.filter(|user| caller.is_admin || user.id == caller.user_id);

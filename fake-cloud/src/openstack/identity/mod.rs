@@ -1,6 +1,7 @@
 //! Keystone v3: who is who, tokens, and the catalogue of services.
 
 mod catalog;
+mod credentials;
 mod directory;
 mod tokens;
 mod versions;
@@ -26,6 +27,10 @@ pub(super) const ROUTES: &[Route] = routes![
     Admin GET "/v3/users" directory::users;
     Token GET "/v3/users/{id}" directory::user;
     Token GET "/v3/users/{id}/projects" directory::user_projects;
+    Token POST "/v3/users/{id}/credentials/OS-EC2" credentials::create;
+    Token GET "/v3/users/{id}/credentials/OS-EC2" credentials::list;
+    Token GET "/v3/users/{id}/credentials/OS-EC2/{access}" credentials::show;
+    Token DELETE "/v3/users/{id}/credentials/OS-EC2/{access}" credentials::delete;
     Token GET "/v3/roles" directory::roles;
     Token GET "/v3/domains" directory::domains;
     Token GET "/v3/domains/{id}" directory::domain;

@@ -217,7 +217,7 @@ fn document(cloud: &Cloud, model: &Model, id: TokenId) -> Result<Value, Error> {
         document["project"] = json!({"domain": domain, "id": project.id, "name": project.name});
         document["is_domain"] = json!(false);
         document["roles"] = json!(roles);
-        document["catalog"] = json!(catalog(cloud));
+        document["catalog"] = json!(catalog(cloud, token.project_id));
     }
     Ok(json!({"token": document}))
 }

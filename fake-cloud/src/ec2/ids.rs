@@ -1,0 +1,184 @@
+//! EC2's ids: a prefix and the first 68 bits of the model's own id, so that there is nothing to
+//! keep and both APIs mean the same thing.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::errors::Fault;
+use crate::model::ProjectId;
+
+/// How many hexadecimal digits follow the prefix.
+const DIGITS: usize = 17;
+
+/// What an id can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A server.
+    Instance,
+    /// An image.
+    Image,
+    /// A security group.
+    SecurityGroup,
+    /// A rule of a security group.
+    Rule,
+    /// A floating IP.
+    Allocation,
+    /// A floating IP and where it leads.
+    Association,
+    /// A key pair.
+    KeyPair,
+    /// A network.
+    Vpc,
+    /// A subnet.
+    Subnet,
+    /// A port.
+    Interface,
+}
+
+/// An id in EC2's form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id {
+    kind: Kind,
+    bits: u128,
+}
+
+impl Kind {
+    /// All kinds that can bear tags.
+    pub(crate) const TAGGED: [Self; 5] =
+        [Self::Instance, Self::Image, Self::SecurityGroup, Self::Allocation, Self::KeyPair];
+
+    /// What its ids begin with.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Instance => "i",
+            Self::Image => "ami",
+            Self::SecurityGroup => "sg",
+            Self::Rule => "sgr",
+            Self::Allocation => "eipalloc",
+            Self::Association => "eipassoc",
+            Self::KeyPair => "key",
+            Self::Vpc => "vpc",
+            Self::Subnet => "subnet",
+            Self::Interface => "eni",
+        }
+    }
+
+    /// What the codes of errors about it begin with.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Instance => "InvalidInstanceID",
+            Self::Image => "InvalidAMIID",
+            Self::SecurityGroup => "InvalidGroup",
+            Self::Rule => "InvalidSecurityGroupRuleId",
+            Self::Allocation => "InvalidAllocationID",
+            Self::Association => "InvalidAssociationID",
+            Self::KeyPair => "InvalidKeyPair",
+            Self::Vpc => "InvalidVpcID",
+            Self::Subnet => "InvalidSubnetID",
+            Self::Interface => "InvalidNetworkInterfaceID",
+        }
+    }
+
+    /// What messages call it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Instance => "instance ID",
+            Self::Image => "image id",
+            Self::SecurityGroup => "security group",
+            Self::Rule => "security group rule ID",
+            Self::Allocation => "allocation ID",
+            Self::Association => "association ID",
+            Self::KeyPair => "key pair",
+            Self::Vpc => "vpc ID",
+            Self::Subnet => "subnet ID",
+            Self::Interface => "networkInterface ID",
+        }
+    }
+
+    /// What tags call it.
+    pub(crate) fn resource_type(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Image => "image",
+            Self::SecurityGroup => "security-group",
+            Self::Rule => "security-group-rule",
+            Self::Allocation => "elastic-ip",
+            Self::Association => "elastic-ip-association",
+            Self::KeyPair => "key-pair",
+            Self::Vpc => "vpc",
+            Self::Subnet => "subnet",
+            Self::Interface => "network-interface",
+        }
+    }
+
+    /// The id of something of this kind.
+    pub(crate) fn id(self, uuid: impl Into<Uuid>) -> Id {
+        Id { kind: self, bits: uuid.into().as_u128() >> (128 - 4 * DIGITS) }
+    }
+
+    /// Reads an id.
+    pub(crate) fn parse(self, text: &str) -> Result<Id, Fault> {
+        self.read(text).ok_or_else(|| Fault::malformed(self, text))
+    }
+
+    /// Reads an id that may be of another kind, or none.
+    pub(crate) fn read(self, text: &str) -> Option<Id> {
+        let digits = text.strip_prefix(self.prefix())?.strip_prefix('-')?;
+        // Ids were shorter once, and are not of this cloud then, but well-formed.
+        let formed = matches!(digits.len(), 8 | DIGITS)
+            && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u128::from_str_radix(digits, 16).ok().filter(|_| formed)?;
+        // A short id is no long one with zeros in front.
+        Some(Id { kind: self, bits: if digits.len() == DIGITS { bits } else { bits | 1 << 127 } })
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bits >> 127 {
+            0 => write!(f, "{}-{:017x}", self.kind.prefix(), self.bits),
+            _ => write!(f, "{}-{:08x}", self.kind.prefix(), self.bits & u128::from(u32::MAX)),
+        }
+    }
+}
+
+/// The twelve digits of an account, made from its project's id.
+pub(crate) fn account(project: ProjectId) -> String {
+    format!("{:012}", project.0.as_u128() % 1_000_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_always_the_same_and_read_back() {
+        let uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let id = Kind::Instance.id(uuid);
+        assert_eq!(id.to_string(), "i-0123456789abcdef0");
+        assert_eq!(Kind::Instance.read("i-0123456789abcdef0"), Some(id));
+        assert_ne!(Kind::Image.id(uuid), id);
+        assert_eq!(Kind::Vpc.id(Uuid::nil()).to_string(), "vpc-00000000000000000");
+    }
+
+    #[test]
+    fn short_ids_are_well_formed_and_mean_nothing_here() {
+        let short = Kind::Image.read("ami-12345678").unwrap();
+        assert_eq!(short.to_string(), "ami-12345678");
+        assert_ne!(short, Kind::Image.read("ami-00000000012345678").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_id_is_malformed() {
+        for text in ["", "i", "i-", "i-xyz", "i-123", "ami-0123456789abcdef0", "i-+1234567"] {
+            assert_eq!(Kind::Instance.parse(text).unwrap_err().code, "InvalidInstanceID.Malformed");
+        }
+    }
+
+    #[test]
+    fn an_account_has_twelve_digits() {
+        assert_eq!(account(ProjectId(Uuid::from_u128(7))), "000000000007");
+        assert_eq!(account(ProjectId(Uuid::max())).len(), 12);
+    }
+}

@@ -1,0 +1,96 @@
+//! Instances: servers as EC2 sees them.
+
+pub(super) mod describe;
+pub(super) mod life;
+pub(super) mod run;
+mod view;
+
+use std::collections::BTreeMap;
+
+use super::errors::Fault;
+use super::ids::{Id, Kind};
+use super::operation::Call;
+use crate::model::life::{State, Task};
+use crate::model::{Model, Server, Terminated};
+
+/// A server, or what is remembered of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Instance<'a> {
+    /// What it is, or was at last.
+    pub(super) server: &'a Server,
+    /// How it went, when it is gone.
+    gone: Option<&'a Terminated>,
+}
+
+/// A state: EC2's number and name.
+pub(super) type InstanceState = (u16, &'static str);
+
+/// It is gone, and remembered.
+const TERMINATED: InstanceState = (48, "terminated");
+
+impl Instance<'_> {
+    /// Its state in EC2's words. A server in error does not run and can be removed: it counts as
+    /// stopped, and its state's reason says why.
+    pub(super) fn state(&self) -> InstanceState {
+        if self.gone.is_some() { TERMINATED } else { state(self.server) }
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> Id {
+        Kind::Instance.id(self.server.id)
+    }
+
+    /// The tags it bears.
+    fn tags(&self) -> BTreeMap<String, String> {
+        tags(self.server)
+    }
+}
+
+fn state(server: &Server) -> InstanceState {
+    match (server.state, server.task) {
+        (_, Some(Task::Deleting)) => (32, "shutting-down"),
+        (_, Some(Task::PoweringOff)) => (64, "stopping"),
+        (State::Building, _) | (State::Stopped, Some(Task::PoweringOn)) => (0, "pending"),
+        (State::Active | State::Paused, _) => (16, "running"),
+        (State::Stopped | State::Error, _) => (80, "stopped"),
+    }
+}
+
+/// A server's tags: its metadata, and its name if somebody has given it one.
+pub(super) fn tags(server: &Server) -> BTreeMap<String, String> {
+    let mut tags = server.metadata.clone();
+    tags.remove(NAME);
+    if server.name != Server::default_name(server.id) {
+        tags.insert(NAME.to_owned(), server.name.clone());
+    }
+    tags
+}
+
+/// The tag that is a server's name.
+pub(super) const NAME: &str = "Name";
+
+/// The project's servers, and then those that are gone.
+fn all<'a>(call: &'a Call, model: &'a Model) -> impl Iterator<Item = Instance<'a>> {
+    let alive = model.servers.iter().map(|server| Instance { server, gone: None });
+    let gone = model.lately_terminated(call.cloud.now());
+    let gone = gone.map(|gone| Instance { server: &gone.server, gone: Some(gone) });
+    alive.chain(gone).filter(|instance| instance.server.project_id == call.project)
+}
+
+/// The instances that a request names; all of them must exist.
+fn named<'a>(call: &'a Call, model: &'a Model) -> Result<Vec<Instance<'a>>, Fault> {
+    let find = |text: &str| find(call, model, text);
+    call.params.texts("InstanceId").into_iter().map(find).collect()
+}
+
+/// The instance with an id.
+pub(super) fn find<'a>(
+    call: &'a Call,
+    model: &'a Model,
+    text: &str,
+) -> Result<Instance<'a>, Fault> {
+    let id = Kind::Instance.parse(text)?;
+    all(call, model)
+        .find(|instance| instance.id() == id)
+        .ok_or_else(|| Fault::missing(Kind::Instance, text))
+}

@@ -1,0 +1,158 @@
+//! New instances: what a request asks for, in the words of the model.
+
+use super::{Instance, NAME, view};
+use crate::ec2::Kind;
+use crate::ec2::errors::Fault;
+use crate::ec2::operation::Call;
+use crate::ec2::params::Params;
+use crate::ec2::xml::Xml;
+use crate::ec2::{digest, images, security_groups, tags};
+use crate::model::{ClientToken, Model, NewServers, Plug, ZONE};
+
+/// The most instances that one request makes.
+const COUNT_MAX: i64 = 1000;
+
+/// The size of an instance when a request does not say one.
+const DEFAULT_TYPE: &str = "m1.small";
+
+pub(crate) async fn run(call: Call) -> Result<Xml, Fault> {
+    let wanted = read(&call, &call.cloud.read())?;
+    call.check_dry_run()?;
+    let ids = call.cloud.create_servers(&call.caller, call.project, &wanted).await?;
+    let model = call.cloud.read();
+    let find = |id| match (model.servers.get(id), model.terminated.get(id)) {
+        (Some(server), _) => Some(Instance { server, gone: None }),
+        // Somebody was quicker than this answer.
+        (None, Some(gone)) => Some(Instance { server: &gone.server, gone: Some(gone) }),
+        (None, None) => None,
+    };
+    let instances: Vec<Instance<'_>> = ids.into_iter().filter_map(find).collect();
+    let mut xml = Xml::default();
+    view::reservation(&mut xml, &model, &instances);
+    Ok(xml)
+}
+
+fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
+    let params = &call.params;
+    let image = images::find(call, model, params.required("ImageId")?)?;
+    let (min_count, max_count) = counts(params)?;
+    let flavor = params.text("InstanceType").unwrap_or(DEFAULT_TYPE);
+    let flavor = model.flavors.iter().find(|known| known.name == flavor).ok_or_else(|| {
+        Fault::invalid_value(format!("Invalid value '{flavor}' for InstanceType."))
+    })?;
+    if let Some(name) = params.text("KeyName") {
+        model.key_pair(call.caller.user_id, name)?;
+    }
+    if let Some(zone) = params.text("Placement.AvailabilityZone").filter(|zone| *zone != ZONE) {
+        return Err(Fault::invalid_value(format!("Invalid availability zone: [{zone}]")));
+    }
+    check_devices(params)?;
+    let mut tags = tags::specified(params, Kind::Instance)?;
+    let name = tags.remove(NAME).unwrap_or_default();
+    Ok(NewServers {
+        name,
+        same_name: true,
+        flavor: flavor.id.to_string(),
+        image: image.id.to_string(),
+        key_name: params.text("KeyName").map(str::to_owned),
+        user_data: params.text("UserData").map(str::to_owned),
+        metadata: tags,
+        security_groups: groups(call, model)?,
+        plug: plug(params, model)?,
+        min_count,
+        max_count,
+        request_id: call.request_id.clone(),
+        client_token: params.text("ClientToken").map(|token| ClientToken {
+            token: token.to_owned(),
+            digest: digest(&params.without("ClientToken").to_string()),
+        }),
+        ..NewServers::default()
+    })
+}
+
+fn counts(params: &Params) -> Result<(u32, u32), Fault> {
+    let count = |name| {
+        params.required(name)?;
+        let count = params.number(name)?.filter(|count| (1..=COUNT_MAX).contains(count));
+        let count = count.and_then(|count| u32::try_from(count).ok());
+        count.ok_or_else(|| {
+            Fault::invalid_value(format!("{name} must be a number from 1 to {COUNT_MAX}"))
+        })
+    };
+    let (min, max) = (count("MinCount")?, count("MaxCount")?);
+    if min > max {
+        return Err(Fault::combination("MinCount must not be larger than MaxCount"));
+    }
+    Ok((min, max))
+}
+
+/// The groups' ids in the model, named by id or by name.
+fn groups(call: &Call, model: &Model) -> Result<Vec<String>, Fault> {
+    let params = &call.params;
+    let interface = params.list("NetworkInterface").into_iter().next();
+    let of_interface = interface.map(|it| it.texts("SecurityGroupId")).unwrap_or_default();
+    let ids = params.texts("SecurityGroupId").into_iter().chain(of_interface);
+    let ids = ids.map(|id| security_groups::by_id(call, model, id));
+    let names = params.texts("SecurityGroup").into_iter();
+    let names = names.map(|name| security_groups::by_name(call, model, name));
+    ids.chain(names).map(|group| Ok(group?.id.to_string())).collect()
+}
+
+/// There is one subnet to plug into; an address of it may be asked for.
+fn plug(params: &Params, model: &Model) -> Result<Plug, Fault> {
+    let interfaces = params.list("NetworkInterface");
+    if interfaces.len() > 1 {
+        let message = "An instance of this cloud has exactly one network interface";
+        return Err(Fault::new("UnsupportedOperation", message));
+    }
+    let place = interfaces.first().copied().unwrap_or(params);
+    let network = model.private_network();
+    let subnet = network.and_then(|network| model.subnet_of(network.id));
+    if let Some(text) = place.text("SubnetId") {
+        let wanted = Kind::Subnet.parse(text)?;
+        if subnet.is_none_or(|subnet| Kind::Subnet.id(subnet.id) != wanted) {
+            return Err(Fault::missing(Kind::Subnet, text));
+        }
+    }
+    match (place.text("PrivateIpAddress"), network) {
+        (Some(address), Some(network)) => {
+            let invalid = |_| Fault::invalid_value(format!("Invalid IP address: {address}"));
+            Ok(Plug::Network(network.id, Some(address.parse().map_err(invalid)?)))
+        }
+        _ => Ok(Plug::Auto),
+    }
+}
+
+/// Volumes are not attached at the start: a request for one must not pass as if they were.
+fn check_devices(params: &Params) -> Result<(), Fault> {
+    let devices = params.list("BlockDeviceMapping");
+    let volume = devices.iter().find(|device| {
+        let root = matches!(device.text("DeviceName"), None | Some("/dev/sda1" | "/dev/xvda"));
+        device.text("Ebs.SnapshotId").is_some()
+            || (device.text("Ebs.VolumeSize").is_some() && !root)
+    });
+    match volume {
+        None => Ok(()),
+        Some(_) => Err(Fault::new(
+            "UnsupportedOperation",
+            "Instances of this cloud start with a root disk of their type's size, and no other",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(query: &str) -> Result<(u32, u32), String> {
+        counts(&Params::of(crate::query::parse(query))).map_err(|fault| fault.code.into_owned())
+    }
+
+    #[test]
+    fn counts_must_be_there_and_fit() {
+        assert_eq!(counted("MinCount=1&MaxCount=3"), Ok((1, 3)));
+        assert_eq!(counted("MaxCount=3").unwrap_err(), "MissingParameter");
+        assert_eq!(counted("MinCount=0&MaxCount=3").unwrap_err(), "InvalidParameterValue");
+        assert_eq!(counted("MinCount=4&MaxCount=3").unwrap_err(), "InvalidParameterCombination");
+    }
+}

@@ -1,0 +1,205 @@
+//! Which server has which volume: every decision, without carrying any of it out.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Error, Kind};
+use super::life::State;
+use super::{Attachment, Caller, Model, Server, ServerId, Volume, VolumeId, VolumeState};
+use crate::backends::VolumeMount;
+
+/// The first device of a server is its root disk; volumes have the others.
+const DEVICES: std::ops::RangeInclusive<char> = 'b'..='z';
+
+/// What is wanted of an attachment.
+#[derive(Debug, Clone, Default)]
+pub struct AttachWanted {
+    /// The path of the device.
+    pub device: Option<String>,
+    /// What the owner calls it inside the server.
+    pub tag: Option<String>,
+    /// Whether the volume is removed with the server.
+    pub delete_on_termination: bool,
+}
+
+impl Model {
+    /// The volumes of a server, by their devices.
+    pub fn volumes_of(&self, server: ServerId) -> impl Iterator<Item = (&Volume, &Attachment)> {
+        self.volumes.iter().filter_map(move |volume| {
+            let attachment = volume.attachment.as_ref()?;
+            (attachment.server_id == server).then_some((volume, attachment))
+        })
+    }
+
+    /// What a server shows from its start.
+    pub(super) fn shown_volumes(&self, server: ServerId) -> Vec<VolumeMount> {
+        self.volumes_of(server)
+            .filter(|(volume, _)| {
+                matches!(volume.state, VolumeState::InUse | VolumeState::Detaching)
+            })
+            .map(|(volume, attachment)| mount(volume.id, attachment))
+            .collect()
+    }
+
+    /// Begins to attach a volume to a server, at a device if one is wanted.
+    pub fn attach_volume(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        id: &str,
+        wanted: AttachWanted,
+        now: OffsetDateTime,
+    ) -> Result<(VolumeId, Attachment), Error> {
+        let server = self.server(caller, server)?;
+        let server_id = server.id;
+        check_server("attach_volume", server)?;
+        let volume = self.volume(caller, id)?;
+        if volume.project_id != server.project_id {
+            return Err(Error::not_found(Kind::Volume, id));
+        }
+        let attached_here = volume.attachment.as_ref().is_some_and(|it| it.server_id == server_id);
+        if attached_here {
+            return Err(Error::Invalid(format!("Invalid volume: volume {id} already attached")));
+        }
+        if volume.state != VolumeState::Available {
+            return Err(Error::Invalid(format!(
+                "Invalid input received: Invalid volume: Volume {id} status must be available or \
+                 downloading to reserve, but the current status is {}. (HTTP 400)",
+                volume.state.name()
+            )));
+        }
+        let taken: Vec<&str> =
+            self.volumes_of(server_id).map(|(_, it)| it.device.as_str()).collect();
+        let device = choose_device(wanted.device.as_deref(), &taken)?;
+        let id = volume.id;
+        let attachment = Attachment {
+            id: Uuid::new_v4(),
+            mapping_id: Uuid::new_v4(),
+            server_id,
+            device,
+            tag: wanted.tag,
+            delete_on_termination: wanted.delete_on_termination,
+            attached: now,
+        };
+        if let Some(volume) = self.volumes.get_mut(id) {
+            volume.attachment = Some(attachment.clone());
+        }
+        self.set_volume(id, VolumeState::Attaching, now);
+        Ok((id, attachment))
+    }
+
+    /// The attachment of a volume to a server.
+    pub fn attachment(
+        &self,
+        caller: &Caller,
+        server: &str,
+        volume: &str,
+    ) -> Result<(&Volume, &Attachment), Error> {
+        let server = self.server(caller, server)?;
+        let found = self.volumes_of(server.id).find(|(it, _)| it.id.to_string() == volume);
+        found.ok_or_else(|| Error::NotAttached { server: server.id, volume: volume.to_owned() })
+    }
+
+    /// Begins to take a volume from a server.
+    pub fn detach_volume(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        id: &str,
+        now: OffsetDateTime,
+    ) -> Result<(VolumeId, Attachment), Error> {
+        check_server("detach_volume", self.server(caller, server)?)?;
+        self.volume(caller, id)?;
+        let (volume, attachment) = self.attachment(caller, server, id)?;
+        if volume.state != VolumeState::InUse {
+            return Err(Error::Invalid(
+                "Invalid volume: Invalid volume: Unable to detach volume. Volume status must be \
+                 'in-use' and attach_status must be 'attached' to detach."
+                    .to_owned(),
+            ));
+        }
+        let (id, attachment) = (volume.id, attachment.clone());
+        self.set_volume(id, VolumeState::Detaching, now);
+        Ok((id, attachment))
+    }
+
+    /// Records how an attachment or its end went, unless the volume is in another state by now:
+    /// its server has been deleted meanwhile.
+    pub fn settle_attachment(
+        &mut self,
+        id: VolumeId,
+        from: VolumeState,
+        to: VolumeState,
+        now: OffsetDateTime,
+    ) {
+        if self.volumes.get(id).is_some_and(|volume| volume.state == from) {
+            self.set_volume(id, to, now);
+        }
+    }
+
+    /// Frees the volumes of a server that is gone; some are to go with it.
+    pub(super) fn release_volumes(&mut self, server: ServerId, now: OffsetDateTime) {
+        let held: Vec<_> =
+            self.volumes_of(server).map(|(it, at)| (it.id, at.delete_on_termination)).collect();
+        for (id, delete) in held {
+            let state = if delete { VolumeState::Deleting } else { VolumeState::Available };
+            self.set_volume(id, state, now);
+        }
+    }
+}
+
+/// The volume as the backend knows it.
+pub(crate) fn mount(id: VolumeId, attachment: &Attachment) -> VolumeMount {
+    VolumeMount { id: id.0, device: attachment.device.clone() }
+}
+
+fn check_server(verb: &str, server: &Server) -> Result<(), Error> {
+    let obstacle = match (server.task, server.state) {
+        (Some(task), _) => format!("task_state {}", task.name()),
+        (None, State::Building | State::Error) => format!("vm_state {}", server.state.vm_state()),
+        (None, State::Active | State::Paused | State::Stopped) => return Ok(()),
+    };
+    let id = server.id;
+    Err(Error::Conflict(format!("Cannot '{verb}' instance {id} while it is in {obstacle}")))
+}
+
+/// The device that is wanted, or the first that is free.
+fn choose_device(wanted: Option<&str>, taken: &[&str]) -> Result<String, Error> {
+    if let Some(path) = wanted.filter(|path| !path.is_empty()) {
+        let name = path.strip_prefix("/dev/").unwrap_or(path);
+        let valid = (2..=16).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        if !valid {
+            return Err(Error::Invalid(format!("The supplied device path ({path}) is invalid.")));
+        }
+        if name == "sda" || taken.contains(&name) {
+            return Err(Error::Conflict(format!("The supplied device path ({path}) is in use.")));
+        }
+        return Ok(name.to_owned());
+    }
+    let mut names = DEVICES.map(|letter| format!("sd{letter}"));
+    names.find(|name| !taken.contains(&name.as_str())).ok_or_else(|| {
+        Error::Forbidden(format!("{} volumes are the most a server has.", DEVICES.count()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_the_one_wanted_or_the_first_that_is_free() {
+        assert_eq!(choose_device(None, &["sdb", "sdd"]).unwrap(), "sdc");
+        assert_eq!(choose_device(Some("/dev/vdf"), &[]).unwrap(), "vdf");
+        assert_eq!(choose_device(Some(""), &[]).unwrap(), "sdb");
+        assert!(matches!(choose_device(Some("/dev/sdb"), &["sdb"]), Err(Error::Conflict(_))));
+        assert!(matches!(choose_device(Some("/dev/sda"), &[]), Err(Error::Conflict(_))));
+        for bad in ["/dev/../x", "../../etc", "/dev/sd b", "/dev/x", "/dev/1a"] {
+            assert!(matches!(choose_device(Some(bad), &[]), Err(Error::Invalid(_))), "{bad}");
+        }
+        let all: Vec<String> = DEVICES.map(|letter| format!("sd{letter}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert!(matches!(choose_device(None, &all), Err(Error::Forbidden(_))));
+    }
+}

@@ -1,0 +1,160 @@
+//! Records of volumes and of their snapshots.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::table::Record;
+use super::{ProjectId, ServerId, SnapshotId, UserId, VolumeId};
+
+/// What a volume or a snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeState {
+    /// Its data is being made.
+    Creating,
+    /// It is there, and no server has it.
+    Available,
+    /// It is being shown to a server.
+    Attaching,
+    /// A server has it.
+    InUse,
+    /// It is being taken from a server.
+    Detaching,
+    /// Its data is being removed.
+    Deleting,
+    /// Its data could not be made or removed.
+    Error,
+}
+
+impl VolumeState {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Available => "available",
+            Self::Attaching => "attaching",
+            Self::InUse => "in-use",
+            Self::Detaching => "detaching",
+            Self::Deleting => "deleting",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A volume: data that outlives servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its id.
+    pub id: VolumeId,
+    /// Whose quota it counts against.
+    pub project_id: ProjectId,
+    /// Who made it.
+    pub user_id: UserId,
+    /// Its name; several volumes may share one.
+    pub name: Option<String>,
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// How large it is, in GiB.
+    pub size_gib: u64,
+    /// Free-form properties.
+    pub metadata: BTreeMap<String, String>,
+    /// The snapshot that it was made from.
+    pub snapshot_id: Option<SnapshotId>,
+    /// The volume that it was made from.
+    pub source_id: Option<VolumeId>,
+    /// What it is.
+    pub state: VolumeState,
+    /// The server that has it.
+    pub attachment: Option<Attachment>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub updated: Option<OffsetDateTime>,
+}
+
+/// How a server has a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Names this attachment in Cinder.
+    pub id: Uuid,
+    /// Names it in Nova.
+    pub mapping_id: Uuid,
+    /// The server.
+    pub server_id: ServerId,
+    /// The name of the device, without a path.
+    pub device: String,
+    /// What the owner calls it inside the server.
+    pub tag: Option<String>,
+    /// Whether the volume is removed with the server.
+    pub delete_on_termination: bool,
+    /// When it was attached.
+    #[serde(with = "time::serde::rfc3339")]
+    pub attached: OffsetDateTime,
+}
+
+/// A snapshot: a copy of a volume's data that does not change any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Whose quota it counts against.
+    pub project_id: ProjectId,
+    /// Who made it.
+    pub user_id: UserId,
+    /// The volume that it is of.
+    pub volume_id: VolumeId,
+    /// Its name; several snapshots may share one.
+    pub name: Option<String>,
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// How large the volume was, in GiB.
+    pub size_gib: u64,
+    /// Free-form properties.
+    pub metadata: BTreeMap<String, String>,
+    /// What it is.
+    pub state: VolumeState,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub updated: Option<OffsetDateTime>,
+}
+
+/// What is wanted of a new volume or snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct NewVolume {
+    /// Its name.
+    pub name: Option<String>,
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// Its size in GiB, that of its source when not given.
+    pub size_gib: Option<u64>,
+    /// Free-form properties.
+    pub metadata: BTreeMap<String, String>,
+    /// The snapshot to make it from.
+    pub snapshot: Option<String>,
+    /// The volume to make it from.
+    pub source: Option<String>,
+}
+
+impl Record for Volume {
+    const KIND: &'static str = "volume";
+    type Id = VolumeId;
+    fn id(&self) -> VolumeId {
+        self.id
+    }
+}
+
+impl Record for Snapshot {
+    const KIND: &'static str = "snapshot";
+    type Id = SnapshotId;
+    fn id(&self) -> SnapshotId {
+        self.id
+    }
+}

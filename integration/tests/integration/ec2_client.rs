@@ -1,0 +1,45 @@
+//! The same cloud through its other API: boto3, as Amazon's users know it.
+
+use integration::stack::Output;
+use integration::{Stack, executable};
+
+const SCRIPT: &str = r##"
+import boto3
+
+ec2 = boto3.client("ec2")
+image = ec2.describe_images()["Images"][0]["ImageId"]
+made = ec2.run_instances(
+    ImageId=image, InstanceType="m1.small", MinCount=1, MaxCount=1,
+    UserData="#!/bin/sh\necho greetings from user-data\n",
+    TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "from-ec2"}]}],
+)
+instance = made["Instances"][0]["InstanceId"]
+ec2.get_waiter("instance_running").wait(InstanceIds=[instance])
+address = ec2.allocate_address()
+ec2.associate_address(InstanceId=instance, AllocationId=address["AllocationId"])
+seen = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+assert seen["PublicIpAddress"] == address["PublicIp"], seen
+print(instance, seen["PublicIpAddress"])
+"##;
+
+#[test]
+fn a_server_of_boto3_is_one_of_openstack() {
+    let stack = Stack::up();
+    let environment = stack.environment();
+    let openstack = executable::openstack()
+        .expect("the `openstack` command is needed: `integration/check` installs it");
+    // boto3 is installed beside the openstack command.
+    let python = openstack.with_file_name("python");
+    let script = stack.file("ec2.py", SCRIPT.as_bytes());
+    let made = Output::of(stack.program(&python).arg(&script).envs(&environment)).ok();
+    let address = made.split_whitespace().nth(1).unwrap();
+
+    let list = ["server", "list", "-f", "json"];
+    let servers = Output::of(stack.program(&openstack).args(list).envs(&environment)).ok();
+    assert!(servers.contains("from-ec2") && servers.contains(address), "{servers}");
+
+    let mut wrong = stack.program(&python);
+    wrong.arg(&script).envs(&environment).env("AWS_SECRET_ACCESS_KEY", "wrong");
+    let refused = Output::of(&mut wrong).failed();
+    assert!(refused.contains("SignatureDoesNotMatch"), "{refused}");
+}
