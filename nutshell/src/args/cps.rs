@@ -146,7 +146,7 @@ pub(crate) enum ApplicationCommand {
         #[arg(long, short)]
         cloud: Option<String>,
     },
-    /// Stop an application: remove its VMs, keep its services
+    /// Stop an application: remove its VMs, with the code on its manager; its services stay, as new
     Stop {
         /// Its id or name
         application: ApplicationRef,
