@@ -1,6 +1,6 @@
 //! The code that runs as a server: what a boot loader, a kernel and an init are to a machine.
 //!
-//! The cloud starts the very executable it runs in again, with [`MARKER`] as its first argument:
+//! The cloud starts the very executable it runs in again, with `MARKER` as its first argument:
 //!
 //! ```text
 //!  cloud ── spawns ──► launch   new namespaces, alone in its process; the cloud maps its users

@@ -1,8 +1,8 @@
 //! The director: keeps users, credits, applications and certificates, and alone holds the
 //! credentials of clouds.
 //!
-//! Three layers: `endpoints` translate, [`app`] decides, [`db`] stores. Work of several steps is an
-//! operation ([`operations`]); what drifts apart is brought together by [`reconcile`].
+//! Three layers: `endpoints` translate, `app` decides, `db` stores. Work of several steps is an
+//! operation (`operations`); what drifts apart is brought together by `reconcile`.
 
 mod app;
 mod ca;

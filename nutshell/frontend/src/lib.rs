@@ -1,6 +1,6 @@
 //! Web pages over the public API: rendered here, current by events, usable without a script.
 //!
-//! A page is a handler in [`pages`] and a template beside it in `templates/`. The pages hold no state:
+//! A page is a handler in `pages` and a template beside it in `templates/`. The pages hold no state:
 //! the browser's cookie is the user's token, everything else is asked of the director.
 
 mod assets;

@@ -1,7 +1,7 @@
 //! Servers that are sandboxed processes of this machine and feel like virtual machines.
 //!
 //! A server has its own root directory, processes, users and host name (namespaces), its own
-//! localhost ([`seccomp`]), its own limits ([`limits`]), a console log, and a disk that stays
+//! localhost (`seccomp`), its own limits (`limits`), a console log, and a disk that stays
 //! while it is stopped. It costs some milliseconds and a process. What runs inside is in
 //! [`crate::guest`]. When the cloud runs as root the sandbox guards against accidents, not against
 //! malice, because a server can undo the mounts that protect the kernel's files: run the cloud as an
