@@ -1,8 +1,8 @@
 //! The services the platform hosts: for each a manager half, an agent half and a catalogue entry.
 //!
 //! A service is one folder with the same file names as the others and one line in the
-//! [`catalogue`]. Its halves reach the world through their contexts alone ([`manager_half`],
-//! [`agent_half`]); what several services need is a module here ([`code`], [`process`], [`logs`]).
+//! `catalogue`. Its halves reach the world through their contexts alone (`manager_half`,
+//! `agent_half`); what several services need is a module here (`code`, `process`, `logs`).
 
 pub mod agent_half;
 mod catalogue;
