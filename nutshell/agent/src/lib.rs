@@ -12,7 +12,7 @@ use protocol::client::VmClient;
 use protocol::membership::{JoinError, Membership};
 use protocol::tls::TrustError;
 use protocol::tls::server::{TlsListener, serve};
-use protocol::{AGENT_PORT, ClientError, ErrorCode};
+use protocol::{AGENT_PORT, ClientError};
 use services::{AgentContext, ServiceError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -114,7 +114,7 @@ async fn tell_ready(director: VmClient) {
     loop {
         match director.ready().await {
             Ok(()) => return,
-            Err(ClientError::Api(refusal)) if !is_passing(refusal.code) => {
+            Err(ClientError::Api(refusal)) if !refusal.code.is_passing() => {
                 tracing::error!(%refusal, "the director does not want this agent");
             }
             Err(error) => {
@@ -127,10 +127,4 @@ async fn tell_ready(director: VmClient) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-/// Whether a refusal says nothing about this agent: the director has troubles of its own.
-fn is_passing(code: ErrorCode) -> bool {
-    use ErrorCode::{Internal, Timeout, TooManyRequests, Unavailable};
-    matches!(code, Unavailable | Internal | Timeout | TooManyRequests)
 }

@@ -140,9 +140,7 @@ fn is_absence(error: &ClientError) -> bool {
 
 /// Whether it says nothing about what was asked: the director has troubles of its own.
 fn is_passing(error: &ClientError) -> bool {
-    let code = error.api().map(|refusal| refusal.code);
-    let troubles = [ErrorCode::Internal, ErrorCode::Timeout, ErrorCode::TooManyRequests];
-    is_absence(error) || code.is_some_and(|code| troubles.contains(&code))
+    is_absence(error) || error.api().is_some_and(|refusal| refusal.code.is_passing())
 }
 
 fn refusal(error: ClientError) -> ApiError {

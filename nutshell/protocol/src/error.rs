@@ -54,6 +54,23 @@ impl ErrorCode {
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
+
+    /// Whether it says nothing about what was asked: the server has troubles of its own, and the same
+    /// request may succeed later.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::Unavailable | Self::Internal | Self::Timeout | Self::TooManyRequests => true,
+            Self::InvalidRequest
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::InsufficientCredits
+            | Self::NotFound
+            | Self::Conflict
+            | Self::TooLarge
+            | Self::CloudFailed => false,
+        }
+    }
 }
 
 /// An error as it crosses the wire: what a user may read, never what only the log may hold.
