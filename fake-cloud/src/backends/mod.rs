@@ -46,7 +46,15 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
     /// happens when it is there already. A snapshot is a volume that is never attached.
-    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError>;
+    async fn volume_create(
+        &self,
+        id: Uuid,
+        size_gib: u64,
+        from: Option<Uuid>,
+    ) -> Result<(), BackendError>;
+
+    /// Makes a volume larger, while a server has it too.
+    async fn volume_extend(&self, id: Uuid, size_gib: u64) -> Result<(), BackendError>;
 
     /// Removes the data of a volume. Succeeds when there is nothing to remove.
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError>;

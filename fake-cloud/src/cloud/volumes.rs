@@ -26,7 +26,9 @@ struct Business {
     /// Whose data is wanted.
     known: HashSet<Uuid>,
     /// What is to be made, and from what.
-    making: Vec<(Owner, Option<Uuid>)>,
+    making: Vec<(Owner, u64, Option<Uuid>)>,
+    /// What has data, which an interruption may have left smaller than this.
+    made: Vec<(VolumeId, u64)>,
     /// What is to be removed.
     removing: Vec<Owner>,
 }
@@ -52,7 +54,8 @@ impl Cloud {
             self.decide(|model, now| model.create_volume(caller, project, wanted, now));
         let volume = created?;
         written.wait().await?;
-        let work = self.begin_making(Owner::Volume(volume.id), model::data_source(&volume));
+        let source = model::data_source(&volume);
+        let work = self.begin_making(Owner::Volume(volume.id), volume.size_gib, source);
         self.wait_a_little(vec![work]).await;
         Ok(volume)
     }
@@ -70,9 +73,34 @@ impl Cloud {
         let snapshot = created?;
         written.wait().await?;
         let source = Some(snapshot.volume_id.into());
-        let work = self.begin_making(Owner::Snapshot(snapshot.id), source);
+        let work = self.begin_making(Owner::Snapshot(snapshot.id), snapshot.size_gib, source);
         self.wait_a_little(vec![work]).await;
         Ok(snapshot)
+    }
+
+    /// Makes a volume larger, and begins to make its data so.
+    pub(crate) async fn extend_volume(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        size_gib: u64,
+        attached_too: bool,
+    ) -> Result<(), Failure> {
+        let (extended, written) =
+            self.decide(|model, now| model.extend_volume(caller, id, size_gib, attached_too, now));
+        let id = extended?;
+        written.wait().await?;
+        let cloud = Arc::clone(self);
+        let work = self.spawn(async move { cloud.extend(id, size_gib).await });
+        self.wait_a_little(vec![work]).await;
+        Ok(())
+    }
+
+    async fn extend(&self, id: VolumeId, size_gib: u64) {
+        if let Err(error) = self.backend.volume_extend(id.into(), size_gib).await {
+            // It does at the next attachment.
+            tracing::warn!(volume = %id, error = chain(&error), "its data did not grow");
+        }
     }
 
     /// Begins to remove a volume, with its snapshots if that is wanted.
@@ -206,11 +234,12 @@ impl Cloud {
     fn begin_making(
         self: &Arc<Self>,
         owner: Owner,
+        size_gib: u64,
         source: Option<Uuid>,
     ) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
         self.spawn(async move {
-            let made = cloud.backend.volume_create(owner.id(), source).await;
+            let made = cloud.backend.volume_create(owner.id(), size_gib, source).await;
             let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
             cloud.settle(owner, Some(state), made).await;
         })
@@ -254,37 +283,44 @@ impl Cloud {
     pub(super) async fn resume_volumes(self: &Arc<Self>) -> Result<(), Failure> {
         let ((), written) = self.decide(|model, now| model.resume_volumes(now));
         written.wait().await?;
-        let Business { known, making, removing } = self.volume_business();
+        let Business { known, making, made, removing } = self.volume_business();
         for id in self.backend.volumes().await?.into_iter().filter(|id| !known.contains(id)) {
             tracing::info!(volume = %id, "removing the data of a volume that is not recorded");
             self.backend.volume_delete(id).await?;
         }
         // A copy needs its source: removals come after.
-        join_all(making.into_iter().map(|(owner, from)| self.begin_making(owner, from))).await;
+        let makings = making.into_iter();
+        join_all(makings.map(|(owner, size, from)| self.begin_making(owner, size, from))).await;
+        join_all(made.into_iter().map(|(id, size)| self.extend(id, size))).await;
         join_all(removing.into_iter().map(|owner| self.begin_removal(owner))).await;
         Ok(())
     }
 
     fn volume_business(&self) -> Business {
         let model = self.read();
-        let volumes = model
-            .volumes
-            .iter()
-            .map(|volume| (Owner::Volume(volume.id), volume.state, model::data_source(volume)));
+        let volumes = model.volumes.iter().map(|volume| {
+            let source = model::data_source(volume);
+            (Owner::Volume(volume.id), volume.state, volume.size_gib, source)
+        });
         let snapshots = model.snapshots.iter().map(|snapshot| {
-            (Owner::Snapshot(snapshot.id), snapshot.state, Some(snapshot.volume_id.into()))
+            let source = Some(snapshot.volume_id.into());
+            (Owner::Snapshot(snapshot.id), snapshot.state, snapshot.size_gib, source)
         });
         let mut business = Business::default();
-        for (owner, state, source) in volumes.chain(snapshots) {
+        for (owner, state, size, source) in volumes.chain(snapshots) {
             business.known.insert(owner.id());
             match state {
-                VolumeState::Creating => business.making.push((owner, source)),
+                VolumeState::Creating => business.making.push((owner, size, source)),
                 VolumeState::Deleting => business.removing.push(owner),
                 VolumeState::Available
                 | VolumeState::Attaching
                 | VolumeState::InUse
-                | VolumeState::Detaching
-                | VolumeState::Error => {}
+                | VolumeState::Detaching => {
+                    if let Owner::Volume(id) = owner {
+                        business.made.push((id, size));
+                    }
+                }
+                VolumeState::Error => {}
             }
         }
         business

@@ -178,7 +178,7 @@ impl Model {
         size_gib: u64,
         attached_too: bool,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<VolumeId, Error> {
         let volume = self.volume(caller, id)?;
         let allowed = volume.state == VolumeState::Available
             || attached_too && volume.state == VolumeState::InUse;
@@ -200,7 +200,7 @@ impl Model {
         let volume = self.volume_mut(caller, id)?;
         volume.size_gib = size_gib;
         volume.updated = Some(now);
-        Ok(())
+        Ok(volume.id)
     }
 
     /// Begins to remove a volume, with its snapshots if that is wanted.
