@@ -209,11 +209,22 @@ impl Cloud {
         source: Option<Uuid>,
     ) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
+        let size = self.size_of(owner);
         self.spawn(async move {
-            let made = cloud.backend.volume_create(owner.id(), source).await;
+            let made = cloud.backend.volume_create(owner.id(), size, source).await;
             let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
             cloud.settle(owner, Some(state), made).await;
         })
+    }
+
+    /// In GiB; nothing when it has no record any more.
+    fn size_of(&self, owner: Owner) -> u64 {
+        let model = self.read();
+        let size = match owner {
+            Owner::Volume(id) => model.volumes.get(id).map(|volume| volume.size_gib),
+            Owner::Snapshot(id) => model.snapshots.get(id).map(|snapshot| snapshot.size_gib),
+        };
+        size.unwrap_or_default()
     }
 
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {
