@@ -26,9 +26,7 @@ struct Business {
     /// Whose data is wanted.
     known: HashSet<Uuid>,
     /// What is to be made, and from what.
-    making: Vec<(Owner, u64, Option<Uuid>)>,
-    /// What has data, which an interruption may have left smaller than this.
-    made: Vec<(VolumeId, u64)>,
+    making: Vec<(Owner, Option<Uuid>)>,
     /// What is to be removed.
     removing: Vec<Owner>,
 }
@@ -60,8 +58,7 @@ impl Cloud {
         if !new {
             return Ok(volume);
         }
-        let source = model::data_source(&volume);
-        let work = self.begin_making(Owner::Volume(volume.id), volume.size_gib, source);
+        let work = self.begin_making(Owner::Volume(volume.id), model::data_source(&volume));
         self.wait_a_little(vec![work]).await;
         Ok(volume)
     }
@@ -79,7 +76,7 @@ impl Cloud {
         let snapshot = created?;
         written.wait().await?;
         let source = Some(snapshot.volume_id.into());
-        let work = self.begin_making(Owner::Snapshot(snapshot.id), snapshot.size_gib, source);
+        let work = self.begin_making(Owner::Snapshot(snapshot.id), source);
         self.wait_a_little(vec![work]).await;
         Ok(snapshot)
     }
@@ -104,7 +101,6 @@ impl Cloud {
 
     async fn extend(&self, id: VolumeId, size_gib: u64) {
         if let Err(error) = self.backend.volume_extend(id.into(), size_gib).await {
-            // It does at the next attachment.
             tracing::warn!(volume = %id, error = chain(&error), "its data did not grow");
         }
     }
@@ -240,24 +236,18 @@ impl Cloud {
     fn begin_making(
         self: &Arc<Self>,
         owner: Owner,
-        size_gib: u64,
         source: Option<Uuid>,
     ) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
         self.spawn(async move {
-            if let Err(error) = cloud.make(owner, size_gib, source).await {
+            if let Err(error) = cloud.make(owner, source).await {
                 tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");
             }
         })
     }
 
-    async fn make(
-        &self,
-        owner: Owner,
-        size_gib: u64,
-        source: Option<Uuid>,
-    ) -> Result<(), BackendError> {
-        let made = self.backend.volume_create(owner.id(), size_gib, source).await;
+    async fn make(&self, owner: Owner, source: Option<Uuid>) -> Result<(), BackendError> {
+        let made = self.backend.volume_create(owner.id(), self.size_of(owner), source).await;
         let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
         self.settle(owner, Some(state)).await;
         made
@@ -268,11 +258,11 @@ impl Cloud {
         let volumes: Vec<_> = {
             let model = self.read();
             let volumes = model.volumes_of(server).map(|(volume, _)| volume);
-            volumes.map(|it| (it.id, it.state, it.size_gib, model::data_source(it))).collect()
+            volumes.map(|it| (it.id, it.state, model::data_source(it))).collect()
         };
-        for (id, state, size, source) in volumes {
+        for (id, state, source) in volumes {
             match state {
-                VolumeState::Creating => self.make(Owner::Volume(id), size, source).await?,
+                VolumeState::Creating => self.make(Owner::Volume(id), source).await?,
                 VolumeState::Attaching => {
                     self.settle(Owner::Volume(id), Some(VolumeState::InUse)).await;
                 }
@@ -284,6 +274,16 @@ impl Cloud {
             }
         }
         Ok(())
+    }
+
+    /// In GiB; nothing when it has no record any more.
+    fn size_of(&self, owner: Owner) -> u64 {
+        let model = self.read();
+        let size = match owner {
+            Owner::Volume(id) => model.volumes.get(id).map(|volume| volume.size_gib),
+            Owner::Snapshot(id) => model.snapshots.get(id).map(|snapshot| snapshot.size_gib),
+        };
+        size.unwrap_or_default()
     }
 
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {
@@ -319,44 +319,43 @@ impl Cloud {
     pub(super) async fn resume_volumes(self: &Arc<Self>) -> Result<(), Failure> {
         let ((), written) = self.decide(|model, now| model.resume_volumes(now));
         written.wait().await?;
-        let Business { known, making, made, removing } = self.volume_business();
+        let Business { known, making, removing } = self.volume_business();
         for id in self.backend.volumes().await?.into_iter().filter(|id| !known.contains(id)) {
             tracing::info!(volume = %id, "removing the data of a volume that is not recorded");
             self.backend.volume_delete(id).await?;
         }
         // A copy needs its source: removals come after.
-        let makings = making.into_iter();
-        join_all(makings.map(|(owner, size, from)| self.begin_making(owner, size, from))).await;
-        join_all(made.into_iter().map(|(id, size)| self.extend(id, size))).await;
+        join_all(making.into_iter().map(|(owner, from)| self.begin_making(owner, from))).await;
         join_all(removing.into_iter().map(|owner| self.begin_removal(owner))).await;
+        // An interruption may have come between a larger size and its effect.
+        let made =
+            |volume: &&Volume| matches!(volume.state, VolumeState::Available | VolumeState::InUse);
+        let sizes = |volume: &Volume| (volume.id, volume.size_gib);
+        let sizes: Vec<_> = self.read().volumes.iter().filter(made).map(sizes).collect();
+        join_all(sizes.into_iter().map(|(id, size)| self.extend(id, size))).await;
         Ok(())
     }
 
     fn volume_business(&self) -> Business {
         let model = self.read();
-        let volumes = model.volumes.iter().map(|volume| {
-            let source = model::data_source(volume);
-            (Owner::Volume(volume.id), volume.state, volume.size_gib, source)
-        });
+        let volumes = model
+            .volumes
+            .iter()
+            .map(|volume| (Owner::Volume(volume.id), volume.state, model::data_source(volume)));
         let snapshots = model.snapshots.iter().map(|snapshot| {
-            let source = Some(snapshot.volume_id.into());
-            (Owner::Snapshot(snapshot.id), snapshot.state, snapshot.size_gib, source)
+            (Owner::Snapshot(snapshot.id), snapshot.state, Some(snapshot.volume_id.into()))
         });
         let mut business = Business::default();
-        for (owner, state, size, source) in volumes.chain(snapshots) {
+        for (owner, state, source) in volumes.chain(snapshots) {
             business.known.insert(owner.id());
             match state {
-                VolumeState::Creating => business.making.push((owner, size, source)),
+                VolumeState::Creating => business.making.push((owner, source)),
                 VolumeState::Deleting => business.removing.push(owner),
                 VolumeState::Available
                 | VolumeState::Attaching
                 | VolumeState::InUse
-                | VolumeState::Detaching => {
-                    if let Owner::Volume(id) = owner {
-                        business.made.push((id, size));
-                    }
-                }
-                VolumeState::Error => {}
+                | VolumeState::Detaching
+                | VolumeState::Error => {}
             }
         }
         business

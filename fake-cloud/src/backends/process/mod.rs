@@ -9,7 +9,6 @@
 
 pub(crate) mod base;
 mod capabilities;
-mod console;
 mod launch;
 mod limits;
 mod running;
@@ -32,7 +31,7 @@ use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
 
-use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount};
+use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
 use crate::guest::order::{Command, Isolation, Order};
 use crate::network::PortWatcher;
 use launch::{LaunchError, Launched};
@@ -251,7 +250,7 @@ impl Inner {
         limit: &Arc<limits::Group>,
         isolation: Isolation,
     ) -> Result<Launched, LaunchError> {
-        if server.image == ImageSource::Opaque {
+        if matches!(server.image, ImageSource::Opaque | ImageSource::File { .. }) {
             let reason = "an uploaded file is no root directory".to_owned();
             return Err(LaunchError::Failed(BackendError::Image(reason)));
         }
