@@ -3,7 +3,15 @@
 use serde_json::Value;
 
 /// Objects whose keys are the user's, not the API's: only what they hold is compared.
-const FREE: &[&str] = &["addresses", "binding:vif_details", "extra_specs", "hosts", "metadata", "properties", "volume_image_metadata"];
+const FREE: &[&str] = &[
+    "addresses",
+    "binding:vif_details",
+    "extra_specs",
+    "hosts",
+    "metadata",
+    "properties",
+    "volume_image_metadata",
+];
 
 /// Keys that only the recorded installation, or a client of it, put there.
 const LOCAL: [&str; 3] = ["owner_specified.", "fake", "stores"];
@@ -36,7 +44,8 @@ fn compare(at: &str, shape: &Value, value: &Value, found: &mut Vec<String>) {
                     None => found.push(format!("lacks {at}.{key}")),
                 }
             }
-            let known = |key: &str| shape.contains_key(key) || shape.contains_key(&format!("{key}?"));
+            let known =
+                |key: &str| shape.contains_key(key) || shape.contains_key(&format!("{key}?"));
             for key in value.keys().filter(|key| !known(key)) {
                 found.push(format!("has {at}.{key}, which the real one has not"));
             }
