@@ -144,9 +144,11 @@ impl Cloud {
         let off = self.read().servers.get(id).is_some_and(Server::is_off);
         match task {
             Task::Restarting | Task::Resizing | Task::RevertingResize if off => Ok(()),
-            Task::Spawning | Task::Restarting | Task::PoweringOn | Task::Unshelving => {
+            Task::Spawning => {
+                self.make_volumes_of(id).await?;
                 self.start(id).await
             }
+            Task::Restarting | Task::PoweringOn | Task::Unshelving => self.start(id).await,
             Task::SoftReboot | Task::Resizing | Task::RevertingResize => {
                 backend.stop(id.0).await?;
                 self.start(id).await

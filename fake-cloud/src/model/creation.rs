@@ -67,6 +67,7 @@ impl Model {
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plug = self.check_plug(caller, project, wanted.plug, count)?;
+        self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let mut ids = Vec::new();
@@ -117,6 +118,9 @@ impl Model {
             };
             server.begin("create", &wanted.request_id, caller.user_id, now);
             self.servers.insert(server);
+            if !failed {
+                self.launch_volumes(caller, project, id, &wanted.volumes, now)?;
+            }
             ids.push(id);
         }
         Ok(ids)
@@ -268,7 +272,7 @@ pub(super) fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), Error> {
 }
 
 /// Refuses to give several servers what only one can have.
-fn check_single(count: u32, what: &str) -> Result<(), Error> {
+pub(super) fn check_single(count: u32, what: &str) -> Result<(), Error> {
     if count == 1 {
         return Ok(());
     }
