@@ -4,6 +4,7 @@ mod instances;
 mod key_pairs;
 mod network;
 mod requests;
+mod volumes;
 
 use std::fmt::Write;
 
