@@ -62,7 +62,7 @@ impl Backend for Inert {
         Ok(self.servers().keys().copied().collect())
     }
 
-    async fn volume_create(&self, id: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+    async fn volume_create(&self, id: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         Ok(())
     }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::{Cloud, Failure, chain};
-use crate::backends::{BackendError, ServerExit};
+use crate::backends::{BackendError, ImageSource, ServerExit, ServerSpec};
 use crate::model::life::{Request, Task};
 use crate::model::{Caller, Error, Model, NewServers, ProjectId, Server, ServerId};
 
@@ -175,8 +175,18 @@ impl Cloud {
     }
 
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
-        let spec = self.read().spec(id, &self.api_url);
-        self.backend.start(&spec.ok_or(BackendError::NoSuchServer(id.0))?).await
+        let spec = self.spec(id).ok_or(BackendError::NoSuchServer(id.0))?;
+        self.backend.start(&spec).await
+    }
+
+    fn spec(&self, id: ServerId) -> Option<ServerSpec> {
+        let model = self.read();
+        let mut spec = model.spec(id, &self.api_url)?;
+        if spec.image == ImageSource::Opaque {
+            let image = model.servers.get(id)?.image_id;
+            spec.image = ImageSource::File { path: self.image_content_path(image) };
+        }
+        Some(spec)
     }
 
     /// Waits for work, but not for long: what is not done in time goes on without us.

@@ -75,7 +75,7 @@ impl Backend for Scripted {
         Ok(self.disks.lock().unwrap().iter().copied().collect())
     }
 
-    async fn volume_create(&self, _: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+    async fn volume_create(&self, _: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         Ok(())
     }
 

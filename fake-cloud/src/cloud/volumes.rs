@@ -221,7 +221,7 @@ impl Cloud {
     }
 
     async fn make(&self, owner: Owner, source: Option<Uuid>) -> Result<(), BackendError> {
-        let made = self.backend.volume_create(owner.id(), source).await;
+        let made = self.backend.volume_create(owner.id(), self.size_of(owner), source).await;
         let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
         self.settle(owner, Some(state)).await;
         made
@@ -248,6 +248,16 @@ impl Cloud {
             }
         }
         Ok(())
+    }
+
+    /// In GiB; nothing when it has no record any more.
+    fn size_of(&self, owner: Owner) -> u64 {
+        let model = self.read();
+        let size = match owner {
+            Owner::Volume(id) => model.volumes.get(id).map(|volume| volume.size_gib),
+            Owner::Snapshot(id) => model.snapshots.get(id).map(|snapshot| snapshot.size_gib),
+        };
+        size.unwrap_or_default()
     }
 
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {

@@ -13,6 +13,7 @@ use super::quota::{self, Demand};
 use super::server::{Fault, Server};
 use super::{Caller, Model, ProjectId, ServerId};
 use crate::backends::ServerSpec;
+use crate::metadata;
 
 impl Model {
     /// A server that the caller may see.
@@ -163,7 +164,7 @@ impl Model {
     /// What the backend needs to know to start a server.
     pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
-        let fixed_ip = self.ports.get(server.port_id?)?.address;
+        let port = self.ports.get(server.port_id?)?;
         let image = self.images.get(server.image_id);
         let decoded = |data: &String| STANDARD.decode(data).ok();
         Some(ServerSpec {
@@ -173,8 +174,10 @@ impl Model {
             vcpus: server.flavor.vcpus,
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,
-            fixed_ip,
+            fixed_ip: port.address,
+            mac: port.mac.clone(),
             metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
+            meta_data: metadata::openstack(server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
             hosts: self.hosts(server.project_id),

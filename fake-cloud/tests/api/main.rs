@@ -8,6 +8,7 @@ mod compute;
 mod coverage;
 mod ec2;
 mod floating_ips;
+mod fuzz;
 mod identity;
 mod image;
 mod network;
