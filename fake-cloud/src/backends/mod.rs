@@ -31,6 +31,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         self.stop(id).await
     }
 
+    /// Whether the server has processes just now, frozen or not. Once its end is told by a
+    /// [`ServerExit`] it has none.
+    async fn runs(&self, id: Uuid) -> bool;
+
     /// Ends every process of the server and removes its disk and console log. Succeeds when there
     /// is nothing to remove.
     async fn delete(&self, id: Uuid) -> Result<(), BackendError>;

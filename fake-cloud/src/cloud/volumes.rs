@@ -171,8 +171,7 @@ impl Cloud {
     }
 
     async fn attach(&self, id: VolumeId, attachment: &Attachment) {
-        let turn = self.turns.of(attachment.server_id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(attachment.server_id).await;
         if !self.is_underway(id, attachment, VolumeState::Attaching) {
             return self.forget_if_gone(attachment.server_id);
         }
@@ -186,8 +185,7 @@ impl Cloud {
     }
 
     async fn detach(&self, id: VolumeId, attachment: &Attachment) {
-        let turn = self.turns.of(attachment.server_id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(attachment.server_id).await;
         if !self.is_underway(id, attachment, VolumeState::Detaching) {
             return self.forget_if_gone(attachment.server_id);
         }

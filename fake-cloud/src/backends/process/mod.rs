@@ -132,6 +132,10 @@ impl Backend for Process {
         Ok(())
     }
 
+    async fn runs(&self, id: Uuid) -> bool {
+        self.0.servers().contains_key(&id)
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.end(id, Ending::PowerCut).await;
         self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
