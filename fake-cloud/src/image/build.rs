@@ -27,8 +27,16 @@ pub struct Built {
     pub cached: bool,
 }
 
-/// The steps of a build that [`build`] tells of, about.
-pub const STEPS: u64 = 8;
+/// The steps of a build, as [`build`] tells of them, and how mmdebstrap's words for them begin.
+pub const STEPS: [(&str, &str); 7] = [
+    ("asking for the packages there are", "running apt-get update"),
+    ("downloading packages", "downloading packages"),
+    ("extracting the first packages", "extracting archives"),
+    ("installing the essential packages", "installing essential"),
+    ("installing the other packages", "installing remaining"),
+    ("cleaning up", "cleaning"),
+    ("keeping the tree", "creating tarball"),
+];
 
 /// Builds the image of a recipe, unless it is there and nothing has changed. `progress` is told
 /// what is being done, a line each.
@@ -164,7 +172,10 @@ fn listen(messages: impl Read, progress: &mut impl FnMut(&str)) -> String {
     for line in BufReader::new(messages).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim().to_owned();
         match line.strip_prefix("I: ") {
-            Some(doing) => progress(doing),
+            Some(doing) => {
+                let step = STEPS.iter().find(|(_, begins)| doing.starts_with(begins));
+                step.into_iter().for_each(|(step, _)| progress(step));
+            }
             None if line.is_empty() => {}
             None => said.push(line),
         }
@@ -211,7 +222,8 @@ mod tests {
     #[test]
     fn what_is_done_and_what_went_wrong_are_told_apart() {
         let mut done = vec![];
-        let messages = "I: running apt-get update...\nE: no\nI: cleaning\n";
+        let messages =
+            "I: running apt-get update...\nE: no\nI: using /tmp/x as tempdir\nI: cleaning\n";
         let wrong = listen(messages.as_bytes(), &mut |line: &str| done.push(line.to_owned()));
         assert_eq!((wrong.as_str(), done.len()), ("no", 2));
     }
@@ -219,7 +231,8 @@ mod tests {
     #[test]
     fn words_reach_the_shell_as_they_are() {
         let word = "it's $HOME `x`";
-        let output = Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output();
+        let output =
+            Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output();
         assert_eq!(output.unwrap().stdout, word.as_bytes());
     }
 }

@@ -55,9 +55,7 @@ pub enum Error {
         source: Box<toml::de::Error>,
     },
     /// A name that an image cannot have.
-    #[error(
-        "an image cannot be named {name:?}: use small letters, digits, dots and dashes"
-    )]
+    #[error("an image cannot be named {name:?}: use small letters, digits, dots and dashes")]
     Name {
         /// The name.
         name: String,

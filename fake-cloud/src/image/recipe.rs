@@ -110,11 +110,10 @@ impl Recipe {
 
     /// The recipe in a file. What it takes from other files is read now.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let unreadable =
-            |path: &Path| {
-                let path = path.to_owned();
-                |source| Error::RecipeFile { path, source }
-            };
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            |source| Error::RecipeFile { path, source }
+        };
         let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
         let mut recipe: Self = toml::from_str(&text)
             .map_err(|source| Error::Recipe { path: path.to_owned(), source: Box::new(source) })?;

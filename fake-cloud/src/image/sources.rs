@@ -77,7 +77,11 @@ fn ways_in(dump: &str) -> Vec<String> {
         let about = ["::proxy", "::cainfo", "::verify-peer", "::verify-host"];
         name.starts_with("acquire::http") && about.iter().any(|about| name.contains(about))
     };
-    dump.lines().filter(is_way).filter(|line| !line.ends_with(" \"\";")).map(str::to_owned).collect()
+    dump.lines()
+        .filter(is_way)
+        .filter(|line| !line.ends_with(" \"\";"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

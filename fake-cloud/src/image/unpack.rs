@@ -122,6 +122,14 @@ pub fn unpack(archive: impl Read, root: &Path, limits: Limits) -> Result<Unpacke
     })
 }
 
+/// Whether a file begins as an archive does, compressed or not.
+pub fn is_archive(file: impl Read) -> bool {
+    let mut start = vec![];
+    // What cannot be decompressed is no archive either.
+    let _ = decompressed(file).and_then(|it| it.take(512).read_to_end(&mut start));
+    start.get(257..262) == Some(b"ustar")
+}
+
 struct Hashing<R> {
     inner: R,
     hash: Sha256,
@@ -233,7 +241,9 @@ impl Unpacking {
             fchown(&file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
         }
         fchmod(&file, Mode::from_raw_mode(self.possible(owner.mode, 0o400)))?;
-        if self.is_root && let Some(capability) = capability(entry)? {
+        if self.is_root
+            && let Some(capability) = capability(entry)?
+        {
             fsetxattr(&file, CAPABILITY, &capability, XattrFlags::empty())?;
         }
         let time = UNIX_EPOCH + Duration::from_secs(entry.header().mtime()?);

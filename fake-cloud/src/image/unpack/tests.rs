@@ -125,9 +125,11 @@ fn nothing_is_written_outside_of_the_tree() {
         Archive::new().link(EntryType::Symlink, "d", link).file("d/escaped", "x", 0o644),
         Archive::new().link(EntryType::Symlink, "d", relative).file("d/escaped", "x", 0o644),
         Archive::new().link(EntryType::Link, "stolen", "../../outside/victim"),
-        Archive::new()
-            .link(EntryType::Symlink, "d", link)
-            .link(EntryType::Link, "stolen", "d/victim"),
+        Archive::new().link(EntryType::Symlink, "d", link).link(
+            EntryType::Link,
+            "stolen",
+            "d/victim",
+        ),
     ];
     for attempt in attempts {
         assert!(attempt.unpack(&root).is_err());
@@ -162,10 +164,12 @@ fn what_is_no_system_or_too_large_or_broken_is_refused() {
         error
     };
     let generous = Limits::default();
+    assert!(!is_archive(&b""[..]) && !is_archive(&[7; 2000][..]) && !is_archive(&b"\x1f\x8bx"[..]));
     assert!(matches!(refused(b"", generous), Error::NoSystem));
     assert!(matches!(refused(&[7; 2000], generous), Error::Archive(_)));
     let archive = Archive::new().file("big", &"x".repeat(3000), 0o644).0.into_inner().unwrap();
     assert!(matches!(refused(&archive[..2000], generous), Error::Write { .. } | Error::Archive(_)));
+    assert!(is_archive(&archive[..]));
     let bytes = Limits { bytes: 2999, ..generous };
     assert!(matches!(refused(&archive, bytes), Error::TooLarge { .. }));
     let entries = Limits { entries: 1, ..generous };
