@@ -74,6 +74,10 @@ pub enum BackendKind {
     Inert,
     /// Processes of this machine, as separate from it as it allows.
     Process,
+    /// Containers of Docker or Podman. Their fixed addresses cannot be loopback ones: such a range
+    /// becomes the one that begins with `10` instead of `127`.
+    #[cfg(feature = "container")]
+    Container,
 }
 
 /// An image that everyone can use.
