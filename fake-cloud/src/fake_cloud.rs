@@ -269,6 +269,7 @@ type World = (Arc<dyn Backend>, Arc<dyn Network>);
 /// The backend and the network that the settings ask for.
 async fn world(
     settings: &Settings,
+    #[cfg_attr(not(feature = "container"), expect(unused_variables, reason = "for containers"))]
     api: SocketAddr,
     exits: ExitSender,
 ) -> Result<World, StartError> {
