@@ -24,7 +24,7 @@ pub struct LaunchVolume {
 #[derive(Debug, Clone)]
 pub enum LaunchSource {
     /// It is made: one for each server.
-    New(NewVolume),
+    New(Box<NewVolume>),
     /// It is there: the id of one that no server has.
     Existing(String),
 }
@@ -46,7 +46,7 @@ impl Model {
             match &volume.source {
                 LaunchSource::New(wanted) => {
                     number += u64::from(count);
-                    let record = self.new_volume(caller, project, wanted.clone(), now)?;
+                    let record = self.new_volume(caller, project, (**wanted).clone(), now)?;
                     size += u64::from(count) * record.size_gib;
                 }
                 LaunchSource::Existing(id) => {
@@ -100,7 +100,7 @@ impl Model {
         let attachment = Some(Attachment::new(server, device, &wanted.attach, now));
         match &wanted.source {
             LaunchSource::New(new) => {
-                let mut volume = self.new_volume(caller, project, new.clone(), now)?;
+                let mut volume = self.new_volume(caller, project, (**new).clone(), now)?;
                 volume.attachment = attachment;
                 self.volumes.insert(volume);
             }
@@ -126,7 +126,7 @@ impl Model {
         let (image, name) = match &root.source {
             LaunchSource::New(new) => {
                 let name = new.snapshot.clone().unwrap_or_default();
-                (self.new_volume(caller, project, new.clone(), now)?.image_id, name)
+                (self.new_volume(caller, project, (**new).clone(), now)?.image_id, name)
             }
             LaunchSource::Existing(id) => (self.volume(caller, id)?.image_id, id.clone()),
         };
@@ -151,7 +151,7 @@ mod tests {
             delete_on_termination: true,
             ..AttachWanted::default()
         };
-        LaunchVolume { source: LaunchSource::New(wanted), attach }
+        LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach }
     }
 
     #[test]

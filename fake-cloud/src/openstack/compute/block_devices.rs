@@ -181,9 +181,10 @@ fn volume(device: Device) -> Result<LaunchVolume, Fault> {
     let new = NewVolume { size_gib, ..NewVolume::default() };
     let source = match device.source_type {
         Some(Source::Volume) => LaunchSource::Existing(device.uuid.ok_or_else(missing)?),
-        Some(Source::Snapshot) => {
-            LaunchSource::New(NewVolume { snapshot: Some(device.uuid.ok_or_else(missing)?), ..new })
-        }
+        Some(Source::Snapshot) => LaunchSource::New(Box::new(NewVolume {
+            snapshot: Some(device.uuid.ok_or_else(missing)?),
+            ..new
+        })),
         Some(Source::Image) => {
             let image = Some(device.uuid.ok_or_else(missing)?);
             if size_gib.is_none() {
@@ -191,7 +192,7 @@ fn volume(device: Device) -> Result<LaunchVolume, Fault> {
                     "Images with destination_type 'volume' need to have a non-zero size specified",
                 ));
             }
-            LaunchSource::New(NewVolume { image, ..new })
+            LaunchSource::New(Box::new(NewVolume { image, ..new }))
         }
         Some(Source::Blank) | None => {
             if device.uuid.is_some() {
@@ -202,7 +203,7 @@ fn volume(device: Device) -> Result<LaunchVolume, Fault> {
                     "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size",
                 ));
             }
-            LaunchSource::New(new)
+            LaunchSource::New(Box::new(new))
         }
     };
     Ok(LaunchVolume { source, attach })

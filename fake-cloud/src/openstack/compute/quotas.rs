@@ -95,13 +95,31 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"quota_set": view(&cx, project, &quotas.await?)})))
 }
 
+/// The quotas that are Nova's own business.
+const OWN: [&str; 7] = [
+    "cores",
+    "instances",
+    "ram",
+    "key_pairs",
+    "metadata_items",
+    "server_groups",
+    "server_group_members",
+];
+
 /// Forgets what was set: the quotas of all projects hold for this one again.
 pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
     let project = visible_project(&cx)?;
     cx.cloud
         .change(|model, _| {
-            if let Some(project) = model.projects.get_mut(project) {
-                project.quotas = None;
+            let mut defaults = model.default_quotas;
+            if let Some(project) = model.projects.get_mut(project)
+                && let Some(quotas) = &mut project.quotas
+            {
+                for name in OWN {
+                    if let Some((to, from)) = place(quotas, name).zip(place(&mut defaults, name)) {
+                        *to = *from;
+                    }
+                }
             }
             Ok::<_, Error>(())
         })
