@@ -9,7 +9,6 @@ mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
-mod floating_ip;
 mod identity;
 mod ids;
 pub mod life;
@@ -31,18 +30,22 @@ pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
-pub use floating_ip::{FloatingIp, NewFloatingIp};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
-pub use network::{Network, NewPort, Port, Subnet};
+pub use network::{
+    AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
+    Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
+    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+};
 pub use security::{SecurityGroup, SecurityGroupRule};
-pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
+pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
 pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 
+use address::Block;
 use quota::Quotas;
 
 /// The one machine of this cloud, as the API names it.
@@ -60,6 +63,8 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Table<$record>,)*
             /// The quotas of projects that have none of their own.
             pub default_quotas: Quotas,
+            /// The only addresses that can answer, each in one place; any when there is none.
+            pub carried: Option<Block>,
             /// Grows with every change.
             pub revision: u64,
         }
@@ -110,8 +115,12 @@ tables! {
     networks: Network,
     /// Subnets.
     subnets: Subnet,
+    /// Subnet pools.
+    subnet_pools: SubnetPool,
     /// Ports.
     ports: Port,
+    /// Routers.
+    routers: Router,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

@@ -10,6 +10,7 @@ mod floating_ips;
 mod identity;
 mod image;
 mod network;
+mod networks;
 mod persistence;
 mod servers;
 mod volumes;

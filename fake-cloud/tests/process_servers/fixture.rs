@@ -121,6 +121,7 @@ pub(crate) fn server(script: &str) -> ServerSpec {
         memory_mib: 512,
         disk_gib: 1,
         fixed_ip: Ipv4Addr::new(127, 33, a, b),
+        interfaces: vec![],
         metadata_url: "http://127.0.0.1:1".to_owned(),
         user_data: (!script.is_empty()).then(|| format!("#!/bin/sh\n{script}\n").into_bytes()),
         authorized_keys: vec!["ssh-ed25519 AAAA key".to_owned()],
