@@ -11,14 +11,16 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+mod console;
 pub mod inert;
 pub mod process;
 
 /// The contract between the model and whatever runs its servers.
 #[async_trait]
 pub trait Backend: Send + Sync + std::fmt::Debug {
-    /// Starts the server and returns when its first process runs. The server's disk is made when
-    /// there is none and kept otherwise; user-data runs only on a disk that has never booted.
+    /// Starts the server and returns when its first process runs; nothing happens when it runs
+    /// already. The server's disk is made when there is none and kept otherwise; user-data runs
+    /// only on a disk that has never booted.
     async fn start(&self, server: &ServerSpec) -> Result<(), BackendError>;
 
     /// Ends every process of the server; its disk stays. Nothing happens when it does not run.
@@ -29,9 +31,17 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         self.stop(id).await
     }
 
+    /// Whether the server has processes just now, frozen or not. Once its end is told by a
+    /// [`ServerExit`] it has none.
+    async fn runs(&self, id: Uuid) -> bool;
+
     /// Ends every process of the server and removes its disk and console log. Succeeds when there
     /// is nothing to remove.
     async fn delete(&self, id: Uuid) -> Result<(), BackendError>;
+
+    /// Ends every process of the server and removes its disk, so that the next start is a first
+    /// boot; its console log stays. Succeeds when there is nothing to remove.
+    async fn reset(&self, id: Uuid) -> Result<(), BackendError>;
 
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
@@ -45,8 +55,14 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
-    /// happens when it is there already. A snapshot is a volume that is never attached.
-    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError>;
+    /// happens when it is there already. A snapshot is a volume that is never attached. A backend
+    /// whose volumes are directories need not keep to the size.
+    async fn volume_create(
+        &self,
+        id: Uuid,
+        size_gib: u64,
+        from: Option<Uuid>,
+    ) -> Result<(), BackendError>;
 
     /// Removes the data of a volume. Succeeds when there is nothing to remove.
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError>;
@@ -85,8 +101,12 @@ pub struct ServerSpec {
     pub fixed_ip: Ipv4Addr,
     /// Where it is plugged in, in the order in which it was.
     pub interfaces: Vec<Interface>,
+    /// The hardware address of its network interface, as `fa:16:3e:00:00:01`.
+    pub mac: String,
     /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
     pub metadata_url: String,
+    /// What it is told about itself: OpenStack's `meta_data.json`.
+    pub meta_data: serde_json::Value,
     /// Run once, on the first boot, when it begins with `#!`.
     pub user_data: Option<Vec<u8>>,
     /// Public keys for root's `authorized_keys`.
@@ -144,8 +164,13 @@ pub enum ImageSource {
         /// The directory; it is never written to.
         path: PathBuf,
     },
-    /// Content that this backend cannot boot (an uploaded file); only `inert` accepts it.
+    /// A file that was uploaded, whatever is in it.
     Opaque,
+    /// A disk image: where the content of an [`ImageSource::Opaque`] image is.
+    File {
+        /// The file; it is never written to, and goes when the image is deleted.
+        path: PathBuf,
+    },
 }
 
 /// Why a backend could not do what it was asked.

@@ -11,9 +11,13 @@ mod creation;
 pub mod error;
 mod identity;
 mod ids;
+mod launch;
 pub mod life;
+mod lock;
 mod network;
 pub mod quota;
+mod rebuild;
+mod resize;
 pub mod security;
 mod seed;
 mod server;
@@ -32,16 +36,22 @@ pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
+pub use launch::{LaunchSource, LaunchVolume};
+pub use lock::Lock;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
     Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
 };
+pub use rebuild::Rebuild;
+pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
-pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
+pub use volume::{
+    Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
+};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 

@@ -216,9 +216,11 @@ async fn a_floating_ip_needs_a_router_to_get_there() {
     assert_eq!((&info["network_id"], &info["enable_snat"]), (&json!(public), &json!(true)));
     let router = format!("{ROUTERS}/{}", text(&router["id"]));
     let interface = json!({"subnet_id": subnet["id"]});
-    let (status, added) = ada.put(&format!("{router}/add_router_interface"), interface.clone()).await;
+    let (status, added) =
+        ada.put(&format!("{router}/add_router_interface"), interface.clone()).await;
     assert_eq!((status, &added["subnet_ids"]), (200, &json!([subnet["id"]])));
-    let (status, again) = ada.put(&format!("{router}/add_router_interface"), interface.clone()).await;
+    let (status, again) =
+        ada.put(&format!("{router}/add_router_interface"), interface.clone()).await;
     assert_eq!(status, 400, "{again}");
     let at = ada.get(&format!("{PORTS}/{}", text(&added["port_id"]))).await;
     assert_eq!(at["port"]["fixed_ips"][0]["ip_address"], "10.0.0.1");
@@ -251,7 +253,8 @@ async fn a_server_is_plugged_in_wherever_it_is_asked_to_be() {
     let ada = stack.ada().await;
     let network = ada.make_network("blue").await;
     ada.make_subnet(&network, "10.0.0.0/24").await;
-    let (status, answer) = ada.post("/compute/v2.1/servers", ada.wanted("vm", json!({})).await).await;
+    let (status, answer) =
+        ada.post("/compute/v2.1/servers", ada.wanted("vm", json!({})).await).await;
     assert_eq!(status, 409, "which network? {answer}");
 
     let own = ada.make(PORTS, "port", json!({"network_id": network["id"], "name": "own"})).await;
