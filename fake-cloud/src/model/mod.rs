@@ -10,7 +10,6 @@ mod catalogue;
 mod creation;
 pub mod error;
 mod flavor;
-mod floating_ip;
 mod identity;
 mod ids;
 mod launch;
@@ -39,16 +38,19 @@ pub(crate) use attachments::mount;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
-pub use floating_ip::{FloatingIp, NewFloatingIp};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
-pub use network::{Network, NewPort, Port, Subnet};
+pub use network::{
+    AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
+    Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
+    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+};
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
-pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
+pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use server_groups::{Policy, ServerGroup};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
@@ -59,6 +61,7 @@ pub use volume::{
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 
+use address::Block;
 use quota::Quotas;
 
 /// The one machine of this cloud, as the API names it.
@@ -76,6 +79,8 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Table<$record>,)*
             /// The quotas of projects that have none of their own.
             pub default_quotas: Quotas,
+            /// The only addresses that can answer, each in one place; any when there is none.
+            pub carried: Option<Block>,
             /// Grows with every change.
             pub revision: u64,
         }
@@ -126,8 +131,12 @@ tables! {
     networks: Network,
     /// Subnets.
     subnets: Subnet,
+    /// Subnet pools.
+    subnet_pools: SubnetPool,
     /// Ports.
     ports: Port,
+    /// Routers.
+    routers: Router,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

@@ -28,6 +28,12 @@ pub struct Quotas {
     pub server_group_members: i64,
     /// Floating IPs.
     pub floating_ips: i64,
+    /// Networks.
+    pub networks: i64,
+    /// Subnets.
+    pub subnets: i64,
+    /// Routers.
+    pub routers: i64,
     /// Ports.
     pub ports: i64,
     /// Security groups.
@@ -53,6 +59,9 @@ impl Default for Quotas {
             server_groups: 10,
             server_group_members: 10,
             floating_ips: 1000,
+            networks: 100,
+            subnets: 100,
+            routers: 100,
             ports: 5000,
             security_groups: 100,
             security_group_rules: 1000,

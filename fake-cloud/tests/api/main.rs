@@ -14,6 +14,7 @@ mod fuzz;
 mod identity;
 mod image;
 mod network;
+mod networks;
 mod nova_network;
 mod persistence;
 mod server_groups;

@@ -145,9 +145,9 @@ impl Filters {
             wanted.as_ref().is_none_or(|wanted| *wanted == actual.to_string())
         };
         let tagged = |tag: &String| server.tags.contains(tag);
-        let address = || {
-            let port = server.port_id.and_then(|port| model.ports.get(port));
-            port.map_or_else(String::new, |port| port.address.to_string())
+        let at = |wanted: &Regex| {
+            let mut fixed = model.ports_of(server).flat_map(|port| &port.fixed_ips);
+            fixed.any(|fixed| wanted.is_match(&fixed.address.to_string()))
         };
         let matches = |wanted: &Option<Regex>, actual: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.is_match(actual))
@@ -163,7 +163,7 @@ impl Filters {
             && matches(&self.name, &server.name)
             && matches(&self.description, server.description.as_deref().unwrap_or_default())
             && matches(&self.hostname, &server.hostname)
-            && self.ip.as_ref().is_none_or(|ip| ip.is_match(&address()))
+            && self.ip.as_ref().is_none_or(at)
             && (self.statuses.is_empty() || self.statuses.iter().any(|wanted| wanted == status))
             && (self.states.is_empty() || self.states.iter().any(|wanted| wanted == state))
             && is(&self.id, &server.id)

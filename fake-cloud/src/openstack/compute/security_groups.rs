@@ -32,9 +32,9 @@ pub(super) async fn change(cx: &Context, wanted: Named, add: bool) -> Result<Res
     let (caller, id) = (cx.caller()?, cx.param("id"));
     let change = |model: &mut Model, now| {
         if add {
-            model.add_security_group(&caller, id, &wanted.name, now)
+            model.join_security_group(&caller, id, &wanted.name, now)
         } else {
-            model.remove_security_group(&caller, id, &wanted.name, now)
+            model.leave_security_group(&caller, id, &wanted.name, now)
         }
     };
     let missing = |error| match error {
@@ -100,8 +100,8 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         let id = model.security_group(&caller, cx.param("id"))?.id;
         if let Some(group) = model.security_groups.get_mut(id) {
             group.name = wanted.name;
-            group.description = wanted.description.unwrap_or_default();
-            (group.revision, group.updated) = (group.revision + 1, now);
+            group.standard.description = wanted.description.unwrap_or_default();
+            group.standard.touch(now);
         }
         Ok::<_, Error>(model.security_groups.get(id).map(|group| view(model, group)))
     });
@@ -191,7 +191,7 @@ fn view(model: &Model, group: &SecurityGroup) -> Value {
     json!({
         "id": group.id,
         "name": group.name,
-        "description": group.description,
+        "description": group.standard.description,
         "tenant_id": group.project_id,
         "rules": rules.map(|rule| rule_view(model, rule)).collect::<Vec<_>>(),
     })
