@@ -4,6 +4,7 @@
 
 mod actions;
 mod block_devices;
+mod boot_images;
 mod client;
 mod compute;
 mod coverage;
