@@ -8,7 +8,7 @@ use rustix::process::{PidfdGetfdFlags, WaitId, WaitIdOptions, pidfd_getfd, waiti
 
 use super::{limits, users};
 use crate::guest::directory::remove_tree;
-use crate::guest::order::{self, Report, Trial};
+use crate::guest::order::{self, Isolation, Report, Trial};
 use crate::guest::{PROBE_MARKER, channel, is_embedded};
 
 /// Something servers can use where the machine allows.
@@ -97,7 +97,7 @@ fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
     while let Some((report, descriptors)) = channel::receive(control)? {
         match report {
             Report::Unshared => {
-                if let Err(error) = users::map(probe) {
+                if let Err(error) = users::map(probe, uuid::Uuid::nil(), Isolation::Namespaces) {
                     outcomes.push((Trial::Namespaces, Some(format!("cannot map users: {error}"))));
                     break;
                 }
