@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::thread::UnshareFlags;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::directory::ServerDirectory;
 use super::order::{Command, Isolation, Order, Report};
@@ -54,6 +55,9 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
     let mounts = proceed(control).map_err(|failure| (failure, false))?;
+    if order.isolation == Isolation::Users {
+        become_root().map_err(|error| (Failure::step("become the server's root")(error), true))?;
+    }
     match sys::clone_sibling() {
         Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(Boot { order, user_data, mounts }))),
         Ok(sys::Clone::Caller(init)) => {
@@ -71,6 +75,15 @@ pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWPID)
     .union(UnshareFlags::NEWUTS)
     .union(UnshareFlags::NEWIPC);
+
+/// Root of the machine has no number in the server. Only for a process with a single thread.
+fn become_root() -> io::Result<()> {
+    let (user, group) = (Uid::ROOT, Gid::ROOT);
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    Ok(())
+}
 
 /// What it takes to mount.
 pub(super) const MOUNTS: UnshareFlags = UnshareFlags::NEWUSER.union(UnshareFlags::NEWNS);

@@ -21,12 +21,13 @@ async fn root_in_a_server_is_nobody_on_the_machine_and_owns_its_disk() {
         touch /srv/mine /srv/given /usr/local/bin/mine
         chown 33:12 /srv/given && chown 5 /etc/hosts && echo given
         umount /proc/sys /sys
-        cat /proc/sys/kernel/sysrq > /proc/sys/kernel/sysrq && echo the machine obeys
+        cat /proc/sys/vm/swappiness > /proc/sys/vm/swappiness && echo the machine obeys
         mknod /srv/disk b 7 0 && echo devices can be made
         mount -t tmpfs none /mnt && echo mounts are its own
         ls -l /usr/bin/env; echo over";
     let console = fixture.output_of(script).await;
-    assert!(console.contains("map: 0 18"), "{console}");
+    let map = console.split_once("map: 0 ").unwrap().1.split(' ').next().unwrap();
+    assert!(map.parse::<u32>().unwrap() >= 0x7000_0000, "{console}");
     for expected in ["given\n", "mounts are its own\n", " root root ", "over\n"] {
         assert!(console.contains(expected), "{expected:?} in\n{console}");
     }

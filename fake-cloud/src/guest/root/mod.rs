@@ -193,7 +193,8 @@ fn system_parts(
         let part = match link_to {
             Some(to) => Part::Link(to.clone()),
             None => {
-                let tree = trees.next().ok_or(io::ErrorKind::NotFound).map_err(step())?;
+                let missing = || io::Error::from(io::ErrorKind::NotFound);
+                let tree = trees.next().ok_or_else(missing).map_err(step())?;
                 let lower = lay(tree, &format!("system-{}", name.display())).map_err(step())?;
                 let layer = directory.layers().join(name);
                 if name == Path::new("usr") {
