@@ -34,6 +34,7 @@ pub fn capabilities() -> Vec<Capability> {
     let mut capabilities: Vec<_> =
         Trial::ALL.into_iter().map(|trial| of_trial(trial, &outcomes)).collect();
     if rustix::process::geteuid().is_root()
+        && !users::can_be_separate()
         && let Some(namespaces) = capabilities.iter_mut().find(|it| it.name == "namespaces")
         && namespaces.available
     {

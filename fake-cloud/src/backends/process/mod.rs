@@ -3,9 +3,22 @@
 //! A server has its own root directory, processes, users and host name (namespaces), its own
 //! localhost (`seccomp`), its own limits (`limits`), a console log, and a disk that stays
 //! while it is stopped. It costs some milliseconds and a process. What runs inside is in
-//! [`crate::guest`]. When the cloud runs as root the sandbox guards against accidents, not against
-//! malice, because a server can undo the mounts that protect the kernel's files: run the cloud as an
-//! ordinary user if you do not trust what its servers run.
+//! [`crate::guest`].
+//!
+//! What a server cannot do, short of an error in the kernel:
+//!
+//! - see or change files of the machine but those it is shown, or volumes and disks of others;
+//! - use rights of the machine's root: when root runs the cloud, users of a server have numbers that
+//!   own nothing on the machine, and its mounts translate them; when an ordinary user runs it, root
+//!   in a server is that user, who owns nothing that the server can reach;
+//! - see, signal or trace processes outside, make devices, reach the keys of the session that
+//!   started the cloud, or get around the answers to its calls by programs of another architecture.
+//!
+//! What this does not keep from it: the network of the machine, which it shares but for its localhost
+//! (and with it abstract Unix sockets); what everybody may read below `/proc` and `/sys`; the size of
+//! the machine's disk. Where the machine refuses to translate users, root in a server is the
+//! machine's root without its powers, and the cloud says so: that guards against accidents, not
+//! against malice.
 
 pub(crate) mod base;
 mod capabilities;
