@@ -111,6 +111,11 @@ impl FakeCloud {
     /// are then being started again.
     pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
+        // Servers are started elsewhere, and later.
+        settings.state_dir = settings
+            .state_dir
+            .canonicalize()
+            .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
         let images = offer_stored(&mut settings)?;
         #[cfg(feature = "container")]
         route_containers(&mut settings);
