@@ -22,6 +22,8 @@ use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
 use crate::backends::{Backend, BackendError, ExitSender, ImageSource};
 use crate::cloud::{Cloud, Failure, Parts, chain};
+#[cfg(feature = "container")]
+use crate::model::address::Block;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
 #[cfg(feature = "container")]
@@ -297,7 +299,7 @@ async fn world(
             let place = container::Settings {
                 state_dir: settings.state_dir.join("servers"),
                 init_program: settings.init_program.clone(),
-                range: settings.fixed_range,
+                block: Block::around(settings.fixed_range.network, 16),
                 engine: None,
                 api,
             };

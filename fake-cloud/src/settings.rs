@@ -209,10 +209,8 @@ impl Settings {
 
     /// The only addresses that can answer, each in one place; any when there is none.
     pub(crate) fn carried(&self) -> Option<Block> {
-        match self.backend {
-            BackendKind::Inert => None,
-            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
-        }
+        let nothing_runs = self.backend == BackendKind::Inert;
+        (!nothing_runs).then(|| Block::around(self.fixed_range.network, 16))
     }
 
     /// All users, the administrator first.

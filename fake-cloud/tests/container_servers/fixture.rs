@@ -10,6 +10,7 @@ use std::time::Duration;
 use fake_cloud::backends::container::ports::Ports;
 use fake_cloud::backends::container::{Container, Settings};
 use fake_cloud::backends::{Backend as _, ImageSource, ServerExit, ServerSpec};
+use fake_cloud::model::address::Block;
 use fake_cloud::network::PortWatcher;
 use fake_cloud::network::loopback::Loopback;
 use tokio::sync::mpsc;
@@ -53,7 +54,7 @@ async fn open(
     let settings = Settings {
         state_dir: state.to_owned(),
         init_program: env!("CARGO_BIN_EXE_fake-cloud").into(),
-        range: "10.77.0.0/24".parse().unwrap(),
+        block: Block::around(Ipv4Addr::new(10, 77, 0, 0), 24),
         engine: Some(host.to_owned()),
         api: "127.0.0.1:5000".parse().unwrap(),
     };
@@ -101,6 +102,7 @@ impl Fixture {
             memory_mib: 256,
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(10, 77, 0, last),
+            interfaces: vec![],
             mac: format!("fa:16:3e:00:00:{last:02x}"),
             metadata_url: "http://127.0.0.1:5000/metadata/token".to_owned(),
             meta_data: serde_json::Value::Null,

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::backends::BackendError;
 use crate::image::pack::pack;
-use crate::model::address::AddressRange;
+use crate::model::address::Block;
 
 /// The engine.
 #[derive(Debug, Clone)]
@@ -177,21 +177,21 @@ impl Engine {
     pub(super) async fn ensure_network(
         &self,
         cloud: &str,
-        range: AddressRange,
+        block: Block,
     ) -> Result<String, BackendError> {
         let name = format!("fake-cloud-{cloud}");
-        let subnet = format!("{}/{}", range.network, range.prefix);
+        let subnet = format!("{}/{}", block.network, block.prefix);
         if let Ok(network) = self.0.inspect_network(&name, None).await {
             let known = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
             if known.iter().any(|config| config.subnet.as_ref() == Some(&subnet)) {
                 return Ok(name);
             }
-            // Of another range: servers get addresses anew with their containers.
+            // Of another block: servers get addresses anew with their containers.
             self.0.remove_network(&name).await.map_err(failed("replace the network"))?;
         }
         let config = IpamConfig {
             subnet: Some(subnet.clone()),
-            gateway: Some(range.gateway().to_string()),
+            gateway: Some(block.hosts().first.to_string()),
             ..IpamConfig::default()
         };
         let request = NetworkCreateRequest {

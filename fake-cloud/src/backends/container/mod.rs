@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::process::volumes::Volumes;
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerExit, ServerSpec, VolumeMount};
-use crate::model::address::AddressRange;
+use crate::model::address::Block;
 use crate::network::PortWatcher;
 use crate::network::loopback::forward::Forward;
 use body::Origin;
@@ -51,8 +51,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Executable that becomes what helps with volumes: see [`crate::guest::run_if_guest`].
     pub init_program: PathBuf,
-    /// The addresses of the network that containers are in.
-    pub range: AddressRange,
+    /// The addresses that servers may have: one network of the engine carries them all.
+    pub block: Block,
     /// The engine's address, as in `DOCKER_HOST`; when `None`, that of this variable, else Docker's
     /// usual socket, else Podman's.
     pub engine: Option<String>,
@@ -103,7 +103,7 @@ impl Container {
         let cloud = digest[..16].to_owned();
         let engine = Engine::connect(settings.engine.as_deref()).await?;
         tidy(&engine, &cloud).await?;
-        let network = engine.ensure_network(&cloud, settings.range).await?;
+        let network = engine.ensure_network(&cloud, settings.block).await?;
         let places = Places::open(state.join("mounts"));
         if let Err(error) = &places {
             tracing::warn!(%error, "servers have no volumes: only root can mount them");
@@ -119,7 +119,7 @@ impl Container {
             exits,
             running: Mutex::default(),
             importing: tokio::sync::Mutex::default(),
-            _relay: relay(settings.range.gateway(), settings.api),
+            _relay: relay(gateway(settings.block), settings.api),
             settings: Settings { state_dir: state, ..settings },
         });
         tokio::spawn(watch_ends(Arc::downgrade(&inner)));
@@ -182,6 +182,11 @@ async fn watch_ends(inner: Weak<Inner>) {
         drop(backend);
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Where the engine, and with it this machine, is for containers.
+fn gateway(block: Block) -> Ipv4Addr {
+    block.hosts().first
 }
 
 fn name(id: Uuid) -> String {
@@ -285,7 +290,7 @@ impl Inner {
     /// As containers reach it: at their gateway.
     fn metadata_url(&self, server: &ServerSpec) -> String {
         let path = server.metadata_url.splitn(4, '/').nth(3).unwrap_or_default();
-        let (gateway, port) = (self.settings.range.gateway(), self.settings.api.port());
+        let (gateway, port) = (gateway(self.settings.block), self.settings.api.port());
         format!("http://{gateway}:{port}/{path}")
     }
 
