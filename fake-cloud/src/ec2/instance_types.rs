@@ -6,7 +6,7 @@ use super::operation::Call;
 use super::pages::Page;
 use super::places::NO_TAGS;
 use super::xml::Xml;
-use crate::model::Flavor;
+use crate::model::{Flavor, Model, ZONE};
 
 const FILTERS: [&str; 7] = [
     "bare-metal",
@@ -36,6 +36,46 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
     let (flavors, next) = page.in_order(&model.flavors, wanted);
     let mut xml = Xml::default();
     xml.list("instanceTypeSet", flavors, view);
+    xml.optional("nextToken", next);
+    Ok(xml)
+}
+
+/// The type with a name.
+pub(super) fn by_name<'a>(model: &'a Model, name: &str) -> Result<&'a Flavor, Fault> {
+    model
+        .flavors
+        .iter()
+        .find(|flavor| flavor.name == name)
+        .ok_or_else(|| Fault::invalid_value(format!("Invalid value '{name}' for InstanceType.")))
+}
+
+/// Which types there are in the zone, or in the region.
+pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
+    let filters = Filters::read(&call.params, &["instance-type", "location"])?;
+    let page = Page::read(&call.params, "InstanceType")?;
+    let location = match call.params.text("LocationType") {
+        None | Some("region") => &call.cloud.region,
+        Some("availability-zone" | "availability-zone-id") => ZONE,
+        Some(other) => {
+            let message = format!("Invalid value '{other}' for LocationType.");
+            return Err(Fault::invalid_value(message));
+        }
+    };
+    let model = call.cloud.read();
+    let wanted = model.flavors.iter().filter(|flavor| {
+        filters.pass(NO_TAGS, |name| match name {
+            "location" => vec![location.to_owned()],
+            _ => vec![flavor.name.clone()],
+        })
+    });
+    let (flavors, next) = page.in_order(&model.flavors, wanted);
+    let kind = call.params.text("LocationType").unwrap_or("region");
+    let mut xml = Xml::default();
+    xml.list("instanceTypeOfferingSet", flavors, |xml, flavor| {
+        xml.text("instanceType", &flavor.name);
+        xml.text("locationType", kind);
+        xml.text("location", location);
+    });
     xml.optional("nextToken", next);
     Ok(xml)
 }

@@ -38,7 +38,8 @@ use crate::model::{Caller, ProjectId};
 use crate::query;
 
 use errors::Fault;
-pub(crate) use ids::Kind;
+pub(crate) use ids::{Kind, account};
+pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
 use signature::{Claim, Doubt, Signed};
@@ -67,9 +68,16 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes StartInstances instances::life::start;
     Changes StopInstances instances::life::stop;
     Changes RebootInstances instances::life::reboot;
+    Reads DescribeInstanceAttribute instances::attributes::describe;
+    Changes ModifyInstanceAttribute instances::attributes::modify;
+    Changes ModifyInstanceMetadataOptions instances::attributes::modify_metadata_options;
+    Changes MonitorInstances instances::attributes::monitor;
+    Changes UnmonitorInstances instances::attributes::unmonitor;
+    Reads GetPasswordData instances::attributes::password_data;
     Changes GetConsoleOutput instances::life::console_output;
     Reads DescribeImages images::images;
     Reads DescribeInstanceTypes instance_types::instance_types;
+    Reads DescribeInstanceTypeOfferings instance_types::offerings;
     Changes CreateKeyPair key_pairs::create;
     Changes ImportKeyPair key_pairs::import;
     Reads DescribeKeyPairs key_pairs::key_pairs;

@@ -22,6 +22,7 @@ pub(crate) mod order;
 mod plain;
 mod probe;
 mod root;
+mod user_data;
 mod volumes;
 
 use std::ffi::OsStr;

@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 
 use super::life::{State, Task};
 use super::table::Record;
-use super::{Flavor, ImageId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId, UserId};
+use super::{
+    Flavor, ImageId, NetworkId, Options, PortId, ProjectId, SecurityGroupId, ServerId, UserId,
+};
 use crate::backends::ImageSource;
 
 /// How many events of a server are remembered: the latest.
@@ -45,6 +47,9 @@ pub struct Server {
     /// The request that made it, when it said which one it was.
     #[serde(default)]
     pub client_token: Option<ClientToken>,
+    /// What is set of it in EC2.
+    #[serde(default)]
+    pub options: Options,
     /// The security groups it was asked to have.
     pub security_groups: Vec<SecurityGroupId>,
     /// Where it is plugged in; nothing when there was no address for it.
@@ -151,6 +156,8 @@ pub struct NewServers {
     pub max_count: u32,
     /// The request, for the servers' events.
     pub request_id: String,
+    /// What is set of them in EC2.
+    pub options: Options,
     /// Names the request; the servers it has made are given when it comes again.
     pub client_token: Option<ClientToken>,
 }

@@ -9,6 +9,7 @@ mod ec2;
 mod floating_ips;
 mod identity;
 mod image;
+mod metadata;
 mod network;
 mod persistence;
 mod servers;

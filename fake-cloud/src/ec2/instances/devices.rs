@@ -10,6 +10,9 @@ use crate::model::{AttachWanted, Flavor, LaunchSource, LaunchVolume, Model};
 /// What clients call the root disk, which is no volume here.
 pub(in crate::ec2) const ROOT_DEVICES: [&str; 4] = ["sda", "sda1", "vda", "xvda"];
 
+/// How answers call the root disk.
+pub(in crate::ec2) const ROOT_DEVICE: &str = "/dev/sda1";
+
 /// The volumes that a request wants each instance to start with.
 pub(super) fn read(
     call: &Call,

@@ -1,13 +1,13 @@
 //! New instances: what a request asks for, in the words of the model.
 
-use super::{Instance, devices, view};
+use super::{Instance, devices, options, view};
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
 use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
-use crate::ec2::{digest, images, places, security_groups};
+use crate::ec2::{digest, images, instance_types, places, security_groups};
 use crate::model::{ClientToken, Model, NewServers, Plug};
 
 /// The most instances that one request makes.
@@ -38,9 +38,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     let image = images::find(call, model, params.required("ImageId")?)?;
     let (min_count, max_count) = counts(params)?;
     let flavor = params.text("InstanceType").unwrap_or(DEFAULT_TYPE);
-    let flavor = model.flavors.iter().find(|known| known.name == flavor).ok_or_else(|| {
-        Fault::invalid_value(format!("Invalid value '{flavor}' for InstanceType."))
-    })?;
+    let flavor = instance_types::by_name(model, flavor)?;
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }
@@ -57,6 +55,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         metadata: tags,
         security_groups: groups(call, model)?,
         plug: plug(params, model)?,
+        options: options::read(params)?,
         volumes: devices::read(call, params, model, flavor)?,
         min_count,
         max_count,

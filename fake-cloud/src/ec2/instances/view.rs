@@ -1,12 +1,13 @@
 //! An instance in XML.
 
-use super::Instance;
+use super::options::metadata_options;
+use super::{Instance, ROOT_DEVICE, groups};
 use crate::ec2::Kind;
 use crate::ec2::ids::account;
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{FloatingIp, Model, Port, SecurityGroupId, ZONE};
+use crate::model::{FloatingIp, Model, Port, SecurityGroupId, Server, ZONE};
 
 /// The port of an instance, and the floating IP that leads there.
 pub(super) fn addresses<'a>(
@@ -61,16 +62,16 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
         xml.text("groupName", "");
         xml.text("tenancy", "default");
     });
-    xml.within("monitoring", |xml| xml.text("state", "disabled"));
+    let monitored = if server.options.monitored { "enabled" } else { "disabled" };
+    xml.within("monitoring", |xml| xml.text("state", monitored));
     if let Some(port) = port {
         xml.text("subnetId", Kind::Subnet.id(port.subnet_id));
         xml.text("vpcId", Kind::Vpc.id(port.network_id));
         xml.text("privateIpAddress", port.address);
     }
     xml.optional("ipAddress", public);
-    xml.text("sourceDestCheck", true);
-    let groups = port.map(|port| port.security_groups.as_slice()).unwrap_or_default();
-    group_set(xml, model, groups);
+    xml.text("sourceDestCheck", server.options.source_dest_check);
+    group_set(xml, model, groups(model, server));
     if let Some((code, message)) = state_reason(instance) {
         xml.within("stateReason", |xml| {
             xml.text("code", code);
@@ -79,6 +80,21 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     }
     xml.text("architecture", std::env::consts::ARCH);
     xml.text("rootDeviceType", "instance-store");
+    xml.text("rootDeviceName", ROOT_DEVICE);
+    block_devices(xml, model, server);
+    xml.text("virtualizationType", "paravirtual");
+    xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
+    tag_set(xml, &instance.tags());
+    xml.text("hypervisor", "xen");
+    xml.list("networkInterfaceSet", port, |xml, port| {
+        interface(xml, model, instance, port, floating);
+    });
+    xml.text("ebsOptimized", false);
+    xml.within("metadataOptions", |xml| metadata_options(xml, &server.options.metadata));
+}
+
+/// The volumes that an instance has.
+pub(super) fn block_devices(xml: &mut Xml, model: &Model, server: &Server) {
     xml.list("blockDeviceMapping", model.volumes_of(server.id), |xml, (volume, held)| {
         xml.text("deviceName", format_args!("/dev/{}", held.device));
         xml.within("ebs", |xml| {
@@ -88,14 +104,6 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
             xml.text("deleteOnTermination", held.delete_on_termination);
         });
     });
-    xml.text("virtualizationType", "paravirtual");
-    xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
-    tag_set(xml, &instance.tags());
-    xml.text("hypervisor", "xen");
-    xml.list("networkInterfaceSet", port, |xml, port| {
-        interface(xml, model, instance, port, floating);
-    });
-    xml.text("ebsOptimized", false);
 }
 
 /// Why an instance does not run.
@@ -132,7 +140,7 @@ fn interface(
     xml.text("macAddress", &port.mac);
     xml.text("privateIpAddress", port.address);
     xml.text("privateDnsName", &instance.server.hostname);
-    xml.text("sourceDestCheck", true);
+    xml.text("sourceDestCheck", instance.server.options.source_dest_check);
     group_set(xml, model, &port.security_groups);
     xml.within("attachment", |xml| {
         xml.text("deviceIndex", 0);
@@ -149,7 +157,8 @@ fn interface(
     });
 }
 
-fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
+/// Security groups by id and name.
+pub(super) fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
     let groups = groups.iter().filter_map(|id| model.security_groups.get(*id));
     xml.list("groupSet", groups, |xml, group| {
         xml.text("groupId", Kind::SecurityGroup.id(group.id));

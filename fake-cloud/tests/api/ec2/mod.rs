@@ -1,5 +1,6 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
+mod attributes;
 mod instances;
 mod key_pairs;
 mod network;
@@ -16,20 +17,20 @@ use time::macros::format_description;
 use crate::client::Stack;
 
 /// A client that signs as AWS's own do, written from their specification.
-struct Ec2<'a> {
+pub(crate) struct Ec2<'a> {
     stack: &'a Stack,
     key: AccessKeyPair,
 }
 
 /// The status of an answer, and its text.
-type Answer = (u16, String);
+pub(crate) type Answer = (u16, String);
 
 impl<'a> Ec2<'a> {
-    fn of(stack: &'a Stack, user: &str) -> Self {
+    pub(crate) fn of(stack: &'a Stack, user: &str) -> Self {
         Self { stack, key: stack.cloud.access_key(user).unwrap() }
     }
 
-    async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
         let mut body = format!("Action={action}&Version=2016-11-15");
         for (name, value) in parameters {
             write!(body, "&{name}=").unwrap();
@@ -70,25 +71,25 @@ impl<'a> Ec2<'a> {
     }
 
     /// A request that must be answered well.
-    async fn ok(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub(crate) async fn ok(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let (status, text) = self.send(action, parameters).await;
         assert_eq!(status, 200, "{action}: {text}");
         text
     }
 
     /// The code with which a request is refused.
-    async fn refusal(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub(crate) async fn refusal(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let (status, text) = self.send(action, parameters).await;
         assert!(status >= 400, "{action}: {text}");
         one(&text, "Code").to_owned()
     }
 
-    async fn image(&self) -> String {
+    pub(crate) async fn image(&self) -> String {
         one(&self.ok("DescribeImages", &[]).await, "imageId").to_owned()
     }
 
     /// Makes an instance and gives its id.
-    async fn run(&self, more: &[(&str, &str)]) -> String {
+    pub(crate) async fn run(&self, more: &[(&str, &str)]) -> String {
         let image = self.image().await;
         let mut parameters = vec![
             ("ImageId", image.as_str()),
@@ -102,13 +103,13 @@ impl<'a> Ec2<'a> {
 }
 
 /// The texts of all elements with a name.
-fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     let parts = xml.split(&begin).skip(1).map(|part| part.split(&end).next());
     parts.map(Option::unwrap).collect()
 }
 
 /// The text of the first element with a name.
-fn one<'a>(xml: &'a str, name: &str) -> &'a str {
+pub(crate) fn one<'a>(xml: &'a str, name: &str) -> &'a str {
     every(xml, name).first().unwrap_or_else(|| panic!("no {name} in {xml}"))
 }
