@@ -161,7 +161,18 @@ fn refused(refusal: &Refusal) -> Fault {
         Request::Start => "started",
         Request::Stop => "stopped",
         Request::SoftReboot | Request::HardReboot => "rebooted",
-        Request::Pause | Request::Unpause | Request::Delete => "changed",
+        Request::Pause
+        | Request::Unpause
+        | Request::Suspend
+        | Request::Resume
+        | Request::Rebuild
+        | Request::Resize
+        | Request::ConfirmResize
+        | Request::RevertResize
+        | Request::Shelve
+        | Request::OffloadShelved
+        | Request::Unshelve
+        | Request::Delete => "changed",
     };
     let id = Kind::Instance.id(refusal.server);
     Fault::new(

@@ -25,6 +25,7 @@ use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
 use crate::model::{Model, Server};
+pub(crate) use openstack::meta_data;
 use session::Session;
 use tree::Entry;
 

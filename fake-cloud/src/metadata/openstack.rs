@@ -49,7 +49,8 @@ pub(super) fn find(model: &Model, server: &Server, path: &str) -> Option<Entry> 
     root.find(rest)
 }
 
-fn meta_data(model: &Model, server: &Server) -> Value {
+/// What `meta_data.json` says of a server.
+pub(crate) fn meta_data(model: &Model, server: &Server) -> Value {
     let mut seed = [0; SEED];
     rand::rng().fill_bytes(&mut seed);
     let devices = model.volumes_of(server.id).map(|(volume, held)| {

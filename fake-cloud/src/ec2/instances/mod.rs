@@ -62,8 +62,9 @@ fn state(server: &Server) -> InstanceState {
         (_, Some(Task::Deleting)) => (32, "shutting-down"),
         (_, Some(Task::PoweringOff)) => (64, "stopping"),
         (State::Building, _) | (State::Stopped, Some(Task::PoweringOn)) => (0, "pending"),
-        (State::Active | State::Paused, _) => (16, "running"),
-        (State::Stopped | State::Error, _) => (80, "stopped"),
+        (State::Resized, _) if !server.is_off() => (16, "running"),
+        (State::Active | State::Paused | State::Suspended, _) => (16, "running"),
+        (State::Stopped | State::Resized | State::Shelved | State::Error, _) => (80, "stopped"),
     }
 }
 
