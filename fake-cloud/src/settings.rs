@@ -10,7 +10,7 @@ use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
 use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
-use crate::model::address::AddressRange;
+use crate::model::address::{AddressRange, Block};
 use crate::model::quota::Quotas;
 
 /// Everything that can be chosen about a cloud.
@@ -200,6 +200,14 @@ impl Settings {
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
             clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The only addresses that can answer, each in one place; any when there is none.
+    pub(crate) fn carried(&self) -> Option<Block> {
+        match self.backend {
+            BackendKind::Inert => None,
+            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
         }
     }
 

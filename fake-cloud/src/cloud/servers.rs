@@ -124,6 +124,11 @@ impl Cloud {
             tracing::warn!(server = %id, task = task.name(), error = chain(error), "failed");
         }
         let result = result.map_err(|error| chain(&error));
+        // A floating IP that a deletion takes away may not be led elsewhere before it is.
+        let _moving = match task {
+            Task::Deleting => Some(self.moving.lock().await),
+            _ => None,
+        };
         let (unrouted, written) = self.decide(|model, now| model.finish(id, task, result, now));
         for floating in unrouted {
             self.network.disassociate(floating).await;

@@ -21,6 +21,7 @@ mod signature;
 mod snapshots;
 mod tags;
 mod volumes;
+mod vpc;
 mod xml;
 
 use std::sync::Arc;
@@ -62,8 +63,13 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Reads DescribeRegions places::regions;
     Reads DescribeAvailabilityZones places::zones;
     Reads DescribeAccountAttributes places::account_attributes;
-    Reads DescribeVpcs places::vpcs;
-    Reads DescribeSubnets places::subnets;
+    Reads DescribeVpcs vpc::vpcs;
+    Reads DescribeVpcAttribute vpc::attribute;
+    Reads DescribeSubnets vpc::subnets;
+    Reads DescribeNetworkInterfaces vpc::interfaces::interfaces;
+    Reads DescribeInternetGateways vpc::gateways::internet_gateways;
+    Reads DescribeRouteTables vpc::gateways::route_tables;
+    Reads DescribeNetworkAcls vpc::gateways::network_acls;
     ChecksFirst RunInstances instances::run::run;
     Reads DescribeInstances instances::describe::instances;
     Reads DescribeInstanceStatus instances::describe::status;

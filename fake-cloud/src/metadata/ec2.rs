@@ -49,7 +49,7 @@ pub(super) fn find(model: &Model, server: &Server, region: &str, path: &str) -> 
     if !VERSIONS.contains(&version) {
         return None;
     }
-    let port = server.port_id.and_then(|port| model.ports.get(port));
+    let port = model.primary_port(server);
     let mut root = Directory::default();
     root.within("dynamic", |dynamic| {
         dynamic.within("instance-identity", |identity| {
@@ -92,12 +92,14 @@ fn meta_data(
     it.text("instance-type", &server.flavor.name);
     it.text("local-hostname", &server.hostname);
     if let Some(port) = port {
-        it.text("local-ipv4", port.address);
+        it.text("local-ipv4", address(port));
         it.text("mac", &port.mac);
         it.within("network", |network| {
             network.within("interfaces", |interfaces| {
                 interfaces.within("macs", |macs| {
-                    macs.within(&port.mac, |mac| interface(mac, model, server, port));
+                    for (number, port) in model.ports_of(server).enumerate() {
+                        macs.within(&port.mac, |mac| interface(mac, model, server, (number, port)));
+                    }
                 });
             });
         });
@@ -135,35 +137,41 @@ fn meta_data(
     }
 }
 
-fn interface(mac: &mut Directory, model: &Model, server: &Server, port: &Port) {
+fn interface(mac: &mut Directory, model: &Model, server: &Server, (number, port): (usize, &Port)) {
     let groups = || port.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
-    let block = model.subnets.get(port.subnet_id).map(|subnet| subnet.range.to_string());
-    mac.text("device-number", 0);
+    let subnet = port.fixed_ips.first().and_then(|fixed| model.subnets.get(fixed.subnet_id));
+    mac.text("device-number", number);
     mac.text("interface-id", Kind::Interface.id(port.id));
     let public: Vec<_> = model.floating_ips_of(port.id).map(|public| public.address).collect();
     if let Some(first) = public.first() {
         mac.within("ipv4-associations", |own| {
             for address in &public {
-                own.text(address.to_string(), port.address);
+                own.text(address.to_string(), self::address(port));
             }
         });
         mac.text("public-hostname", first);
         mac.text("public-ipv4s", lines(public.iter().map(ToString::to_string)));
     }
     mac.text("local-hostname", &server.hostname);
-    mac.text("local-ipv4s", port.address);
+    let own = port.fixed_ips.iter().map(|fixed| fixed.address.to_string());
+    mac.text("local-ipv4s", lines(own));
     mac.text("mac", &port.mac);
     mac.text("owner-id", account(port.project_id));
     let ids = groups().map(|group| Kind::SecurityGroup.id(group.id).to_string());
     mac.text("security-group-ids", lines(ids));
     mac.text("security-groups", lines(groups().map(|group| group.name.clone())));
-    mac.text("subnet-id", Kind::Subnet.id(port.subnet_id));
-    mac.text("vpc-id", Kind::Vpc.id(port.network_id));
-    if let Some(block) = block {
-        mac.text("subnet-ipv4-cidr-block", &block);
-        mac.text("vpc-ipv4-cidr-block", &block);
-        mac.text("vpc-ipv4-cidr-blocks", block);
+    if let Some(subnet) = subnet {
+        mac.text("subnet-id", Kind::Subnet.id(subnet.id));
+        mac.text("subnet-ipv4-cidr-block", subnet.block);
     }
+    let blocks: Vec<_> = model.subnets_of(port.network_id).map(|it| it.block.to_string()).collect();
+    mac.text("vpc-id", Kind::Vpc.id(port.network_id));
+    mac.text("vpc-ipv4-cidr-block", blocks.first().map_or("", String::as_str));
+    mac.text("vpc-ipv4-cidr-blocks", blocks.join("\n"));
+}
+
+fn address(port: &Port) -> String {
+    port.address().map_or(String::new(), |address| address.to_string())
 }
 
 fn lines(texts: impl Iterator<Item = String>) -> String {
@@ -184,7 +192,7 @@ fn document(server: &Server, port: Option<&Port>, region: &str) -> Value {
         "instanceType": server.flavor.name,
         "kernelId": null,
         "pendingTime": server.created.format(&Rfc3339).unwrap_or_default(),
-        "privateIp": port.map(|port| port.address),
+        "privateIp": port.and_then(Port::address),
         "ramdiskId": null,
         "region": region,
         "version": "2017-09-30",
@@ -204,7 +212,7 @@ mod tests {
             Some(Entry::Directory(directory)) => directory.listing(),
             other => panic!("{path}: {other:?}"),
         };
-        let port = model.ports.get(server.port_id.unwrap()).unwrap();
+        let port = model.primary_port(&server).unwrap();
         assert_eq!(text("latest/meta-data/local-ipv4"), "127.5.16.2");
         assert_eq!(text("2009-04-04/meta-data/hostname"), "vm");
         assert_eq!(text("latest/meta-data/instance-id"), Kind::Instance.id(server.id).to_string());
@@ -213,7 +221,7 @@ mod tests {
         let macs = "latest/meta-data/network/interfaces/macs/";
         assert_eq!(text(macs), format!("{}/", port.mac));
         let subnet = text(&format!("{macs}{}/subnet-id", port.mac));
-        assert_eq!(subnet, Kind::Subnet.id(port.subnet_id).to_string());
+        assert_eq!(subnet, Kind::Subnet.id(port.fixed_ips[0].subnet_id).to_string());
         let script = Some(Entry::Bytes(b"#!/bin/sh\n".to_vec()));
         assert_eq!(find(&model, &server, "", "latest/user-data"), script);
         let path = "latest/dynamic/instance-identity/document";

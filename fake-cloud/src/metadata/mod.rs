@@ -24,7 +24,7 @@ use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
-use crate::model::{Model, Server};
+use crate::model::{Model, Port, Server};
 pub(crate) use openstack::meta_data;
 use session::Session;
 use tree::Entry;
@@ -76,8 +76,13 @@ fn by_token<'a>(model: &'a Model, token: &str) -> Option<&'a Server> {
 
 fn by_address(model: &Model, address: IpAddr) -> Option<&Server> {
     let address = address.to_canonical();
-    let port = model.ports.iter().find(|port| IpAddr::V4(port.address) == address)?;
-    model.servers.get(port.server_id?)
+    let asks =
+        |port: &Port| port.fixed_ips.iter().any(|fixed| IpAddr::V4(fixed.address) == address);
+    model
+        .ports
+        .iter()
+        .filter(|port| asks(port))
+        .find_map(|port| model.servers.get(port.server_id()?))
 }
 
 /// Answers a server's question about itself, if it asks as its owner wants it to.

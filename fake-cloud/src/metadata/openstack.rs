@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::tree::{Directory, Entry};
 use super::user_data;
-use crate::model::{Model, Server, ZONE};
+use crate::model::{Model, Port, Server, ZONE};
 
 /// The versions of the layout. All are answered as the latest one.
 const VERSIONS: [&str; 10] = [
@@ -83,30 +83,41 @@ pub(crate) fn meta_data(model: &Model, server: &Server) -> Value {
 
 /// Where the server is plugged in. Nothing gives out addresses: they are to be set.
 fn network_data(model: &Model, server: &Server) -> Value {
-    let port = server.port_id.and_then(|port| model.ports.get(port));
-    let subnet = port.and_then(|port| model.subnets.get(port.subnet_id));
-    let (Some(port), Some(subnet)) = (port, subnet) else {
-        return json!({"links": [], "networks": [], "services": []});
-    };
-    let link = format!("tap{}", &port.id.to_string()[..11]);
-    json!({
-        "links": [{
-            "id": link,
+    let ports: Vec<&Port> = model.ports_of(server).collect();
+    let link = |port: &Port| format!("tap{}", &port.id.to_string()[..11]);
+    let links = ports.iter().map(|port| {
+        json!({
+            "id": link(port),
             "vif_id": port.id,
             "type": "phy",
-            "mtu": 1500,
+            "mtu": model.networks.get(port.network_id).map(|network| network.mtu),
             "ethernet_mac_address": port.mac,
-        }],
-        "networks": [{
-            "id": "network0",
+        })
+    });
+    let addresses = ports.iter().flat_map(|port| port.fixed_ips.iter().map(move |it| (port, it)));
+    let networks = addresses.enumerate().filter_map(|(index, (port, fixed))| {
+        let subnet = model.subnets.get(fixed.subnet_id)?;
+        let elsewhere = subnet.gateway.map(|gateway| (Ipv4Addr::UNSPECIFIED, 0, gateway));
+        let others = subnet.host_routes.iter();
+        let others = others.map(|it| (it.destination.network, it.destination.prefix, it.nexthop));
+        let routes = elsewhere.into_iter().chain(others).map(|(network, prefix, gateway)| {
+            json!({"network": network, "netmask": netmask(prefix), "gateway": gateway})
+        });
+        let nameservers = subnet.nameservers.iter().map(|it| json!({"type": "dns", "address": it}));
+        Some(json!({
+            "id": format!("network{index}"),
             "type": "ipv4",
-            "link": link,
-            "ip_address": port.address,
-            "netmask": netmask(subnet.range.prefix),
-            "routes": [],
+            "link": link(port),
+            "ip_address": fixed.address,
+            "netmask": netmask(subnet.block.prefix),
+            "routes": routes.collect::<Vec<_>>(),
             "network_id": port.network_id,
-            "services": [],
-        }],
+            "services": nameservers.collect::<Vec<_>>(),
+        }))
+    });
+    json!({
+        "links": links.collect::<Vec<_>>(),
+        "networks": networks.collect::<Vec<_>>(),
         "services": [],
     })
 }

@@ -7,13 +7,12 @@ use uuid::Uuid;
 
 use super::error::{Error, Kind};
 use super::life::{State, Task};
-use super::network::NewPort;
 use super::quota::{self, Demand};
 use super::security::DEFAULT_GROUP;
-use super::server::{Fault, NewServers, Plug, Server, host_name};
+use super::server::{Fault, NewServers, Plug, Plugs, Server, host_name};
 use super::{
-    Caller, Flavor, Image, ImageStatus, Model, NetworkId, PortId, ProjectId, SecurityGroupId,
-    ServerId,
+    Caller, Device, Flavor, Image, ImageStatus, Model, Network, NetworkId, NewPort, PortId,
+    ProjectId, SecurityGroupId, ServerId, WantedIp,
 };
 
 /// The largest user-data that is taken, in its base64 form.
@@ -66,7 +65,7 @@ impl Model {
         let groups = self.groups_for(project, &wanted.security_groups)?;
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
-        let plug = self.check_plug(caller, project, wanted.plug, count)?;
+        let plugs = self.check_plugs(caller, project, &wanted.plugs, count)?;
         self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
@@ -79,9 +78,9 @@ impl Model {
                 _ if wanted.same_name => wanted.name.clone(),
                 _ => format!("{}-{}", wanted.name, index + 1),
             };
-            let (port_id, fault) = match self.plug_in(id, project, plug, &groups, now) {
-                Ok(port) => (Some(port), None),
-                Err(Error::NoAddress(network)) => (None, Some(no_address(network, now))),
+            let (ports, fault) = match self.plug_in(id, project, &plugs, &groups, now) {
+                Ok(ports) => (ports, None),
+                Err(Error::NoAddress(network)) => (Vec::new(), Some(no_address(network, now))),
                 Err(error) => return Err(error),
             };
             let failed = fault.is_some();
@@ -102,7 +101,7 @@ impl Model {
                 client_token: wanted.client_token.clone(),
                 options: wanted.options.clone(),
                 security_groups: groups.clone(),
-                port_id,
+                ports,
                 reservation_id: reservation_id.clone(),
                 launch_index: index,
                 number: self.servers.iter().next_back().map_or(1, |last| last.number + 1),
@@ -163,45 +162,80 @@ impl Model {
         names.iter().map(find).collect()
     }
 
-    /// Makes sure that plugging in can fail for want of a free address only.
-    fn check_plug(
+    /// The places to plug each server into; plugging in can fail for want of a free address only.
+    fn check_plugs(
         &self,
         caller: &Caller,
         project: ProjectId,
-        plug: Plug,
+        plugs: &Plugs,
         count: u32,
-    ) -> Result<Plug, Error> {
-        match plug {
-            Plug::Auto => {
-                self.check_ports(project, u64::from(count))?;
-                self.private_network()
-                    .map(|network| Plug::Network(network.id, None))
-                    .ok_or_else(|| Error::Conflict("No network to plug the server into".to_owned()))
+    ) -> Result<Vec<Plug>, Error> {
+        let plugs = match plugs {
+            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, None)],
+            Plugs::These(plugs) => plugs.clone(),
+        };
+        let new = plugs.iter().filter(|plug| matches!(plug, Plug::Network(..))).count();
+        self.check_ports(project, new as u64 * u64::from(count))?;
+        for (index, plug) in plugs.iter().enumerate() {
+            self.check_plug(caller, *plug, count)?;
+            if matches!(plug, Plug::Port(_)) && plugs[..index].contains(plug) {
+                return Err(Error::Invalid("Port is given more than once.".to_owned()));
             }
+        }
+        Ok(plugs)
+    }
+
+    /// The only network that a project can plug servers into.
+    fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
+        let usable = |network: &&Network| {
+            !network.external && (network.shared || network.project_id == project)
+        };
+        let mut usable = self.networks.iter().filter(usable);
+        match (usable.next(), usable.next()) {
+            (Some(only), None) => Ok(only.id),
+            (None, _) => Err(Error::Conflict("No network to plug the server into".to_owned())),
+            (Some(_), Some(_)) => Err(Error::Conflict(
+                "Multiple possible networks found, use a Network ID to be more specific."
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
+        match plug {
             Plug::Network(id, address) => {
-                let missing = || Error::Invalid(format!("Network {id} could not be found."));
-                let network = self.networks.get(id).ok_or_else(missing)?;
-                if network.external {
+                let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
+                let network = self.network(caller, &id.to_string()).map_err(missing)?;
+                if network.external && !caller.is_admin {
                     return Err(Error::Forbidden(format!(
                         "It is not allowed to create an interface on external network {id}"
                     )));
                 }
-                self.check_ports(project, u64::from(count))?;
+                if self.subnets_of(id).next().is_none() {
+                    return Err(Error::Invalid(format!(
+                        "Network {id} requires a subnet in order to boot instances on."
+                    )));
+                }
                 if address.is_some() {
                     check_single(count, "fixed IP")?;
-                    self.free_address(id, address)?;
+                    let wanted = WantedIp { subnet_id: None, address };
+                    self.choose_fixed_ips(id, Some(&[wanted]), None)?;
                 }
-                Ok(plug)
+                Ok(())
             }
             Plug::Port(id) => {
                 let port = self
                     .port(caller, &id.to_string())
                     .map_err(|_| Error::Invalid(format!("Port id {id} could not be found.")))?;
-                if port.server_id.is_some() {
+                if !matches!(port.device, Device::Nothing | Device::Other { .. }) {
                     return Err(Error::Conflict(format!("Port {id} is still in use.")));
                 }
-                check_single(count, "configured port ID")?;
-                Ok(plug)
+                if port.fixed_ips.is_empty() {
+                    return Err(Error::Invalid(format!(
+                        "Port {id} requires a FixedIP in order to be used."
+                    )));
+                }
+                check_single(count, "configured port ID")
             }
         }
     }
@@ -230,7 +264,30 @@ impl Model {
         }
     }
 
+    /// Plugs a server into all of its places, or into none.
     fn plug_in(
+        &mut self,
+        server: ServerId,
+        project: ProjectId,
+        plugs: &[Plug],
+        groups: &[SecurityGroupId],
+        now: OffsetDateTime,
+    ) -> Result<Vec<PortId>, Error> {
+        let mut ports = Vec::new();
+        for plug in plugs {
+            match self.plug_into(server, project, *plug, groups, now) {
+                Ok(port) => ports.push(port),
+                Err(error) => {
+                    self.unplug(&ports, now);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Plugs a server into one place.
+    pub fn plug_into(
         &mut self,
         server: ServerId,
         project: ProjectId,
@@ -238,23 +295,22 @@ impl Model {
         groups: &[SecurityGroupId],
         now: OffsetDateTime,
     ) -> Result<PortId, Error> {
-        let id = match plug {
-            Plug::Port(id) => id,
-            Plug::Auto => return Err(Error::Conflict("no network was chosen".to_owned())),
+        let (id, new) = match plug {
+            Plug::Port(id) => (id, false),
             Plug::Network(network_id, address) => {
+                let wanted = WantedIp { subnet_id: None, address };
                 let port = NewPort {
-                    name: String::new(),
-                    project_id: project,
-                    network_id,
-                    address,
+                    fixed_ips: address.map(|_| vec![wanted]),
                     security_groups: groups.to_vec(),
+                    ..NewPort::on(network_id, project)
                 };
-                self.create_port(port, now)?
+                (self.create_port(port, now)?, true)
             }
         };
         let port = self.ports.get_mut(id).ok_or_else(|| Error::not_found(Kind::Port, id))?;
-        port.server_id = Some(server);
-        port.updated = now;
+        port.device = Device::Server(server);
+        port.goes_with_server = new;
+        port.standard.touch(now);
         Ok(id)
     }
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The thing exists and this caller may not do this with it.
     #[error("{0}")]
     Forbidden(String),
+    /// A rule of networks forbids it.
+    #[error(transparent)]
+    Broken(#[from] Broken),
     /// A server is in a state that forbids the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -42,6 +45,46 @@ pub enum Error {
     /// The network has no address left to give.
     #[error("no more addresses on network {0}")]
     NoAddress(super::NetworkId),
+}
+
+/// A rule of networks that a request breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Broken {
+    /// The rule, as Neutron calls it.
+    pub rule: &'static str,
+    /// What sort of fault it is.
+    pub fault: Sort,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The sorts of faults that break a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// It can never be meant so.
+    Invalid,
+    /// Something that is needed is not there.
+    Missing,
+    /// Something else is in the way.
+    Conflict,
+}
+
+impl Broken {
+    /// A rule that the request itself breaks.
+    pub fn invalid(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Invalid, message })
+    }
+
+    /// A rule by which something must be there.
+    pub fn missing(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Missing, message })
+    }
+
+    /// A rule by which something must not be there.
+    pub fn conflict(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Conflict, message })
+    }
 }
 
 /// One quota that would be exceeded.
@@ -78,6 +121,10 @@ pub enum Kind {
     Network,
     /// A subnet.
     Subnet,
+    /// A subnet pool.
+    SubnetPool,
+    /// A router.
+    Router,
     /// A port.
     Port,
     /// A floating IP.
@@ -106,6 +153,8 @@ impl std::fmt::Display for Kind {
             Self::KeyPair => "key pair",
             Self::Network => "network",
             Self::Subnet => "subnet",
+            Self::SubnetPool => "subnet pool",
+            Self::Router => "router",
             Self::Port => "port",
             Self::FloatingIp => "floating IP",
             Self::SecurityGroup => "security group",

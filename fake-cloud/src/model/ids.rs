@@ -84,6 +84,10 @@ ids! {
     NetworkId hyphenated;
     /// A subnet.
     SubnetId hyphenated;
+    /// A subnet pool.
+    SubnetPoolId hyphenated;
+    /// A router.
+    RouterId hyphenated;
     /// A port: a place on a network where a server is plugged in.
     PortId hyphenated;
     /// A floating IP.

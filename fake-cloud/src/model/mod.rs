@@ -9,7 +9,6 @@ mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
-mod floating_ip;
 mod identity;
 mod ids;
 mod launch;
@@ -37,17 +36,20 @@ pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub(crate) use creation::check_user_data;
 pub use error::Error;
-pub use floating_ip::{FloatingIp, NewFloatingIp};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
-pub use network::{Network, NewPort, Port, Subnet};
+pub use network::{
+    AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
+    Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
+    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+};
 pub use options::{MetadataOptions, Options};
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
-pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
+pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
 pub use volume::{
@@ -56,6 +58,7 @@ pub use volume::{
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 
+use address::Block;
 use quota::Quotas;
 
 /// The one machine of this cloud, as the API names it.
@@ -73,6 +76,8 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Table<$record>,)*
             /// The quotas of projects that have none of their own.
             pub default_quotas: Quotas,
+            /// The only addresses that can answer, each in one place; any when there is none.
+            pub carried: Option<Block>,
             /// Grows with every change.
             pub revision: u64,
         }
@@ -123,8 +128,12 @@ tables! {
     networks: Network,
     /// Subnets.
     subnets: Subnet,
+    /// Subnet pools.
+    subnet_pools: SubnetPool,
     /// Ports.
     ports: Port,
+    /// Routers.
+    routers: Router,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

@@ -95,7 +95,7 @@ impl Model {
         quota::check(&more)
     }
 
-    /// Guards a server's port by other security groups.
+    /// Guards a server's first port by other security groups.
     pub fn set_server_groups(
         &mut self,
         caller: &Caller,
@@ -106,10 +106,10 @@ impl Model {
         let server = self.server_mut(caller, id)?;
         server.security_groups.clone_from(&groups);
         server.updated = now;
-        let port = server.port_id;
+        let port = self.primary_port(self.server(caller, id)?).map(|port| port.id);
         if let Some(port) = port.and_then(|port| self.ports.get_mut(port)) {
             port.security_groups = groups;
-            port.updated = now;
+            port.standard.touch(now);
         }
         Ok(())
     }

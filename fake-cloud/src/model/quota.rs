@@ -24,6 +24,12 @@ pub struct Quotas {
     pub metadata_items: i64,
     /// Floating IPs.
     pub floating_ips: i64,
+    /// Networks.
+    pub networks: i64,
+    /// Subnets.
+    pub subnets: i64,
+    /// Routers.
+    pub routers: i64,
     /// Ports.
     pub ports: i64,
     /// Security groups.
@@ -47,6 +53,9 @@ impl Default for Quotas {
             key_pairs: 100,
             metadata_items: 128,
             floating_ips: 1000,
+            networks: 100,
+            subnets: 100,
+            routers: 100,
             ports: 5000,
             security_groups: 100,
             security_group_rules: 1000,

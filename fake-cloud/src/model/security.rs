@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::Record;
-use super::{Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId};
+use super::{Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, StandardAttributes};
 
 /// The group that every project has and that guards servers for which none is named.
 pub const DEFAULT_GROUP: &str = "default";
@@ -22,19 +22,12 @@ pub struct SecurityGroup {
     pub project_id: ProjectId,
     /// Its name.
     pub name: String,
-    /// What its owner says of it.
-    pub description: String,
-    /// How often it has changed.
-    pub revision: u64,
+    /// Whether answers to what it lets pass may pass too.
+    pub stateful: bool,
     /// Names and values that its owner gave it.
-    #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created: OffsetDateTime,
-    /// When it last changed.
-    #[serde(with = "time::serde::rfc3339")]
-    pub updated: OffsetDateTime,
+    /// What all things of networks have.
+    pub standard: StandardAttributes,
 }
 
 /// Which way the traffic of a rule goes.
@@ -84,13 +77,10 @@ pub struct SecurityGroupRule {
     pub group_id: SecurityGroupId,
     /// Whose it is.
     pub project_id: ProjectId,
-    /// What its owner says of it.
-    pub description: String,
     /// What it lets pass.
     pub filter: Filter,
-    /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created: OffsetDateTime,
+    /// What all things of networks have.
+    pub standard: StandardAttributes,
 }
 
 impl Filter {
@@ -187,11 +177,12 @@ impl Model {
             id,
             project_id: project,
             name: name.to_owned(),
-            description: description.to_owned(),
-            revision: 1,
+            stateful: true,
             tags: BTreeMap::new(),
-            created: now,
-            updated: now,
+            standard: StandardAttributes {
+                revision: 1,
+                ..StandardAttributes::new(description, now)
+            },
         });
         for ethertype in [EtherType::IPv4, EtherType::IPv6] {
             self.add_rule(
@@ -230,12 +221,21 @@ impl Model {
         if self.ports.iter().any(|port| port.security_groups.contains(&group)) {
             return Err(Error::Conflict(format!("Security Group {group} in use.")));
         }
-        let rules: Vec<SecurityGroupRuleId> = self.rules_of(group).map(|rule| rule.id).collect();
+        self.remove_security_group(group);
+        Ok(())
+    }
+
+    /// Removes a group with its rules, and those of others that speak of it.
+    pub fn remove_security_group(&mut self, group: SecurityGroupId) {
+        let concerns = |rule: &&SecurityGroupRule| {
+            rule.group_id == group || rule.filter.remote_group_id == Some(group)
+        };
+        let rules = self.security_group_rules.iter().filter(concerns);
+        let rules: Vec<SecurityGroupRuleId> = rules.map(|rule| rule.id).collect();
         for rule in rules {
             self.security_group_rules.remove(rule);
         }
         self.security_groups.remove(group);
-        Ok(())
     }
 
     /// Adds a rule to a group.
@@ -291,17 +291,15 @@ impl Model {
             id,
             group_id,
             project_id,
-            description,
             filter,
-            created: now,
+            standard: StandardAttributes::new(&description, now),
         });
         id
     }
 
     fn touch_group(&mut self, group: SecurityGroupId, now: OffsetDateTime) {
         if let Some(group) = self.security_groups.get_mut(group) {
-            group.revision += 1;
-            group.updated = now;
+            group.standard.touch(now);
         }
     }
 }

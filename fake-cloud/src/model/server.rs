@@ -54,8 +54,8 @@ pub struct Server {
     pub options: Options,
     /// The security groups it was asked to have.
     pub security_groups: Vec<SecurityGroupId>,
-    /// Where it is plugged in; nothing when there was no address for it.
-    pub port_id: Option<PortId>,
+    /// Where it is plugged in; nowhere when there was no address for it.
+    pub ports: Vec<PortId>,
     /// Names all servers of one request.
     pub reservation_id: String,
     /// Its number among the servers of its request.
@@ -153,7 +153,7 @@ pub struct NewServers {
     /// Names or ids of security groups, the default one when empty.
     pub security_groups: Vec<String>,
     /// Where to plug them in.
-    pub plug: Plug,
+    pub plugs: Plugs,
     /// Volumes that each has from its first start.
     pub volumes: Vec<super::LaunchVolume>,
     /// How many there must be at least.
@@ -168,12 +168,19 @@ pub struct NewServers {
     pub client_token: Option<ClientToken>,
 }
 
-/// Where a new server is plugged in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Plug {
-    /// Into the private network.
+/// Where new servers are plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Plugs {
+    /// Into the only network that their project can use.
     #[default]
     Auto,
+    /// Here, in this order.
+    These(Vec<Plug>),
+}
+
+/// One place where a new server is plugged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plug {
     /// Into this network, at this address if given.
     Network(NetworkId, Option<std::net::Ipv4Addr>),
     /// Into this port.
@@ -220,7 +227,7 @@ impl Server {
         self.check_lock(caller)?;
         let refusal = |obstacle| Refusal { server: self.id, request, obstacle };
         let task = request.begin(self.state, self.task).map_err(refusal)?;
-        if self.port_id.is_none() && request != Request::Delete {
+        if self.ports.is_empty() && request != Request::Delete {
             let id = self.id;
             return Err(Error::Conflict(format!("Instance {id} has no address and cannot run")));
         }

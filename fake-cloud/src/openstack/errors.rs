@@ -9,7 +9,7 @@ use serde_json::json;
 use super::response;
 use super::route::Service;
 use crate::cloud::{Failure, chain};
-use crate::model::error::{Error, Kind};
+use crate::model::error::{Broken, Error, Kind, Sort};
 use crate::model::life::Refusal;
 use crate::store::StoreError;
 
@@ -160,6 +160,7 @@ pub(crate) fn plain(error: Error) -> Fault {
         }
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Conflict(_)
         | Error::Refused(_)
         | Error::NoAddress(_)
@@ -187,10 +188,13 @@ pub(crate) fn nova(error: Error) -> Fault {
             | Kind::AccessKey
             | Kind::Network
             | Kind::Subnet
+            | Kind::SubnetPool
+            | Kind::Router
             | Kind::Port
             | Kind::SecurityGroup
             | Kind::SecurityGroupRule => message,
         }),
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
         Error::Conflict(_) | Error::OtherRequest(_) | Error::Refused(Refusal { .. }) => {
@@ -235,6 +239,10 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 }
                 Kind::Network => ("NetworkNotFound", format!("Network {id} could not be found.")),
                 Kind::Subnet => ("SubnetNotFound", format!("Subnet {id} could not be found.")),
+                Kind::SubnetPool => {
+                    ("SubnetPoolNotFound", format!("Subnet pool {id} could not be found."))
+                }
+                Kind::Router => ("RouterNotFound", format!("Router {id} could not be found")),
                 Kind::Port => ("PortNotFound", format!("Port {id} could not be found.")),
                 Kind::SecurityGroup => {
                     ("SecurityGroupNotFound", format!("Security group {id} does not exist"))
@@ -256,6 +264,7 @@ pub(crate) fn neutron(error: Error) -> Fault {
             };
             Fault::named(StatusCode::NOT_FOUND, name, message)
         }
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Invalid(_) => Fault::named(StatusCode::BAD_REQUEST, "InvalidInput", message),
         Error::Forbidden(_) => Fault::forbidden(message),
         Error::Conflict(_)
@@ -276,6 +285,16 @@ pub(crate) fn neutron(error: Error) -> Fault {
             )
         }
     }
+}
+
+/// A rule of networks is called the same everywhere.
+fn broken_rule(broken: &Broken) -> Fault {
+    let status = match broken.fault {
+        Sort::Invalid => StatusCode::BAD_REQUEST,
+        Sort::Missing => StatusCode::NOT_FOUND,
+        Sort::Conflict => StatusCode::CONFLICT,
+    };
+    Fault::named(status, broken.rule, broken.message.clone())
 }
 
 /// A refusal in Cinder's words.

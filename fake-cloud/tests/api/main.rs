@@ -14,6 +14,7 @@ mod identity;
 mod image;
 mod metadata;
 mod network;
+mod networks;
 mod persistence;
 mod servers;
 mod volumes;

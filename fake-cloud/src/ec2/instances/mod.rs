@@ -6,7 +6,7 @@ mod devices;
 pub(super) mod life;
 mod options;
 pub(super) mod run;
-mod view;
+pub(super) mod view;
 
 use std::collections::BTreeMap;
 
@@ -76,8 +76,7 @@ pub(crate) fn tags(server: &Server) -> BTreeMap<String, String> {
 
 /// The security groups that guard a server.
 fn groups<'a>(model: &'a Model, server: &Server) -> &'a [SecurityGroupId] {
-    let port = server.port_id.and_then(|port| model.ports.get(port));
-    port.map(|port| port.security_groups.as_slice()).unwrap_or_default()
+    model.primary_port(server).map(|port| port.security_groups.as_slice()).unwrap_or_default()
 }
 
 /// The project's servers, and then those that are gone.

@@ -3,7 +3,7 @@
 use super::options::metadata_options;
 use super::{Instance, ROOT_DEVICE, groups};
 use crate::ec2::Kind;
-use crate::ec2::ids::account;
+use crate::ec2::ids::{Id, account};
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
@@ -14,8 +14,13 @@ pub(super) fn addresses<'a>(
     model: &'a Model,
     instance: &Instance<'_>,
 ) -> (Option<&'a Port>, Option<&'a FloatingIp>) {
-    let port = instance.server.port_id.and_then(|port| model.ports.get(port));
+    let port = model.primary_port(instance.server);
     (port, port.and_then(|port| model.floating_ips_of(port.id).next()))
+}
+
+/// The subnet that the address of a port is from.
+pub(super) fn subnet_of(port: &Port) -> Option<Id> {
+    port.fixed_ips.first().map(|fixed| Kind::Subnet.id(fixed.subnet_id))
 }
 
 /// Reservations: all instances of one request that stand together.
@@ -65,9 +70,9 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     let monitored = if server.options.monitored { "enabled" } else { "disabled" };
     xml.within("monitoring", |xml| xml.text("state", monitored));
     if let Some(port) = port {
-        xml.text("subnetId", Kind::Subnet.id(port.subnet_id));
+        xml.optional("subnetId", subnet_of(port));
         xml.text("vpcId", Kind::Vpc.id(port.network_id));
-        xml.text("privateIpAddress", port.address);
+        xml.optional("privateIpAddress", port.address());
     }
     xml.optional("ipAddress", public);
     xml.text("sourceDestCheck", server.options.source_dest_check);
@@ -86,8 +91,8 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
     tag_set(xml, &instance.tags());
     xml.text("hypervisor", "xen");
-    xml.list("networkInterfaceSet", port, |xml, port| {
-        interface(xml, model, instance, port, floating);
+    xml.list("networkInterfaceSet", model.ports_of(server), |xml, port| {
+        interface(xml, model, Some(server), port, false);
     });
     xml.text("ebsOptimized", false);
     xml.within("metadataOptions", |xml| metadata_options(xml, &server.options.metadata));
@@ -115,13 +120,16 @@ fn state_reason<'a>(instance: &Instance<'a>) -> Option<(&'static str, &'a str)> 
     }
 }
 
-fn interface(
+/// A port as the network interface it is, of this server if it is plugged in; `alone` where it
+/// is not shown as a part of its instance.
+pub(in crate::ec2) fn interface(
     xml: &mut Xml,
     model: &Model,
-    instance: &Instance<'_>,
+    server: Option<&Server>,
     port: &Port,
-    floating: Option<&FloatingIp>,
+    alone: bool,
 ) {
+    let floating = model.floating_ips_of(port.id).next();
     let association = |xml: &mut Xml| {
         if let Some(floating) = floating {
             xml.within("association", |xml| {
@@ -131,30 +139,47 @@ fn interface(
             });
         }
     };
+    let name = server.map_or("", |server| server.hostname.as_str());
+    let checked = server.is_none_or(|server| server.options.source_dest_check);
     xml.text("networkInterfaceId", Kind::Interface.id(port.id));
-    xml.text("subnetId", Kind::Subnet.id(port.subnet_id));
+    xml.optional("subnetId", subnet_of(port));
     xml.text("vpcId", Kind::Vpc.id(port.network_id));
     xml.text("description", &port.name);
     xml.text("ownerId", account(port.project_id));
-    xml.text("status", "in-use");
+    xml.text("status", interface_status(port));
     xml.text("macAddress", &port.mac);
-    xml.text("privateIpAddress", port.address);
-    xml.text("privateDnsName", &instance.server.hostname);
-    xml.text("sourceDestCheck", instance.server.options.source_dest_check);
+    xml.optional("privateIpAddress", port.address());
+    xml.text("privateDnsName", name);
+    xml.text("sourceDestCheck", checked);
     group_set(xml, model, &port.security_groups);
-    xml.within("attachment", |xml| {
-        xml.text("deviceIndex", 0);
-        xml.text("status", "attached");
-        xml.text("attachTime", Millis(instance.server.created));
-        xml.text("deleteOnTermination", true);
-    });
+    if let Some(server) = server {
+        let index = server.ports.iter().position(|id| *id == port.id).unwrap_or_default();
+        xml.within("attachment", |xml| {
+            xml.text("attachmentId", Kind::InterfaceAttachment.id(port.id));
+            if alone {
+                xml.text("instanceId", Kind::Instance.id(server.id));
+                xml.text("instanceOwnerId", account(server.project_id));
+            }
+            xml.text("deviceIndex", index);
+            xml.text("status", "attached");
+            xml.text("attachTime", Millis(port.standard.created));
+            xml.text("deleteOnTermination", port.goes_with_server);
+        });
+    }
     association(xml);
-    xml.list("privateIpAddressesSet", [port.address], |xml, address| {
-        xml.text("privateIpAddress", address);
-        xml.text("privateDnsName", &instance.server.hostname);
-        xml.text("primary", true);
-        association(xml);
+    xml.list("privateIpAddressesSet", port.fixed_ips.iter().enumerate(), |xml, (index, fixed)| {
+        xml.text("privateIpAddress", fixed.address);
+        xml.text("privateDnsName", name);
+        xml.text("primary", index == 0);
+        if index == 0 {
+            association(xml);
+        }
     });
+}
+
+/// Whether something is plugged into a port.
+pub(in crate::ec2) fn interface_status(port: &Port) -> &'static str {
+    if port.server_id().is_some() { "in-use" } else { "available" }
 }
 
 /// Security groups by id and name.

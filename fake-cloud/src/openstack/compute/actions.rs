@@ -164,15 +164,14 @@ async fn add_floating_ip(cx: &Context, wanted: Address) -> Result<Response, Erro
     let (floating, port) = {
         let model = cx.cloud.read();
         let server = model.server(&caller, cx.param("id"))?;
-        let port = server
-            .port_id
-            .ok_or_else(|| Fault::bad_request("No fixed IPs associated to instance"))?;
+        let missing = || Fault::bad_request("No fixed IPs associated to instance");
+        let port = model.primary_port(server).ok_or_else(missing)?.id;
         let floating = model
             .floating_ip_at(&caller, &wanted.address)
             .map_err(|_| Fault::not_found(format!("floating IP not found: {}", wanted.address)))?;
         (floating.id.to_string(), port)
     };
-    cx.cloud.associate(&caller, &floating, Some(port)).await?;
+    cx.cloud.associate(&caller, &floating, Some(port.into())).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }
 
@@ -184,7 +183,7 @@ async fn remove_floating_ip(cx: &Context, wanted: Address) -> Result<Response, E
         let floating = model
             .floating_ip_at(&caller, &wanted.address)
             .map_err(|_| Fault::not_found(format!("floating IP not found: {}", wanted.address)))?;
-        if floating.port_id.is_none() || floating.port_id != server.port_id {
+        if floating.port_id.is_none_or(|port| !server.ports.contains(&port)) {
             return Err(Fault::named(
                 StatusCode::CONFLICT,
                 "Conflict",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Error;
 use super::views::Links;
-use crate::model::{NewServers, Plug};
+use crate::model::{NewServers, Plug, Plugs};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{json, with_header};
@@ -127,7 +127,7 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
         metadata: wanted.metadata.unwrap_or_default(),
         tags: wanted.tags,
         security_groups: wanted.security_groups.into_iter().map(|group| group.name).collect(),
-        plug: plug(wanted.networks)?,
+        plugs: plugs(wanted.networks)?,
         min_count,
         max_count,
         request_id: request_id.to_owned(),
@@ -175,33 +175,40 @@ fn boot_image(image: Option<String>, devices: &[BlockDevice]) -> Result<String, 
     Ok(image.rsplit('/').next().unwrap_or(&image).to_owned())
 }
 
-fn plug(networks: Value) -> Result<Plug, Fault> {
-    let one_only =
-        || Fault::bad_request("A server of this cloud is plugged into exactly one network.");
+fn plugs(networks: Value) -> Result<Plugs, Fault> {
     let requests: Vec<NetworkRequest> = match networks {
-        Value::Null => return Ok(Plug::Auto),
-        Value::String(word) if word == "auto" => return Ok(Plug::Auto),
-        Value::String(_) => return Err(one_only()),
+        Value::Null => return Ok(Plugs::Auto),
+        Value::String(word) if word == "auto" => return Ok(Plugs::Auto),
+        Value::String(_) => {
+            return Err(Fault::bad_request("A server of this cloud has at least one network."));
+        }
         list => serde_json::from_value(list).map_err(|error| {
             Fault::bad_request(format!("Invalid input for field/attribute networks: {error}"))
         })?,
     };
+    if requests.is_empty() {
+        return Ok(Plugs::Auto);
+    }
+    requests.iter().map(plug).collect::<Result<_, _>>().map(Plugs::These)
+}
+
+fn plug(request: &NetworkRequest) -> Result<Plug, Fault> {
     let invalid = |what: &str, value: &str| {
         Fault::bad_request(format!("Bad networks format: {what} is not in proper format ({value})"))
     };
-    match requests.as_slice() {
-        [] => Ok(Plug::Auto),
-        [NetworkRequest { port: Some(port), .. }] => {
+    match request {
+        NetworkRequest { port: Some(port), .. } => {
             port.parse().map(Plug::Port).map_err(|_| invalid("port uuid", port))
         }
-        [NetworkRequest { uuid: Some(network), fixed_ip, port: None }] => {
+        NetworkRequest { uuid: Some(network), fixed_ip, port: None } => {
             let id = network.parse().map_err(|_| invalid("network uuid", network))?;
             let address =
                 fixed_ip.as_deref().map(|text| text.parse().map_err(|_| invalid("fixed_ip", text)));
             Ok(Plug::Network(id, address.transpose()?))
         }
-        [_] => Err(Fault::bad_request("Bad networks format: uuid or port is missing")),
-        [_, _, ..] => Err(one_only()),
+        NetworkRequest { uuid: None, port: None, .. } => {
+            Err(Fault::bad_request("Bad networks format: uuid or port is missing"))
+        }
     }
 }
 
@@ -250,18 +257,20 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_one_place_to_plug_in() {
-        let plug = |networks| wanted(json!({"networks": networks})).map(|w| w.plug).ok();
+    fn networks_are_places_to_plug_in() {
+        let plugs = |networks| wanted(json!({"networks": networks})).map(|w| w.plugs).ok();
+        let these = |plugs: &[Plug]| Some(Plugs::These(plugs.to_vec()));
         let id = uuid::Uuid::from_u128(7);
-        assert_eq!(plug(json!("auto")), Some(Plug::Auto));
-        assert_eq!(plug(json!([])), Some(Plug::Auto));
-        assert_eq!(plug(json!([{"port": id}])), Some(Plug::Port(PortId(id))));
+        assert_eq!(plugs(json!("auto")), Some(Plugs::Auto));
+        assert_eq!(plugs(json!([])), Some(Plugs::Auto));
+        let (port, network) = (Plug::Port(PortId(id)), Plug::Network(NetworkId(id), None));
+        assert_eq!(plugs(json!([{"port": id}, {"uuid": id}])), these(&[port, network]));
         let with_address = json!([{"uuid": id, "fixed_ip": "127.0.16.9"}]);
         let address = Some("127.0.16.9".parse().unwrap());
-        assert_eq!(plug(with_address), Some(Plug::Network(NetworkId(id), address)));
-        assert_eq!(plug(json!("none")), None);
-        assert_eq!(plug(json!([{"uuid": "private"}])), None);
-        assert_eq!(plug(json!([{"uuid": id}, {"uuid": id}])), None);
+        assert_eq!(plugs(with_address), these(&[Plug::Network(NetworkId(id), address)]));
+        assert_eq!(plugs(json!("none")), None);
+        assert_eq!(plugs(json!([{"uuid": "private"}])), None);
+        assert_eq!(plugs(json!([{}])), None);
     }
 
     #[test]

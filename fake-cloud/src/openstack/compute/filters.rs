@@ -68,15 +68,15 @@ impl Filters {
             wanted.as_ref().is_none_or(|wanted| *wanted == actual.to_string())
         };
         let tagged = |tag: &String| server.tags.contains(tag);
-        let address = || {
-            let port = server.port_id.and_then(|port| model.ports.get(port));
-            port.map_or_else(String::new, |port| port.address.to_string())
+        let at = |wanted: &Regex| {
+            let mut fixed = model.ports_of(server).flat_map(|port| &port.fixed_ips);
+            fixed.any(|fixed| wanted.is_match(&fixed.address.to_string()))
         };
         // Servers that are gone are not kept.
         !self.deleted
             && (self.all_projects || caller.project_id == Some(server.project_id))
             && self.name.as_ref().is_none_or(|name| name.is_match(&server.name))
-            && self.ip.as_ref().is_none_or(|ip| ip.is_match(&address()))
+            && self.ip.as_ref().is_none_or(at)
             && (self.statuses.is_empty()
                 || self.statuses.iter().any(|status| status == server.status()))
             && is(&self.id, &server.id)

@@ -9,7 +9,7 @@ use super::Error;
 use super::filters::Filters;
 use super::views::{Addresses, Brief, Depth, Full, Lens};
 use crate::model::life::Request;
-use crate::model::{Caller, Model, Server, host_name};
+use crate::model::{Caller, FixedIp, Model, Port, Server, host_name};
 use crate::openstack::errors::Fault;
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -103,7 +103,7 @@ pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
     let server = model.server(&caller, cx.param("id"))?;
     let lens = Lens::new(&cx, &model, &caller);
     let addresses = Addresses(&lens, server, false);
-    match addresses.entry().filter(|(name, _)| *name == cx.param("network")) {
+    match addresses.entries().into_iter().find(|(name, _)| *name == cx.param("network")) {
         Some((name, views)) => Ok(ok(&std::collections::BTreeMap::from([(name, views)]))),
         None => Err(Fault::not_found("Network name not found").into()),
     }
@@ -112,17 +112,19 @@ pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
 pub(super) async fn interfaces(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
     let server = model.server(&cx.caller()?, cx.param("id"))?;
-    let port = server.port_id.and_then(|port| model.ports.get(port));
-    let view = port.map(|port| {
+    let fixed =
+        |fixed: &FixedIp| json!({"subnet_id": fixed.subnet_id, "ip_address": fixed.address});
+    let view = |port: &Port| {
         json!({
             "net_id": port.network_id,
             "port_id": port.id,
             "mac_addr": port.mac,
             "port_state": "ACTIVE",
-            "fixed_ips": [{"subnet_id": port.subnet_id, "ip_address": port.address}]
+            "fixed_ips": port.fixed_ips.iter().map(fixed).collect::<Vec<_>>(),
         })
-    });
-    Ok(ok(&json!({"interfaceAttachments": view.into_iter().collect::<Vec<_>>()})))
+    };
+    let views: Vec<_> = model.ports_of(server).map(view).collect();
+    Ok(ok(&json!({"interfaceAttachments": views})))
 }
 
 pub(super) async fn security_groups(cx: Context) -> Result<Response, Error> {
@@ -132,7 +134,7 @@ pub(super) async fn security_groups(cx: Context) -> Result<Response, Error> {
     let groups: Vec<_> = groups
         .map(|group| {
             json!({
-                "id": group.id, "name": group.name, "description": group.description,
+                "id": group.id, "name": group.name, "description": group.standard.description,
                 "tenant_id": group.project_id, "rules": []
             })
         })

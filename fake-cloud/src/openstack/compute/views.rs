@@ -22,7 +22,7 @@ pub(super) struct Lens<'a> {
     api_url: &'a str,
     version: Microversion,
     is_admin: bool,
-    floating: HashMap<PortId, &'a FloatingIp>,
+    floating: HashMap<PortId, Vec<&'a FloatingIp>>,
     volumes: HashMap<ServerId, Vec<(VolumeId, bool)>>,
 }
 
@@ -46,13 +46,18 @@ impl<'a> Lens<'a> {
                 of_server.push((volume.id, it.delete_on_termination));
             }
         }
-        let leading = |ip: &'a FloatingIp| Some((ip.port_id?, ip));
+        let mut floating: HashMap<_, Vec<_>> = HashMap::new();
+        for ip in model.floating_ips.iter() {
+            if let Some(port) = ip.port_id {
+                floating.entry(port).or_default().push(ip);
+            }
+        }
         Self {
             model,
             api_url: &cx.cloud.api_url,
             version: cx.version,
             is_admin: caller.is_admin,
-            floating: model.floating_ips.iter().filter_map(leading).collect(),
+            floating,
             volumes,
         }
     }
@@ -267,19 +272,28 @@ impl Full<'_> {
 pub(super) struct Addresses<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server, pub(super) bool);
 
 impl Addresses<'_> {
-    /// The network's name and its addresses.
-    pub(super) fn entry(&self) -> Option<(&str, Vec<AddressView<'_>>)> {
+    /// The networks' names and the addresses there.
+    pub(super) fn entries(&self) -> Vec<(&str, Vec<AddressView<'_>>)> {
         let Self(lens, server, extended) = *self;
-        let port = lens.model.ports.get(server.port_id?)?;
-        let network = lens.model.networks.get(port.network_id)?;
-        let view = |address, kind| AddressView {
-            version: 4,
-            addr: Text(address),
-            kind: extended.then_some(kind),
-            mac: extended.then_some(&port.mac),
-        };
-        let floating = lens.floating.get(&port.id).map(|ip| view(ip.address, "floating"));
-        Some((&network.name, [view(port.address, "fixed")].into_iter().chain(floating).collect()))
+        let mut entries: Vec<(&str, Vec<AddressView<'_>>)> = Vec::with_capacity(1);
+        for port in lens.model.ports_of(server) {
+            let Some(network) = lens.model.networks.get(port.network_id) else { continue };
+            let view = |address, kind| AddressView {
+                version: 4,
+                addr: Text(address),
+                kind: extended.then_some(kind),
+                mac: extended.then_some(&port.mac),
+            };
+            let fixed = port.fixed_ips.iter().map(|fixed| view(fixed.address, "fixed"));
+            let floating = lens.floating.get(&port.id).into_iter().flatten();
+            let floating = floating.map(|ip| view(ip.address, "floating"));
+            let views = fixed.chain(floating);
+            match entries.iter_mut().find(|(name, _)| *name == network.name) {
+                Some((_, known)) => known.extend(views),
+                None => entries.push((&network.name, views.collect())),
+            }
+        }
+        entries
     }
 }
 
@@ -287,7 +301,7 @@ impl Serialize for Addresses<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A server that is not placed yet has no addresses to show.
         let shown = self.1.state != State::Building;
-        serializer.collect_map(self.entry().filter(|_| shown))
+        serializer.collect_map(if shown { self.entries() } else { Vec::new() })
     }
 }
 

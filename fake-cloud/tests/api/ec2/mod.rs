@@ -6,6 +6,7 @@ mod key_pairs;
 mod network;
 mod requests;
 mod volumes;
+mod vpc;
 
 use std::fmt::Write;
 
