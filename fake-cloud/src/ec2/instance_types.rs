@@ -23,7 +23,7 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "InstanceType")?;
     let model = call.cloud.read();
     let named = call.params.texts("InstanceType");
-    let known = |name: &str| model.flavors.iter().any(|flavor| flavor.name == name);
+    let known = |name: &str| all(call, &model).any(|flavor| flavor.name == name);
     if let Some(unknown) = named.iter().find(|name| !known(name)) {
         let message = format!("The following supplied instance types do not exist: [{unknown}]");
         return Err(Fault::new("InvalidInstanceType", message));
@@ -32,7 +32,7 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
         (named.is_empty() || named.contains(&flavor.name.as_str()))
             && filters.pass(NO_TAGS, |name| values(flavor, name))
     };
-    let wanted = model.flavors.iter().filter(wanted);
+    let wanted = all(call, &model).filter(wanted);
     let (flavors, next) = page.in_order(&model.flavors, wanted);
     let mut xml = Xml::default();
     xml.list("instanceTypeSet", flavors, view);
@@ -40,11 +40,14 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
+/// The types that the account may use.
+fn all<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a Flavor> {
+    model.flavors.iter().filter(|flavor| flavor.visible_to(&call.caller))
+}
+
 /// The type with a name.
-pub(super) fn by_name<'a>(model: &'a Model, name: &str) -> Result<&'a Flavor, Fault> {
-    model
-        .flavors
-        .iter()
+pub(super) fn by_name<'a>(call: &Call, model: &'a Model, name: &str) -> Result<&'a Flavor, Fault> {
+    all(call, model)
         .find(|flavor| flavor.name == name)
         .ok_or_else(|| Fault::invalid_value(format!("Invalid value '{name}' for InstanceType.")))
 }
@@ -62,7 +65,7 @@ pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
         }
     };
     let model = call.cloud.read();
-    let wanted = model.flavors.iter().filter(|flavor| {
+    let wanted = all(call, &model).filter(|flavor| {
         filters.pass(NO_TAGS, |name| match name {
             "location" => vec![location.to_owned()],
             _ => vec![flavor.name.clone()],

@@ -98,6 +98,8 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A group of servers.
+    ServerGroupId hyphenated;
     /// A volume.
     VolumeId hyphenated;
     /// A snapshot of a volume.

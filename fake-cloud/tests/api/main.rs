@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod actions;
+mod block_devices;
 mod boot_images;
 mod client;
 mod compute;
 mod coverage;
 mod ec2;
+mod flavors;
 mod floating_ips;
 mod fuzz;
 mod identity;
@@ -15,6 +17,9 @@ mod image;
 mod metadata;
 mod network;
 mod networks;
+mod nova_network;
 mod persistence;
+mod server_groups;
+mod server_lists;
 mod servers;
 mod volumes;

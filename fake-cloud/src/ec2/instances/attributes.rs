@@ -26,7 +26,7 @@ pub(crate) fn describe(call: &Call) -> Result<Xml, Fault> {
         "disableApiTermination" => server.options.termination_protected.to_string(),
         "disableApiStop" => server.options.stop_protected.to_string(),
         "instanceInitiatedShutdownBehavior" => "stop".to_owned(),
-        "rootDeviceName" => super::ROOT_DEVICE.to_owned(),
+        "rootDeviceName" => super::view::root_device(&model, server).1.to_owned(),
         "sourceDestCheck" => server.options.source_dest_check.to_string(),
         "ebsOptimized" | "enaSupport" => "false".to_owned(),
         "groupSet" => {
@@ -82,7 +82,7 @@ pub(crate) async fn modify(call: Call) -> Result<Xml, Fault> {
         match change {
             Change::Type(name) => {
                 stopped()?;
-                let flavor = instance_types::by_name(model, &name)?.clone();
+                let flavor = instance_types::by_name(&call, model, &name)?.clone();
                 model.change_flavor(&call.caller, &text, flavor, now)?;
             }
             Change::Groups(wanted) => {

@@ -17,7 +17,7 @@ use super::tags;
 use crate::model::life::{State, Task};
 use crate::model::{Model, SecurityGroupId, Server, Terminated};
 
-pub(super) use devices::{ROOT_DEVICE, ROOT_DEVICES};
+pub(super) use devices::is_root;
 
 /// A server, or what is remembered of one.
 #[derive(Debug, Clone, Copy)]

@@ -38,7 +38,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     let image = images::find(call, model, params.required("ImageId")?)?;
     let (min_count, max_count) = counts(params)?;
     let flavor = params.text("InstanceType").unwrap_or(DEFAULT_TYPE);
-    let flavor = instance_types::by_name(model, flavor)?;
+    let flavor = instance_types::by_name(call, model, flavor)?;
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }

@@ -1,7 +1,7 @@
 //! An instance in XML.
 
 use super::options::metadata_options;
-use super::{Instance, ROOT_DEVICE, groups};
+use super::{Instance, groups, is_root};
 use crate::ec2::Kind;
 use crate::ec2::ids::{Id, account};
 use crate::ec2::tags::tag_set;
@@ -84,8 +84,9 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
         });
     }
     xml.text("architecture", std::env::consts::ARCH);
-    xml.text("rootDeviceType", "instance-store");
-    xml.text("rootDeviceName", ROOT_DEVICE);
+    let (root_type, root_name) = root_device(model, server);
+    xml.text("rootDeviceType", root_type);
+    xml.text("rootDeviceName", root_name);
     block_devices(xml, model, server);
     xml.text("virtualizationType", "paravirtual");
     xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
@@ -96,6 +97,14 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     });
     xml.text("ebsOptimized", false);
     xml.within("metadataOptions", |xml| metadata_options(xml, &server.options.metadata));
+}
+
+/// What an instance boots from: a volume, where the other API has made it so, or its own disk.
+pub(super) fn root_device(model: &Model, server: &Server) -> (&'static str, &'static str) {
+    match model.volumes_of(server.id).any(|(_, held)| is_root(&held.device)) {
+        true => ("ebs", "/dev/sda"),
+        false => ("instance-store", "/dev/sda1"),
+    }
 }
 
 /// The volumes that an instance has.
