@@ -43,6 +43,8 @@ pub(crate) struct Cloud {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// The largest image that may be uploaded, in bytes.
+    pub(crate) image_size_max: u64,
     /// Passwords that were right.
     pub(crate) passwords: Passwords,
     /// What runs the servers.
@@ -72,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// The largest image that may be uploaded, in bytes.
+    pub(crate) image_size_max: u64,
     /// What runs the servers.
     pub(crate) backend: Arc<dyn Backend>,
     /// What makes addresses answer.
@@ -93,6 +97,7 @@ impl Cloud {
             token_lifetime: parts.token_lifetime,
             patience: parts.patience,
             image_dir: parts.image_dir,
+            image_size_max: parts.image_size_max,
             passwords: Passwords::new(),
             backend: parts.backend,
             going_down: CancellationToken::new(),

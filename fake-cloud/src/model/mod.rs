@@ -22,6 +22,7 @@ pub mod security;
 mod seed;
 mod server;
 mod servers;
+mod sharing;
 mod table;
 mod terminated;
 #[cfg(test)]
@@ -34,7 +35,10 @@ pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
-pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
+pub use identity::{
+    ADMIN, ApplicationCredential, Caller, DEFAULT_DOMAIN, Domain, Grantee, Group, IdentityChanges,
+    NewApplicationCredential, NewUser, Project, Role, Scope, Token, TokenScope, User, token_id,
+};
 pub use ids::*;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
@@ -47,6 +51,7 @@ pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
+pub use sharing::{Member, MemberStatus};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
 pub use volume::{
@@ -105,10 +110,16 @@ macro_rules! tables {
 }
 
 tables! {
+    /// Domains.
+    domains: Domain,
     /// Projects.
     projects: Project,
     /// Users.
     users: User,
+    /// Groups of users.
+    groups: Group,
+    /// What programs log in with.
+    application_credentials: ApplicationCredential,
     /// Roles.
     roles: Role,
     /// Tokens, in the order of their ends.

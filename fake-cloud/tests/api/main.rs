@@ -10,6 +10,7 @@ mod ec2;
 mod floating_ips;
 mod fuzz;
 mod identity;
+mod identity_admin;
 mod image;
 mod network;
 mod networks;

@@ -11,6 +11,7 @@ mod security_groups;
 mod security_rules;
 mod subnet_pools;
 mod subnets;
+mod tags;
 
 use super::errors::NeutronError as Error;
 use super::route::{Route, routes};
@@ -51,6 +52,12 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2.0/ports/{id}" ports::show;
     Project PUT "/v2.0/ports/{id}" ports::update;
     Project DELETE "/v2.0/ports/{id}" ports::delete;
+    Project GET "/v2.0/{collection}/{id}/tags" tags::list;
+    Project PUT "/v2.0/{collection}/{id}/tags" tags::replace;
+    Project DELETE "/v2.0/{collection}/{id}/tags" tags::clear;
+    Project GET "/v2.0/{collection}/{id}/tags/{tag}" tags::show;
+    Project PUT "/v2.0/{collection}/{id}/tags/{tag}" tags::add;
+    Project DELETE "/v2.0/{collection}/{id}/tags/{tag}" tags::remove;
     Project GET "/v2.0/floatingips" floating_ips::list;
     Project POST "/v2.0/floatingips" floating_ips::create;
     Project GET "/v2.0/floatingips/{id}" floating_ips::show;
