@@ -137,6 +137,7 @@ impl Cloud {
             self.turns.forget(id);
         }
         if task == Task::Deleting {
+            self.drop_image_trees().await;
             self.remove_released().await;
         }
         if let Err(error) = written.wait().await {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec, VolumeMount};
 use crate::clock::SystemClock;
+use crate::image::unpack::Limits;
 use crate::model::life::{Request, State};
 use crate::model::{
     AttachWanted, Caller, NewServers, NewVolume, ServerId, TokenId, VolumeState, token_id,
@@ -148,6 +149,7 @@ impl Stage {
             patience: Duration::from_millis(1),
             image_dir: dir.path().join("images"),
             image_size_max: 1 << 20,
+            image_limits: Limits::default(),
             backend: Arc::clone(&backend) as _,
             network: Arc::new(network::inert::Inert),
             model,

@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 
 use super::address::{AddressRange, Block};
 use super::{
-    AccessKey, AccessKeyPair, Caller, DEFAULT_DOMAIN, Domain, DomainId, Flavor, FlavorId, GatewayWanted, Image, ImageId, ImageStatus,
-    InterfaceWanted, Model, Network, NetworkId, NewNetwork, NewRouter, NewSubnetPool, Project,
-    ProjectId, Role, RoleId, StandardAttributes, Subnet, SubnetId, TokenId, User, UserId,
-    Visibility, WantedIp,
+    AccessKey, AccessKeyPair, Caller, DEFAULT_DOMAIN, Domain, DomainId, Flavor, FlavorId,
+    GatewayWanted, Image, ImageId, ImageStatus, InterfaceWanted, Model, Network, NetworkId,
+    NewNetwork, NewRouter, NewSubnetPool, Project, ProjectId, Role, RoleId, StandardAttributes,
+    Subnet, SubnetId, TokenId, User, UserId, Visibility, WantedIp,
 };
 use crate::backends::ImageSource;
 use crate::settings::{FlavorSettings, ImageSettings, PRICE, Settings, UserSettings};
@@ -23,12 +23,7 @@ impl Model {
         self.carried = settings.carried();
         if self.domains.get(DomainId::DEFAULT).is_none() {
             let (name, description) = (DEFAULT_DOMAIN.to_owned(), "The default domain".to_owned());
-            self.domains.insert(Domain {
-                id: DomainId::DEFAULT,
-                name,
-                description,
-                enabled: true,
-            });
+            self.domains.insert(Domain { id: DomainId::DEFAULT, name, description, enabled: true });
         }
         for user in settings.all_users() {
             self.seed_user(user, now);
@@ -259,8 +254,10 @@ impl Model {
 
     fn seed_image(&mut self, wanted: &ImageSettings, owner: ProjectId, now: OffsetDateTime) {
         let built_in = |image: &&Image| {
-            // What users upload is opaque, whatever they call it.
-            image.name.as_deref() == Some(&wanted.name) && image.source != ImageSource::Opaque
+            // What users upload has a checksum, whatever they call it.
+            image.name.as_deref() == Some(&wanted.name)
+                && image.source != ImageSource::Opaque
+                && image.md5.is_none()
         };
         let properties = wanted.properties.clone();
         let known = self.images.iter().find(built_in);

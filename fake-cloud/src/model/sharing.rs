@@ -93,8 +93,7 @@ impl Model {
         let image = self.images.get_mut(image_id);
         let members = image.map(|image| image.members.iter_mut()).into_iter().flatten();
         let mut members = members.filter(|member| member.project_id == project);
-        let member =
-            members.next().ok_or_else(|| Error::not_found(Kind::ImageMember, project))?;
+        let member = members.next().ok_or_else(|| Error::not_found(Kind::ImageMember, project))?;
         member.status = status;
         member.updated = now;
         Ok(member.clone())

@@ -40,8 +40,7 @@ impl Client {
 
     /// Makes a project and a user who is a member there; gives their ids.
     async fn settle(&self, project: &str, user: &str, password: &str) -> (String, String) {
-        let (status, made) =
-            self.post("/v3/projects", json!({"project": {"name": project}})).await;
+        let (status, made) = self.post("/v3/projects", json!({"project": {"name": project}})).await;
         assert_eq!(status, 201, "{made}");
         let project = text(&made["project"]["id"]).to_owned();
         let wanted = json!({"user": {"name": user, "password": password}});
@@ -69,7 +68,8 @@ async fn a_new_user_of_a_new_project_makes_a_server() {
     assert_eq!(groups["security_groups"][0]["name"], "default");
 
     let (status, answer) = joseph.post("/v3/projects", json!({"project": {"name": "x"}})).await;
-    let message = "You are not authorized to perform the requested action: identity:create_project.";
+    let message =
+        "You are not authorized to perform the requested action: identity:create_project.";
     assert_eq!((status, &answer["error"]["message"]), (403, &json!(message)));
 
     let path = format!("/v3/role_assignments?user.id={user}&include_names=True");
@@ -99,7 +99,8 @@ async fn who_changes_a_password_ends_all_tokens() {
     let admin = stack.admin().await;
     let id = admin.find("users", "ada").await;
     let path = format!("/v3/users/{id}/password");
-    let change = |old: &str, new: &str| json!({"user": {"original_password": old, "password": new}});
+    let change =
+        |old: &str, new: &str| json!({"user": {"original_password": old, "password": new}});
     assert_eq!(ada.post(&path, change("wrong", "byron")).await.0, 401);
     assert!(ada.is_valid().await);
     assert_eq!(ada.post(&path, change("lovelace", "byron")).await.0, 204);
@@ -118,9 +119,7 @@ async fn who_may_not_log_in_any_more_is_out_for_good() {
     let stack = Stack::start().await;
     let admin = stack.admin().await;
     let enable = |enabled: bool, kind: &str| json!({kind: {"enabled": enabled}});
-    for (kind, collection, name) in
-        [("user", "users", "ada"), ("project", "projects", "engines")]
-    {
+    for (kind, collection, name) in [("user", "users", "ada"), ("project", "projects", "engines")] {
         let ada = stack.ada().await;
         let path = format!("/v3/{collection}/{}", admin.find(collection, name).await);
         assert_eq!(admin.send(Method::PATCH, &path, enable(false, kind)).await.0, 200);
@@ -166,9 +165,7 @@ async fn a_program_logs_in_with_a_credential_of_its_own() {
     let shown = ada.get(&own).await;
     assert!(shown["application_credential"].get("secret").is_none(), "told once");
 
-    let auth = |proof: Value| {
-        json!({"identity": {"methods": ["application_credential"], "application_credential": proof}})
-    };
+    let auth = |proof: Value| json!({"identity": {"methods": ["application_credential"], "application_credential": proof}});
     let by_id = json!({"id": made["id"], "secret": made["secret"]});
     let by_name = json!({
         "name": "ci", "secret": made["secret"],

@@ -149,9 +149,14 @@ async fn a_deactivated_image_is_of_no_use_until_it_is_active_again() {
 async fn an_image_that_is_too_large_leaves_nothing() {
     let stack = Stack::start_with(|settings| settings.image_size_max = 6).await;
     let ada = stack.ada().await;
-    let (status, made) = ada.post("/image/v2/images", json!({
-        "name": "large", "disk_format": "raw", "container_format": "bare"
-    })).await;
+    let (status, made) = ada
+        .post(
+            "/image/v2/images",
+            json!({
+                "name": "large", "disk_format": "raw", "container_format": "bare"
+            }),
+        )
+        .await;
     assert_eq!(status, 201);
     let path = format!("/image/v2/images/{}", made["id"].as_str().unwrap());
     let upload = ada.request(Method::PUT, &format!("{path}/file")).body("content");

@@ -5,9 +5,7 @@ use time::OffsetDateTime;
 
 use crate::model::error::{Error, Kind};
 use crate::model::table::Record;
-use crate::model::{
-    ApplicationCredentialId, Caller, Model, ProjectId, RoleId, UserId,
-};
+use crate::model::{ApplicationCredentialId, Caller, Model, ProjectId, RoleId, UserId};
 
 /// What a program logs in with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,9 +90,9 @@ impl Model {
         wanted: NewApplicationCredential,
     ) -> Result<ApplicationCredentialId, Error> {
         self.check_unrestricted(caller)?;
-        let project_id = caller.project_id.ok_or_else(|| {
-            Error::Invalid("The token is not scoped to a project.".to_owned())
-        })?;
+        let project_id = caller
+            .project_id
+            .ok_or_else(|| Error::Invalid("The token is not scoped to a project.".to_owned()))?;
         let mut own = self.application_credentials_of(caller.user_id);
         if own.any(|it| it.name == wanted.name) {
             return Err(Error::Conflict(format!(

@@ -39,9 +39,10 @@ pub(super) async fn list(cx: Context) -> Result<Response, Error> {
             && is("parent_id", &project.domain_id)
             && is("enabled", &project.enabled)
             && is("is_domain", &false)
-            && cx.queries("tags").flat_map(|tags| tags.split(',')).all(|tag| {
-                project.tags.iter().any(|known| known == tag)
-            })
+            && cx
+                .queries("tags")
+                .flat_map(|tags| tags.split(','))
+                .all(|tag| project.tags.iter().any(|known| known == tag))
     };
     let projects = projects.into_iter().filter(wanted).collect();
     Ok(list_view(&cx, "/v3/projects", projects))

@@ -78,8 +78,7 @@ pub(super) async fn grants(cx: Context) -> Result<Response, Error> {
 
 pub(super) async fn grant(cx: Context) -> Result<Response, Error> {
     let (grantee, project, role) = (grantee(&cx)?, project(&cx)?, role_id(&cx, "role")?);
-    let granted =
-        cx.cloud.change(|model, _| Ok::<_, Error>(model.grant(grantee, project, role)?));
+    let granted = cx.cloud.change(|model, _| Ok::<_, Error>(model.grant(grantee, project, role)?));
     granted.await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
@@ -95,8 +94,7 @@ pub(super) async fn check(cx: Context) -> Result<Response, Error> {
 
 pub(super) async fn revoke(cx: Context) -> Result<Response, Error> {
     let (grantee, project, role) = (grantee(&cx)?, project(&cx)?, role_id(&cx, "role")?);
-    let revoked =
-        cx.cloud.change(|model, _| Ok::<_, Error>(model.revoke(grantee, project, role)?));
+    let revoked = cx.cloud.change(|model, _| Ok::<_, Error>(model.revoke(grantee, project, role)?));
     revoked.await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
@@ -105,18 +103,19 @@ pub(super) async fn revoke(cx: Context) -> Result<Response, Error> {
 pub(super) async fn assignments(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
     let effective = flag(&cx, "effective");
-    let users = model.users.iter().flat_map(|user| {
-        user.grants.iter().map(|(at, role)| (Grantee::User(user.id), *at, *role))
-    });
+    let users = model
+        .users
+        .iter()
+        .flat_map(|user| user.grants.iter().map(|(at, role)| (Grantee::User(user.id), *at, *role)));
     let groups = model.groups.iter().flat_map(|group| {
         let members = group.members.iter().map(|user| Grantee::User(*user));
         let grantees: Vec<Grantee> = match effective {
             true => members.collect(),
             false => vec![Grantee::Group(group.id)],
         };
-        grantees.into_iter().flat_map(|who| {
-            group.grants.iter().map(move |(at, role)| (who, *at, *role))
-        })
+        grantees
+            .into_iter()
+            .flat_map(|who| group.grants.iter().map(move |(at, role)| (who, *at, *role)))
     });
     let is = |name: &str, actual: String| cx.query(name).is_none_or(|wanted| wanted == actual);
     let shown = users.chain(groups).filter(|(who, project, role)| {
@@ -132,8 +131,7 @@ pub(super) async fn assignments(cx: Context) -> Result<Response, Error> {
             && cx.query("scope.system").is_none()
     });
     let names = flag(&cx, "include_names");
-    let views: Vec<Value> =
-        shown.map(|it| assignment_view(&cx, &model, names, it)).collect();
+    let views: Vec<Value> = shown.map(|it| assignment_view(&cx, &model, names, it)).collect();
     let links = cx.list_links("/v3/role_assignments");
     Ok(ok(&json!({"role_assignments": views, "links": links})))
 }
@@ -149,9 +147,8 @@ fn assignment_view(
     names: bool,
     (who, project, role): (Grantee, ProjectId, RoleId),
 ) -> Value {
-    let domain = |id: DomainId| {
-        json!({"id": id, "name": model.domains.get(id).map(|domain| &domain.name)})
-    };
+    let domain =
+        |id: DomainId| json!({"id": id, "name": model.domains.get(id).map(|domain| &domain.name)});
     let named = |id: Value, name: Option<&String>, at: Option<DomainId>| match (name, at) {
         (Some(name), Some(at)) if names => json!({"id": id, "name": name, "domain": domain(at)}),
         (Some(name), None) if names => json!({"id": id, "name": name}),

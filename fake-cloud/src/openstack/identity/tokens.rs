@@ -8,8 +8,8 @@ use rand::RngCore;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::catalog::catalog;
 use super::Error;
+use super::catalog::catalog;
 use crate::cloud::Cloud;
 use crate::model::error::Error as ModelError;
 use crate::model::{
@@ -312,9 +312,8 @@ fn document(cloud: &Cloud, model: &Model, id: TokenId) -> Result<Value, Error> {
     let missing = || ModelError::not_found(crate::model::error::Kind::Token, "");
     let token = model.tokens.get(id).ok_or_else(missing)?;
     let user = model.users.get(token.user_id).ok_or_else(missing)?;
-    let domain = |id: DomainId| {
-        json!({"id": id, "name": model.domains.get(id).map(|domain| &domain.name)})
-    };
+    let domain =
+        |id: DomainId| json!({"id": id, "name": model.domains.get(id).map(|domain| &domain.name)});
     let mut document = json!({
         "methods": token.methods,
         "user": {

@@ -69,12 +69,12 @@ fn matches(cx: &Context, view: &Value) -> bool {
         && (none("tags-any") || some("tags-any"))
         && (none("not-tags") || !tags("not-tags").all(tagged))
         && !some("not-tags-any")
-        && cx.all_queries().filter(|(name, _)| !CONTROLS.contains(name)).all(|(name, _)| {
-        match view.get(name) {
+        && cx.all_queries().filter(|(name, _)| !CONTROLS.contains(name)).all(|(name, _)| match view
+            .get(name)
+        {
             None => true,
             Some(actual) => cx.queries(name).any(|wanted| equals(actual, wanted)),
-        }
-    })
+        })
 }
 
 fn equals(actual: &Value, wanted: &str) -> bool {
