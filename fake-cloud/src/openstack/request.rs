@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) version: Microversion,
     /// Names the request in logs and events.
     pub(crate) request_id: String,
+    /// The operation that was asked for.
+    pub(crate) route: &'static Route,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The query as it was sent.
@@ -50,7 +52,7 @@ impl Context {
     pub(crate) fn new(
         cloud: Arc<Cloud>,
         service: Service,
-        route: &Route,
+        route: &'static Route,
         request_id: &str,
         version: Microversion,
         params: RawPathParams,
@@ -74,6 +76,7 @@ impl Context {
             caller,
             version,
             request_id: request_id.to_owned(),
+            route,
             headers: parts.headers,
             query: query::parse(&raw_query),
             raw_query,

@@ -86,17 +86,21 @@ fn missing(tag: &str) -> Fault {
     Fault::named(StatusCode::NOT_FOUND, "TagNotFound", message)
 }
 
+/// The things that the path is about: `networks` of `/v2.0/networks/{id}/tags`.
+fn collection(cx: &Context) -> &'static str {
+    cx.route.path.split('/').nth(2).unwrap_or_default()
+}
+
 fn labels(cx: &Context) -> Result<BTreeSet<String>, Error> {
     let model = cx.cloud.read();
-    let (collection, id) = (cx.param("collection"), cx.param("id"));
-    Ok(bearer(&model, &cx.caller()?, collection, id)?.labels.clone())
+    Ok(bearer(&model, &cx.caller()?, collection(cx), cx.param("id"))?.labels.clone())
 }
 
 async fn change(
     cx: &Context,
     change: impl FnOnce(&mut BTreeSet<String>) -> Result<(), Fault>,
 ) -> Result<(), Error> {
-    let (caller, collection, id) = (cx.caller()?, cx.param("collection"), cx.param("id"));
+    let (caller, collection, id) = (cx.caller()?, collection(cx), cx.param("id"));
     let changed = cx.cloud.change(|model, now| {
         // A copy first: what is refused must leave no trace.
         let mut standard = bearer(model, &caller, collection, id)?.clone();
