@@ -78,6 +78,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ids of the volumes that have data here.
     async fn volumes(&self) -> Result<Vec<Uuid>, BackendError>;
 
+    /// Whether servers can boot from volumes, and volumes be made from images.
+    fn boots_from_volumes(&self) -> bool {
+        false
+    }
+
     /// Shows a volume in a running server. Nothing happens when the server does not run, or shows
     /// the volume already: a start shows all that its [`ServerSpec`] names.
     async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError>;

@@ -132,6 +132,7 @@ impl From<Error> for Fault {
             }
             Error::Refused(refusal) => refused(&refusal),
             Error::OverQuota(over) => over_quota(&over, message),
+            Error::NoHost => Self::new("InsufficientInstanceCapacity", message),
             Error::NoAddress(_) => Self::new(
                 "InsufficientAddressCapacity",
                 "Insufficient address capacity: no address is left to give.",

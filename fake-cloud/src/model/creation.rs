@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -47,12 +48,18 @@ impl Model {
         wanted: &NewServers,
         now: OffsetDateTime,
     ) -> Result<Vec<ServerId>, Error> {
-        let image = self.bootable_image(caller, &wanted.image)?.clone();
         let flavor = self
-            .flavor(&wanted.flavor)
+            .flavor(caller, &wanted.flavor)
             .map_err(|_| Error::Invalid(format!("Flavor {} could not be found.", wanted.flavor)))?
             .clone();
-        check_fit(&flavor, &image)?;
+        let (image_id, image_source) = match &wanted.root {
+            Some(root) => self.image_of_volume(caller, project, root, now)?,
+            None => {
+                let image = self.bootable_image(caller, &wanted.image)?;
+                check_fit(&flavor, image)?;
+                (image.id, image.source.clone())
+            }
+        };
         check_user_data(wanted.user_data.as_deref())?;
         let key = match &wanted.key_name {
             Some(name) => Some(
@@ -66,7 +73,10 @@ impl Model {
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plugs = self.check_plugs(caller, project, &wanted.plugs, count)?;
-        self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
+        self.check_launch_volumes(caller, project, wanted, count, now)?;
+        let group = wanted.scheduler_hints.get("group").and_then(Value::as_str);
+        let group = group.map(|group| self.join_group(caller, group, count)).transpose()?;
+        let crowded = group.is_some_and(|(_, fits)| !fits);
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let mut ids = Vec::new();
@@ -78,9 +88,16 @@ impl Model {
                 _ if wanted.same_name => wanted.name.clone(),
                 _ => format!("{}-{}", wanted.name, index + 1),
             };
-            let (ports, fault) = match self.plug_in(id, project, &plugs, &groups, now) {
+            let plugged = if crowded {
+                Err(Error::NoHost)
+            } else {
+                self.plug_in(id, project, &plugs, &groups, now)
+            };
+            let (ports, fault) = match plugged {
                 Ok(ports) => (ports, None),
-                Err(Error::NoAddress(network)) => (Vec::new(), Some(no_address(network, now))),
+                Err(error @ (Error::NoAddress(_) | Error::NoHost)) => {
+                    (Vec::new(), Some(Fault { message: error.to_string(), created: now }))
+                }
                 Err(error) => return Err(error),
             };
             let failed = fault.is_some();
@@ -92,8 +109,8 @@ impl Model {
                 name,
                 description: wanted.description.clone(),
                 flavor: flavor.clone(),
-                image_id: image.id,
-                image_source: image.source.clone(),
+                image_id,
+                image_source: image_source.clone(),
                 key: key.clone(),
                 user_data: wanted.user_data.clone(),
                 metadata: wanted.metadata.clone(),
@@ -105,6 +122,9 @@ impl Model {
                 launch_index: index,
                 number: self.servers.iter().next_back().map_or(1, |last| last.number + 1),
                 metadata_token: Uuid::new_v4().simple().to_string(),
+                group_id: group.map(|(id, _)| id),
+                scheduler_hints: wanted.scheduler_hints.clone(),
+                volume_backed: wanted.root.is_some(),
                 lock: None,
                 resize: None,
                 state: if failed { State::Error } else { State::Building },
@@ -118,7 +138,7 @@ impl Model {
             server.begin("create", &wanted.request_id, caller.user_id, now);
             self.servers.insert(server);
             if !failed {
-                self.launch_volumes(caller, project, id, &wanted.volumes, now)?;
+                self.launch_volumes(caller, project, id, wanted, now)?;
             }
             ids.push(id);
         }
@@ -185,7 +205,7 @@ impl Model {
     }
 
     /// The only network that a project can plug servers into.
-    fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
+    pub(super) fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
         let usable = |network: &&Network| {
             !network.external && (network.shared || network.project_id == project)
         };
@@ -200,7 +220,7 @@ impl Model {
         }
     }
 
-    fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
+    pub(super) fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
         match plug {
             Plug::Network(id, address) => {
                 let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
@@ -348,11 +368,4 @@ pub(super) fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
             "Invalid input for field/attribute user_data. Value is not valid base64.".to_owned(),
         )
     })
-}
-
-fn no_address(network: NetworkId, now: OffsetDateTime) -> Fault {
-    Fault {
-        message: format!("No fixed IP addresses available for network: {network}"),
-        created: now,
-    }
 }

@@ -43,8 +43,11 @@ pub enum Error {
         volume: String,
     },
     /// The network has no address left to give.
-    #[error("no more addresses on network {0}")]
+    #[error("No fixed IP addresses available for network: {0}")]
     NoAddress(super::NetworkId),
+    /// No machine may take the server.
+    #[error("No valid host was found. There are not enough hosts available.")]
+    NoHost,
 }
 
 /// A rule of networks that a request breaks.
@@ -147,6 +150,8 @@ pub enum Kind {
     SecurityGroupRule,
     /// A server.
     Server,
+    /// A group of servers.
+    ServerGroup,
     /// A volume.
     Volume,
     /// A snapshot of a volume.
@@ -178,6 +183,7 @@ impl std::fmt::Display for Kind {
             Self::SecurityGroup => "security group",
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
+            Self::ServerGroup => "server group",
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
         })

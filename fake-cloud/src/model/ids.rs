@@ -155,6 +155,8 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A group of servers.
+    ServerGroupId hyphenated;
     /// A volume.
     VolumeId hyphenated;
     /// A snapshot of a volume.

@@ -9,8 +9,10 @@ mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
+mod flavor;
 mod identity;
 mod ids;
+mod interfaces;
 mod launch;
 pub mod life;
 mod lock;
@@ -21,25 +23,29 @@ mod resize;
 pub mod security;
 mod seed;
 mod server;
+mod server_groups;
 mod servers;
 mod sharing;
 mod table;
 mod terminated;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod volume;
 mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
-pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
+pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
+pub use flavor::{Flavor, NewFlavor};
 pub use identity::{
     ADMIN, ApplicationCredential, Caller, DEFAULT_DOMAIN, Domain, Grantee, Group, IdentityChanges,
     NewApplicationCredential, NewUser, Project, Role, Scope, Token, TokenScope, User, token_id,
 };
 pub use ids::*;
+pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
 pub use network::{
@@ -51,9 +57,11 @@ pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
+pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
+pub use usage::{PastServer, ServerUsage};
 pub use volume::{
     Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
 };
@@ -148,10 +156,14 @@ tables! {
     security_groups: SecurityGroup,
     /// Rules of security groups.
     security_group_rules: SecurityGroupRule,
+    /// Groups of servers.
+    server_groups: ServerGroup,
     /// Servers.
     servers: Server,
     /// Servers that are gone, for a while.
     terminated: Terminated,
+    /// What servers that are gone have used.
+    past_servers: PastServer,
     /// Volumes.
     volumes: Volume,
     /// Snapshots of volumes.

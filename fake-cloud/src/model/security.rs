@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::Record;
-use super::{Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, StandardAttributes};
+use super::{
+    Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, ServerId, StandardAttributes,
+};
 
 /// The group that every project has and that guards servers for which none is named.
 pub const DEFAULT_GROUP: &str = "default";
@@ -295,6 +297,70 @@ impl Model {
             standard: StandardAttributes::new(&description, now),
         });
         id
+    }
+
+    /// Gives a server one more group, at all its ports.
+    pub fn join_security_group(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (server, group) = self.server_and_group(caller, server, name)?;
+        self.change_groups(server, now, |groups| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        });
+        Ok(())
+    }
+
+    /// Takes a group from a server.
+    pub fn leave_security_group(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (id, group) = self.server_and_group(caller, server, name)?;
+        let has = self.servers.get(id).is_some_and(|it| it.security_groups.contains(&group));
+        if !has {
+            return Err(Error::not_found(Kind::SecurityGroup, name));
+        }
+        self.change_groups(id, now, |groups| groups.retain(|known| *known != group));
+        Ok(())
+    }
+
+    fn server_and_group(
+        &self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+    ) -> Result<(ServerId, SecurityGroupId), Error> {
+        let server = self.server(caller, server)?;
+        let project = server.project_id;
+        Ok((server.id, self.find_security_group(project, name)?.id))
+    }
+
+    fn change_groups(
+        &mut self,
+        server: ServerId,
+        now: OffsetDateTime,
+        change: impl Fn(&mut Vec<SecurityGroupId>),
+    ) {
+        if let Some(server) = self.servers.get_mut(server) {
+            change(&mut server.security_groups);
+            server.updated = now;
+        }
+        let ports = self.ports.iter().filter(|port| port.server_id() == Some(server));
+        for port in ports.map(|port| port.id).collect::<Vec<_>>() {
+            if let Some(port) = self.ports.get_mut(port) {
+                change(&mut port.security_groups);
+                port.standard.touch(now);
+            }
+        }
     }
 
     fn touch_group(&mut self, group: SecurityGroupId, now: OffsetDateTime) {

@@ -141,7 +141,8 @@ impl Model {
         let known = self.subnets_of(network_id).next();
         let id = known.map_or_else(SubnetId::random, |subnet| subnet.id);
         let (block, pools) = (range.block(), vec![range.pool()]);
-        if known.is_some_and(|subnet| subnet.block == block && subnet.pools == pools) {
+        let configured = Some(range.pool());
+        if known.is_some_and(|it| it.block == block && it.configured == configured) {
             return id;
         }
         let gateway = block.hosts().first;
@@ -158,6 +159,7 @@ impl Model {
             nameservers: Vec::new(),
             host_routes: Vec::new(),
             subnet_pool_id: None,
+            configured,
             standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
         });
         id
@@ -239,14 +241,22 @@ impl Model {
 
     fn seed_flavor(&mut self, wanted: &FlavorSettings) {
         let known = self.flavors.iter().find(|flavor| flavor.name == wanted.name);
-        let flavor = Flavor {
-            id: known.map_or_else(FlavorId::random, |flavor| flavor.id),
+        let mut flavor = known.cloned().unwrap_or_else(|| Flavor {
+            id: FlavorId::random(),
+            given_id: None,
             name: wanted.name.clone(),
-            vcpus: wanted.vcpus,
-            ram_mib: wanted.ram_mib,
-            disk_gib: wanted.disk_gib,
-            extra_specs: BTreeMap::from([(PRICE.to_owned(), wanted.price_per_hour.to_string())]),
-        };
+            description: None,
+            vcpus: 0,
+            ram_mib: 0,
+            disk_gib: 0,
+            ephemeral_gib: 0,
+            swap_mib: 0,
+            private_to: None,
+            extra_specs: BTreeMap::new(),
+        });
+        (flavor.vcpus, flavor.ram_mib, flavor.disk_gib) =
+            (wanted.vcpus, wanted.ram_mib, wanted.disk_gib);
+        flavor.extra_specs.insert(PRICE.to_owned(), wanted.price_per_hour.to_string());
         if known != Some(&flavor) {
             self.flavors.insert(flavor);
         }

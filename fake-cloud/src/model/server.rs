@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::error::Error;
 use super::life::{Refusal, Request, State, Task};
 use super::table::Record;
 use super::{
-    Caller, Flavor, ImageId, Lock, NetworkId, PortId, ProjectId, Resize, SecurityGroupId, ServerId,
-    UserId,
+    Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, PortId, ProjectId, Resize,
+    SecurityGroupId, ServerGroupId, ServerId, UserId,
 };
 use crate::backends::ImageSource;
 
@@ -61,6 +62,15 @@ pub struct Server {
     pub number: u64,
     /// Opens its part of the metadata service, and no other's.
     pub metadata_token: String,
+    /// The group it belongs to.
+    #[serde(default)]
+    pub group_id: Option<ServerGroupId>,
+    /// What was said of where to place it.
+    #[serde(default)]
+    pub scheduler_hints: Map<String, Value>,
+    /// Whether it boots from a volume, not from a disk of its own.
+    #[serde(default)]
+    pub volume_backed: bool,
     /// What keeps others than the administrator from changing it.
     #[serde(default)]
     pub lock: Option<Lock>,
@@ -137,8 +147,10 @@ pub struct NewServers {
     pub description: Option<String>,
     /// The id of their flavor.
     pub flavor: String,
-    /// The id of their image.
+    /// The id of their image; empty when they boot from a volume.
     pub image: String,
+    /// The volume that each boots from.
+    pub root: Option<LaunchVolume>,
     /// The name of the key pair whose key opens them.
     pub key_name: Option<String>,
     /// User-data in base64.
@@ -152,7 +164,9 @@ pub struct NewServers {
     /// Where to plug them in.
     pub plugs: Plugs,
     /// Volumes that each has from its first start.
-    pub volumes: Vec<super::LaunchVolume>,
+    pub volumes: Vec<LaunchVolume>,
+    /// What is said of where to place them.
+    pub scheduler_hints: Map<String, Value>,
     /// How many there must be at least.
     pub min_count: u32,
     /// How many there should be.

@@ -164,6 +164,7 @@ pub(crate) fn plain(error: Error) -> Fault {
         Error::Conflict(_)
         | Error::Refused(_)
         | Error::NoAddress(_)
+        | Error::NoHost
         | Error::OtherRequest(_)
         | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::OverQuota(_) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message),
@@ -176,6 +177,7 @@ pub(crate) fn nova(error: Error) -> Fault {
     match error {
         Error::NotFound { kind, id } => Fault::not_found(match kind {
             Kind::Server => format!("Instance {id} could not be found."),
+            Kind::ServerGroup => format!("Instance group {id} could not be found."),
             Kind::Volume => format!("Volume {id} could not be found."),
             Kind::Snapshot => format!("Snapshot {id} could not be found."),
             Kind::Flavor => format!("Flavor {id} could not be found."),
@@ -207,12 +209,19 @@ pub(crate) fn nova(error: Error) -> Fault {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
         Error::NotAttached { .. } => Fault::not_found(message),
+        Error::NoHost => Fault::bad_request(message),
         Error::NoAddress(network) => {
             Fault::not_found(format!("No more floating IPs available in network {network}."))
         }
         Error::OverQuota(over) => Fault::forbidden(match over.as_slice() {
             [only] if only.resource == "key_pairs" => {
-                "Maximum number of key pairs exceeded".to_owned()
+                "Quota exceeded, too many key pairs.".to_owned()
+            }
+            [only] if only.resource == "server_groups" => {
+                "Quota exceeded, too many server groups.".to_owned()
+            }
+            [only] if only.resource == "server_group_members" => {
+                "Quota exceeded, too many servers in group".to_owned()
             }
             [only] if only.resource == "metadata_items" => {
                 format!("Maximum number of metadata items exceeds {}", only.limit)
@@ -271,6 +280,7 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 | Kind::Image
                 | Kind::KeyPair
                 | Kind::Server
+                | Kind::ServerGroup
                 | Kind::Volume
                 | Kind::Snapshot => ("HTTPNotFound", message),
             };
@@ -282,6 +292,7 @@ pub(crate) fn neutron(error: Error) -> Fault {
         Error::Conflict(_)
         | Error::OtherRequest(_)
         | Error::Refused(_)
+        | Error::NoHost
         | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::NoAddress(network) => Fault::named(
             StatusCode::CONFLICT,

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, consoles, fields, rebuild};
+use super::{Error, consoles, fields, rebuild, security_groups};
 use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -55,6 +55,12 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         "confirmResize" => {
             begin(&cx, Request::ConfirmResize).await?;
             Ok(empty(StatusCode::NO_CONTENT))
+        }
+        "addSecurityGroup" => {
+            security_groups::change(&cx, arguments_of(&name, arguments)?, true).await
+        }
+        "removeSecurityGroup" => {
+            security_groups::change(&cx, arguments_of(&name, arguments)?, false).await
         }
         "lock" => lock(&cx, arguments).await,
         "unlock" => unlock(&cx).await,

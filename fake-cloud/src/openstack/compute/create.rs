@@ -7,11 +7,13 @@ use http::{StatusCode, header};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::Error;
 use super::views::Links;
-use crate::model::{NewServers, Plug, Plugs};
+use super::{Error, block_devices};
+use crate::cloud::Failure;
+use crate::model::error::{Error as ModelError, Kind};
+use crate::model::{HOST, NewServers, Plug, Plugs, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{json, with_header};
@@ -22,6 +24,8 @@ const COUNT_MAX: u32 = 1000;
 #[derive(Debug, Deserialize)]
 struct Body {
     server: Wanted,
+    #[serde(rename = "os:scheduler_hints", alias = "OS-SCH-HNT:scheduler_hints", default)]
+    scheduler_hints: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,19 +52,15 @@ struct Wanted {
     #[serde(default)]
     return_reservation_id: bool,
     #[serde(default)]
-    block_device_mapping_v2: Vec<BlockDevice>,
+    block_device_mapping_v2: Vec<block_devices::Device>,
+    #[serde(default)]
+    block_device_mapping: Vec<block_devices::LegacyDevice>,
+    availability_zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Named {
     name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct BlockDevice {
-    uuid: Option<String>,
-    source_type: Option<String>,
-    destination_type: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,11 +71,12 @@ struct NetworkRequest {
 }
 
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
-    let wanted = cx.json::<Body>().await?.server;
+    let Body { server: wanted, scheduler_hints } = cx.json().await?;
     let (caller, project) = (cx.caller()?, cx.project()?);
     let by_reservation = wanted.return_reservation_id;
-    let request = read(wanted, &cx.request_id)?;
-    let ids = cx.cloud.create_servers(&caller, project, &request).await?;
+    let request = NewServers { scheduler_hints, ..read(wanted, &cx.request_id)? };
+    let made = cx.cloud.create_servers(&caller, project, &request).await;
+    let ids = made.map_err(missing_device)?;
     let id = *ids.first().ok_or_else(|| Fault::bad_request("min_count must be at least 1"))?;
 
     let model = cx.cloud.read();
@@ -116,12 +117,22 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
     if min_count > max_count {
         return Err(Fault::bad_request("min_count must be <= max_count"));
     }
+    if let Some(zone) = wanted.availability_zone.filter(|zone| !zone.is_empty()) {
+        check_zone(&zone)?;
+    }
+    let disks = block_devices::read(block_devices::Wanted {
+        image: wanted.image,
+        devices: wanted.block_device_mapping_v2,
+        legacy: wanted.block_device_mapping,
+    })?;
     Ok(NewServers {
         name,
         hostname: wanted.hostname,
         description: wanted.description,
         flavor: reference(&wanted.flavor)?,
-        image: boot_image(wanted.image, &wanted.block_device_mapping_v2)?,
+        image: disks.image,
+        root: disks.root,
+        volumes: disks.volumes,
         key_name: wanted.key_name,
         user_data: wanted.user_data,
         metadata: wanted.metadata.unwrap_or_default(),
@@ -133,6 +144,28 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
         request_id: request_id.to_owned(),
         ..NewServers::default()
     })
+}
+
+/// What a block device of a request needs and what is not there is the request's mistake.
+fn missing_device(failure: Failure) -> Error {
+    let kind = match &failure {
+        Failure::Refused(ModelError::NotFound { kind: Kind::Volume, id }) => ("volume", id),
+        Failure::Refused(ModelError::NotFound { kind: Kind::Snapshot, id }) => ("snapshot", id),
+        Failure::Refused(ModelError::NotFound { kind: Kind::Image, id }) => ("image", id),
+        _ => return failure.into(),
+    };
+    let (kind, id) = kind;
+    let message = format!("Block Device Mapping is Invalid: failed to get {kind} {id}.");
+    Fault::bad_request(message).into()
+}
+
+/// There is one zone; the administrator may name the machine in it too.
+fn check_zone(zone: &str) -> Result<(), Fault> {
+    let (zone, host) = zone.split_once(':').unwrap_or((zone, HOST));
+    if zone == ZONE && host == HOST {
+        return Ok(());
+    }
+    Err(Fault::bad_request("The requested availability zone is not available"))
 }
 
 /// A server's name, as it is kept.
@@ -154,25 +187,6 @@ pub(super) fn reference(value: &Value) -> Result<String, Fault> {
         Value::Number(number) => Ok(number.to_string()),
         _ => Err(Fault::bad_request("Invalid flavorRef provided.")),
     }
-}
-
-/// The image to boot from: named directly, or as the one local disk.
-fn boot_image(image: Option<String>, devices: &[BlockDevice]) -> Result<String, Fault> {
-    for device in devices {
-        let local = device.destination_type.as_deref().is_none_or(|kind| kind == "local");
-        let known = matches!(device.source_type.as_deref(), Some("image" | "blank"));
-        if !(local && known) {
-            return Err(Fault::bad_request(
-                "Block Device Mapping is Invalid: this cloud boots from local disks of images only.",
-            ));
-        }
-    }
-    let from_devices = || devices.iter().find_map(|device| device.uuid.clone());
-    let image = image.filter(|image| !image.is_empty()).or_else(from_devices);
-    let image = image.ok_or_else(|| {
-        Fault::bad_request("Invalid imageRef provided: an image must be specified.")
-    })?;
-    Ok(image.rsplit('/').next().unwrap_or(&image).to_owned())
 }
 
 fn plugs(networks: Value) -> Result<Plugs, Fault> {
@@ -271,20 +285,5 @@ mod tests {
         assert_eq!(plugs(json!("none")), None);
         assert_eq!(plugs(json!([{"uuid": "private"}])), None);
         assert_eq!(plugs(json!([{}])), None);
-    }
-
-    #[test]
-    fn the_image_may_be_a_local_disk_and_nothing_else() {
-        let device = |source: &str, destination: &str| {
-            json!({"imageRef": "", "block_device_mapping_v2": [{
-                "uuid": "disk", "source_type": source, "destination_type": destination
-            }]})
-        };
-        let image = |extra| wanted(extra).map(|w| w.image).ok();
-        assert_eq!(image(device("image", "local")).as_deref(), Some("disk"));
-        assert_eq!(image(device("volume", "volume")), None);
-        assert_eq!(image(json!({"imageRef": ""})), None);
-        let link = json!({"imageRef": "http://glance/images/i1"});
-        assert_eq!(image(link).as_deref(), Some("i1"));
     }
 }
