@@ -16,6 +16,7 @@ mod identity;
 mod identity_admin;
 mod image;
 mod interfaces;
+mod metadata;
 mod network;
 mod networks;
 mod nova_network;

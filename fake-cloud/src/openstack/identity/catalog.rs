@@ -55,7 +55,7 @@ pub(super) async fn service(cx: Context) -> Result<Response, Error> {
 fn all_services(cx: &Context) -> impl Iterator<Item = Value> {
     kinds().map(|(service, kind)| {
         json!({
-            "id": service_id(kind), "type": kind, "name": service.name(), "enabled": true,
+            "id": service_id(kind), "type": kind, "name": service.name_as(kind), "enabled": true,
             "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(kind))}
         })
     })
@@ -97,7 +97,7 @@ pub(super) fn catalog(cloud: &Cloud, project: Option<ProjectId>) -> Vec<Value> {
         json!({
             "id": service_id(kind),
             "type": kind,
-            "name": service.name(),
+            "name": service.name_as(kind),
             "endpoints": endpoints_of(cloud, service, kind, &project),
         })
     };
