@@ -12,6 +12,7 @@ mod ec2;
 mod flavors;
 mod floating_ips;
 mod fuzz;
+mod golden;
 mod identity;
 mod identity_admin;
 mod image;

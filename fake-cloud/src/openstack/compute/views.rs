@@ -141,10 +141,10 @@ pub(super) struct Full<'a> {
 
 impl Serialize for Full<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { lens, server, depth, .. } = *self;
+        let Self { lens, server, .. } = *self;
         let mut map = serializer.serialize_map(None)?;
         self.core(&mut map)?;
-        if depth != Depth::Changed || lens.since(75) {
+        if self.is_whole() {
             self.extended(&mut map)?;
             if lens.is_admin {
                 self.for_admin(&mut map)?;
@@ -168,11 +168,17 @@ impl Serialize for Full<'_> {
 }
 
 impl Full<'_> {
+    /// Whether extensions of the API add to it.
+    fn is_whole(&self) -> bool {
+        self.depth != Depth::Changed || self.lens.since(75)
+    }
+
     fn core<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self { lens, server, gone, .. } = *self;
         map.serialize_entry("accessIPv4", "")?;
         map.serialize_entry("accessIPv6", "")?;
-        map.serialize_entry("addresses", &Addresses(lens, server, true))?;
+        let extended = self.is_whole();
+        map.serialize_entry("addresses", &Addresses(lens, server, extended))?;
         map.serialize_entry("created", &Zulu(server.created))?;
         map.serialize_entry("flavor", &FlavorOf(lens, &server.flavor))?;
         let host_id = match server.launched {

@@ -173,7 +173,7 @@ pub(super) fn zone_hints(wanted: &mut Attributes) -> Result<Option<Vec<String>>,
 
 fn view(model: &Model, network: &Network) -> Value {
     let subnets: Vec<_> = model.subnets_of(network.id).map(|subnet| subnet.id).collect();
-    let view = json!({
+    let mut view = json!({
         "id": network.id,
         "name": network.name,
         "tenant_id": network.project_id,
@@ -191,10 +191,12 @@ fn view(model: &Model, network: &Network) -> Value {
         "qinq": false,
         "vlan_transparent": false,
         "port_security_enabled": network.port_security,
-        "is_default": network.is_default,
         "provider:network_type": network.provider.kind,
         "provider:physical_network": network.provider.physical,
         "provider:segmentation_id": network.provider.segment,
     });
+    if network.external {
+        view["is_default"] = json!(network.is_default);
+    }
     with_standard(view, &network.standard)
 }
