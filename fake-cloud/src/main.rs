@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fake_cloud::settings::{BackendKind, Listen};
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -27,6 +27,14 @@ struct Arguments {
     /// What a server is made of.
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
     backend: BackendKind,
+
+    /// Where libvirt is, for servers that are virtual machines; its own default when not given.
+    #[arg(long, value_name = "URI", env = "FAKE_CLOUD_LIBVIRT_URI")]
+    libvirt_uri: Option<String>,
+
+    /// The TCP ports at which virtual machines answer at their servers' addresses.
+    #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_values_t = GUEST_PORTS)]
+    guest_ports: Vec<u16>,
 
     /// Password of the user `admin`.
     #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
@@ -57,9 +65,10 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, password } = arguments;
+    let Arguments { state, listen, backend, libvirt_uri, guest_ports, password } = arguments;
     let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
     settings.backend = backend;
+    settings.libvirt = LibvirtSettings { uri: libvirt_uri, ports: guest_ports };
     settings.init_program = std::env::current_exe()?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

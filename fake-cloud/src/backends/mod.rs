@@ -4,6 +4,7 @@
 //! what should run and tells the backend so. Calls for one server never overlap; calls for
 //! different servers run at the same time.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 mod console;
 pub mod inert;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
 pub mod process;
 
 /// The contract between the model and whatever runs its servers.
@@ -53,6 +56,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ids of the servers that have a disk here, whether they run or not: what a restarted cloud
     /// compares with its own records.
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
+
+    /// What has become of the servers that ran on while the cloud was away: asked once, at its
+    /// start. Nothing where servers end with the cloud.
+    async fn survivors(&self) -> HashMap<Uuid, Survivor> {
+        HashMap::new()
+    }
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
     /// happens when it is there already. A snapshot is a volume that is never attached. A backend
@@ -176,6 +185,17 @@ impl BackendError {
         let step = step.into();
         move |source| Self::Step { step, source }
     }
+}
+
+/// What has become of a server while the cloud was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survivor {
+    /// It runs.
+    Running,
+    /// It is frozen.
+    Paused,
+    /// It has ended by itself.
+    Ended,
 }
 
 /// Told to the model when a server ends by itself.
