@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
+use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
-use crate::model::address::AddressRange;
+use crate::model::address::{AddressRange, Block};
 use crate::model::quota::Quotas;
 
 /// Everything that can be chosen about a cloud.
@@ -38,6 +39,10 @@ pub struct Settings {
     pub init_program: PathBuf,
     /// The images that everyone can use.
     pub images: Vec<ImageSettings>,
+    /// A directory with images that `fake-cloud image` keeps: everyone can use them too.
+    pub image_store: Option<PathBuf>,
+    /// How large a root file system may be that a user uploads.
+    pub image_limits: Limits,
     /// The flavors.
     pub flavors: Vec<FlavorSettings>,
     /// The user who may do everything, and their project.
@@ -200,6 +205,8 @@ impl Settings {
                 source: ImageSource::Host { extra_files: Vec::new() },
                 properties: BTreeMap::new(),
             }],
+            image_store: None,
+            image_limits: Limits::default(),
             flavors: FlavorSettings::customary(),
             admin: UserSettings {
                 roles: vec!["admin".to_owned(), "member".to_owned(), "reader".to_owned()],
@@ -210,6 +217,16 @@ impl Settings {
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
             clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The only addresses that can answer, each in one place; any when there is none.
+    pub(crate) fn carried(&self) -> Option<Block> {
+        match self.backend {
+            BackendKind::Inert => None,
+            BackendKind::Process | BackendKind::Libvirt => {
+                Some(Block::around(self.fixed_range.network, 16))
+            }
         }
     }
 

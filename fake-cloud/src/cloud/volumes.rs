@@ -51,6 +51,13 @@ impl Cloud {
         let (created, written) =
             self.decide(|model, now| match model.volume_made_before(project, &wanted)? {
                 Some(volume) => Ok((volume.clone(), false)),
+                None if wanted.image.is_some() && !self.backend.boots_from_volumes() => {
+                    Err(model::Error::Invalid(
+                        "Invalid input received: this cloud makes volumes empty, from snapshots \
+                         and from volumes only."
+                            .to_owned(),
+                    ))
+                }
                 None => Ok((model.create_volume(caller, project, wanted, now)?, true)),
             });
         let (volume, new) = created.map_err(Failure::Refused)?;
@@ -79,6 +86,30 @@ impl Cloud {
         let work = self.begin_making(Owner::Snapshot(snapshot.id), source);
         self.wait_a_little(vec![work]).await;
         Ok(snapshot)
+    }
+
+    /// Makes a volume larger, and begins to make its data so.
+    pub(crate) async fn extend_volume(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        size_gib: u64,
+        attached_too: bool,
+    ) -> Result<(), Failure> {
+        let (extended, written) =
+            self.decide(|model, now| model.extend_volume(caller, id, size_gib, attached_too, now));
+        let id = extended?;
+        written.wait().await?;
+        let cloud = Arc::clone(self);
+        let work = self.spawn(async move { cloud.extend(id, size_gib).await });
+        self.wait_a_little(vec![work]).await;
+        Ok(())
+    }
+
+    async fn extend(&self, id: VolumeId, size_gib: u64) {
+        if let Err(error) = self.backend.volume_extend(id.into(), size_gib).await {
+            tracing::warn!(volume = %id, error = chain(&error), "its data did not grow");
+        }
     }
 
     /// Begins to remove a volume.
@@ -301,6 +332,12 @@ impl Cloud {
         // A copy needs its source: removals come after.
         join_all(making.into_iter().map(|(owner, from)| self.begin_making(owner, from))).await;
         join_all(removing.into_iter().map(|owner| self.begin_removal(owner))).await;
+        // An interruption may have come between a larger size and its effect.
+        let made =
+            |volume: &&Volume| matches!(volume.state, VolumeState::Available | VolumeState::InUse);
+        let sizes = |volume: &Volume| (volume.id, volume.size_gib);
+        let sizes: Vec<_> = self.read().volumes.iter().filter(made).map(sizes).collect();
+        join_all(sizes.into_iter().map(|(id, size)| self.extend(id, size))).await;
         Ok(())
     }
 

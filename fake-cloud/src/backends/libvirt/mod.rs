@@ -193,6 +193,27 @@ impl Backend for Libvirt {
         .await
     }
 
+    async fn volume_extend(&self, id: Uuid, size_gib: u64) -> Result<(), BackendError> {
+        self.blocking(move |inner| {
+            let volumes = &inner.state.volumes;
+            let size =
+                volumes.extend(id, size_gib).map_err(BackendError::step("make the file larger"))?;
+            let path = volumes.path(id).to_string_lossy().into_owned();
+            for server in inner.machines.ids() {
+                inner.hypervisor.with_domain(server, |domain| {
+                    if shows(domain, id)? {
+                        let resized =
+                            domain.block_resize(&path, size, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES);
+                        resized.map_err(failed("tell the guest that its volume is larger"))?;
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.0.state.volumes.delete(id).map_err(BackendError::step("remove the volume's data"))
     }

@@ -59,6 +59,14 @@ impl Volumes {
         })
     }
 
+    /// Makes a volume larger, never smaller; gives its size in bytes.
+    pub(super) fn extend(&self, id: Uuid, size_gib: u64) -> io::Result<u64> {
+        let file = OpenOptions::new().write(true).open(self.path(id))?;
+        let size = file.metadata()?.len().max(size_gib * GIB);
+        file.set_len(size)?;
+        Ok(size)
+    }
+
     pub(super) fn delete(&self, id: Uuid) -> io::Result<()> {
         match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -115,6 +123,9 @@ mod tests {
         let found = found.metadata().unwrap();
         assert_eq!(found.len(), 3 * GIB);
         assert!(found.blocks() < 1000, "{} blocks", found.blocks());
+
+        assert_eq!(volumes.extend(copy, 4).unwrap(), 4 * GIB);
+        assert_eq!(volumes.extend(copy, 2).unwrap(), 4 * GIB);
 
         volumes.delete(id).unwrap();
         volumes.delete(id).unwrap();
