@@ -16,7 +16,7 @@ use virt_sys as sys;
 
 use super::Inner;
 use super::connection::{Hypervisor, failed};
-use super::domain::{Accelerator, name};
+use super::domain::{Accelerator, mark, name};
 use super::xml::Element;
 use crate::backends::BackendError;
 
@@ -51,12 +51,14 @@ impl Inner {
         *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, tell));
         let disk = self.state.probe();
         let path = disk.clone();
-        let started = self.blocking(move |inner| start_probe(&inner.hypervisor, id, &path));
+        let started = self
+            .blocking(move |inner| start_probe(&inner.hypervisor, inner.state.cloud, id, &path));
         let found = match started.await {
             Ok(true) => judge(told).await,
             Ok(false) => Accelerator::Tcg,
             Err(error) => {
-                tracing::warn!(%error, "KVM cannot be used");
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "KVM cannot be used");
                 Accelerator::Tcg
             }
         };
@@ -84,7 +86,12 @@ impl Inner {
 }
 
 /// Starts the guest, when libvirt offers KVM at all.
-fn start_probe(hypervisor: &Hypervisor, id: Uuid, disk: &Path) -> Result<bool, BackendError> {
+fn start_probe(
+    hypervisor: &Hypervisor,
+    cloud: Uuid,
+    id: Uuid,
+    disk: &Path,
+) -> Result<bool, BackendError> {
     let offers = hypervisor
         .with(|connect| connect.get_capabilities().map_err(failed("ask what libvirt can do")))?;
     if !offers.contains("<domain type='kvm'") {
@@ -101,13 +108,15 @@ fn start_probe(hypervisor: &Hypervisor, id: Uuid, disk: &Path) -> Result<bool, B
         .with("type", "kvm")
         .child(Element::new("name").text(name(id)))
         .child(Element::new("uuid").text(id))
+        // Should the cloud be killed now, the next one removes it.
+        .child(mark(cloud))
         .child(Element::new("memory").with("unit", "MiB").text(16))
         .child(Element::new("os").child(Element::new("type").text("hvm")))
         .child(Element::new("on_reboot").text("destroy"))
         .child(Element::new("devices").child(source))
         .to_string();
     let start = |connect: &_| {
-        Domain::create_xml(connect, &domain, sys::VIR_DOMAIN_START_AUTODESTROY)
+        Domain::create_xml(connect, &domain, sys::VIR_DOMAIN_NONE)
             .map_err(failed("start a virtual machine with KVM"))
     };
     hypervisor.with(start).map(|_| true)

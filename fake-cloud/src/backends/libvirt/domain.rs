@@ -8,7 +8,7 @@ use super::bases::Kernel;
 use super::xml::Element;
 use crate::backends::VolumeMount;
 
-/// The namespace of the element by which a cloud knows its own domains again.
+/// The namespace of [`mark`].
 pub(super) const NAMESPACE: &str = "urn:fake-cloud:server";
 
 /// How the instructions of a guest are carried out.
@@ -54,9 +54,6 @@ impl Machine<'_> {
             Accelerator::Tcg => ("qemu", "maximum"),
             Accelerator::Pretended => ("test", "maximum"),
         };
-        let mark = Element::new("fake-cloud:server")
-            .with("xmlns:fake-cloud", NAMESPACE)
-            .with("cloud", self.cloud);
         let owner = self.owner.map(|(user, group)| {
             Element::new("seclabel")
                 .with("type", "static")
@@ -69,7 +66,7 @@ impl Machine<'_> {
             .child(Element::new("name").text(name(self.id)))
             .child(Element::new("uuid").text(self.id))
             .child(Element::new("title").text(self.hostname))
-            .child(Element::new("metadata").child(mark))
+            .child(mark(self.cloud))
             .child(Element::new("memory").with("unit", "MiB").text(self.memory_mib))
             .child(Element::new("vcpu").text(self.vcpus))
             .child(self.boot())
@@ -124,6 +121,13 @@ impl Machine<'_> {
             .child(random)
             .child(Element::new("memballoon").with("model", "none"))
     }
+}
+
+/// By which a cloud knows its own domains again.
+pub(super) fn mark(cloud: Uuid) -> Element {
+    let mark =
+        Element::new("fake-cloud:server").with("xmlns:fake-cloud", NAMESPACE).with("cloud", cloud);
+    Element::new("metadata").child(mark)
 }
 
 /// The name of a server's domain.
