@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 mod console;
+#[cfg(feature = "container")]
+pub mod container;
 pub mod inert;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
