@@ -5,7 +5,7 @@
 //! different servers run at the same time.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -57,6 +57,13 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Whether servers can boot [`ImageSource::Directory`]: if not, no archive is unpacked for them.
     fn boots_directories(&self) -> bool {
         true
+    }
+
+    /// Writes an archive (tar) of the server's root directory to a new file, with what is on its disk
+    /// only. A server that runs should be paused meanwhile.
+    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+        let _ = archive;
+        Err(BackendError::Image(format!("the disk of server {} cannot be copied here", server.id)))
     }
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing

@@ -1,6 +1,7 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capture;
 mod failure;
 mod image_trees;
 mod images;

@@ -22,6 +22,7 @@
 
 pub(crate) mod base;
 mod capabilities;
+mod capture;
 mod launch;
 mod limits;
 mod running;
@@ -35,7 +36,7 @@ mod volumes;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -170,6 +171,21 @@ impl Backend for Process {
         blocking(move || console::read(&log, lines))
             .await
             .map_err(BackendError::step("read the console log"))
+    }
+
+    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+        let system = self.0.system_parts(&server.image)?;
+        let (state, image) = (self.0.state.clone(), server.image.clone());
+        let (id, archive) = (server.id, archive.to_owned());
+        blocking(move || {
+            if matches!(image, ImageSource::Host { .. }) {
+                state.ensure_base()?;
+            }
+            let (server, base) = (state.server(id), state.base());
+            capture::Root { server: &server, image: &image, base, system }.capture(&archive)
+        })
+        .await
+        .map_err(BackendError::step("copy the server's disk"))
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
