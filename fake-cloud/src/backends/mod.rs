@@ -46,6 +46,18 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
 
+    /// Whether running servers are to be told when servers of their project come and go.
+    fn resolves_names(&self) -> bool {
+        false
+    }
+
+    /// Lets a running server resolve these names and no others, as [`ServerSpec::hosts`] does at a
+    /// start. Nothing happens when it does not run.
+    async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
+        let _ = (id, hosts);
+        Ok(())
+    }
+
     /// The last `lines` lines of the console log, all that is kept when `None`; empty for a server
     /// that never ran.
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError>;

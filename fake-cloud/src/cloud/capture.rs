@@ -78,8 +78,7 @@ impl Cloud {
         image: ImageId,
         server: ServerId,
     ) -> Result<super::images::Content, Failure> {
-        let turn = self.turns.of(server);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(server).await;
         let (spec, runs) = {
             let model = self.read();
             let runs = model.servers.get(server).is_some_and(|it| it.state == State::Active);

@@ -35,6 +35,7 @@ mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -164,6 +165,15 @@ impl Backend for Process {
 
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError> {
         self.command(id, if paused { &Command::Pause } else { &Command::Resume })
+    }
+
+    fn resolves_names(&self) -> bool {
+        true
+    }
+
+    async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
+        let Some(running) = self.0.servers().get(&id).cloned() else { return Ok(()) };
+        running.tell_names(hosts).map_err(BackendError::step("tell the server its neighbours"))
     }
 
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
