@@ -71,8 +71,10 @@ impl Loopback {
     /// Asked when the target refused a connection: is it still meant to be open? If not, the port
     /// of the floating address is closed too.
     fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+        // Before the table is locked: what opens meanwhile is about to listen.
+        let is_open = listening::ports_of(*to.ip()).contains(&to.port());
         let mut table = self.table();
-        if table.is_about_to_listen(to) || listening::ports_of(*to.ip()).contains(&to.port()) {
+        if is_open || table.is_about_to_listen(to) {
             return true;
         }
         table.opened.remove(&to);
@@ -108,9 +110,10 @@ impl Network for Loopback {
         self.disassociate(floating).await;
         let mut association =
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
-        let mut table = self.table();
-        // The kernel knows all that was opened before; what is told from now on waits for us.
+        // The kernel knows all that was opened before; the rest is about to listen, or told when the
+        // table has the association.
         let mut ports = listening::ports_of(fixed);
+        let mut table = self.table();
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen
