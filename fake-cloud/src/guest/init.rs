@@ -359,7 +359,7 @@ fn is_executable(path: &Path) -> bool {
 }
 
 /// Keeps the user-data where cloud-init keeps it; returns the file to run.
-fn keep_user_data(home: &Path, user_data: &[u8]) -> io::Result<std::path::PathBuf> {
+fn keep_user_data(home: &Path, user_data: &[u8]) -> io::Result<PathBuf> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let instance = home.join("var/lib/cloud/instance");
     std::fs::create_dir_all(instance.join("scripts"))?;

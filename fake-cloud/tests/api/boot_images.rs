@@ -52,7 +52,8 @@ async fn upload(ada: &Client, content: &[u8]) -> Value {
 /// Boots a server that prints the file of the image, and changes it; the server's id.
 async fn boots(ada: &Client, image: &Value, from: &str) -> String {
     use base64::Engine as _;
-    let script = "#!/bin/sh\nread line < /etc/motd; echo the copy > /etc/motd; echo booted from $line\n";
+    let script =
+        "#!/bin/sh\nread line < /etc/motd; echo the copy > /etc/motd; echo booted from $line\n";
     let user_data = base64::engine::general_purpose::STANDARD.encode(script);
     let wanted = json!({"imageRef": image, "user_data": user_data});
     let id = ada.create_server_with("vm", wanted).await;

@@ -70,7 +70,8 @@ async fn a_server_uses_no_more_memory_than_it_has() {
 #[tokio::test]
 async fn a_running_server_learns_the_names_of_its_neighbours() {
     let fixture = Fixture::new();
-    let server = fixture.boot("until grep -q new-1 /etc/hosts; do sleep 0.02; done; cat /etc/hosts").await;
+    let server =
+        fixture.boot("until grep -q new-1 /etc/hosts; do sleep 0.02; done; cat /etc/hosts").await;
     let hosts = [(std::net::Ipv4Addr::new(127, 33, 0, 8), "new-1".to_owned())];
     fixture.backend.set_hosts(server.id, &hosts).await.unwrap();
     let console = fixture.console_shows(server.id, "user-data finished").await;

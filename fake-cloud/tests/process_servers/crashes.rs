@@ -11,7 +11,7 @@ use crate::processes;
 use crate::volumes::loop_devices;
 
 /// How often it is killed, at instants that are the same in every run.
-const KILLS: u64 = 4;
+const KILLS: u64 = 3;
 
 /// Not a test: the cloud that [`killed_at_any_instant_it_leaves_nothing`] starts and kills.
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,8 @@ impl Root<'_> {
         let mut pending = vec![(PathBuf::new(), self.layers())];
         while let Some((path, layers)) = pending.pop() {
             let Some(upper) = layers.first() else { continue };
-            if !add(&mut packer, &path, upper)? || IN_MEMORY.iter().any(|it| path == Path::new(it)) {
+            if !add(&mut packer, &path, upper)? || IN_MEMORY.iter().any(|it| path == Path::new(it))
+            {
                 continue;
             }
             let mut inside = merge(&layers)?;

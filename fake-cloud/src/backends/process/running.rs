@@ -1,7 +1,7 @@
 //! A server that runs, and how it ends.
 
-use std::future::Future;
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
