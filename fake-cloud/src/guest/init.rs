@@ -75,7 +75,15 @@ impl<'a> Init<'a> {
         let mut mounts = mounts.into_iter();
         let broken = |failure| (failure, false);
         let trees = match order.isolation {
-            Isolation::Users => Trees::take(&order, &mut mounts),
+            Isolation::Users => {
+                let missing = || io::Error::from(io::ErrorKind::NotFound);
+                let trees = Trees::take(&order, &mut mounts).ok_or_else(missing);
+                Some(
+                    trees
+                        .map_err(Failure::step("take what the server is shown"))
+                        .map_err(broken)?,
+                )
+            }
             Isolation::Namespaces => {
                 Some(Trees::gather(&order, directory.path(), None).map_err(broken)?)
             }
