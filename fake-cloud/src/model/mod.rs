@@ -18,6 +18,7 @@ mod launch;
 pub mod life;
 mod lock;
 mod network;
+mod options;
 pub mod quota;
 mod rebuild;
 mod resize;
@@ -29,7 +30,7 @@ mod servers;
 mod table;
 mod terminated;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod usage;
 mod volume;
 mod volumes;
@@ -38,6 +39,7 @@ pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
+pub(crate) use creation::check_user_data;
 pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
@@ -50,6 +52,7 @@ pub use network::{
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
     Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
 };
+pub use options::{MetadataOptions, Options};
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};

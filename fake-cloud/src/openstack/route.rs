@@ -84,6 +84,11 @@ impl Service {
         }
     }
 
+    /// Its name in the catalogue under one of its types: some clients look for both.
+    pub(crate) fn name_as(self, kind: &str) -> &'static str {
+        if kind == "volumev3" { "cinderv3" } else { self.name() }
+    }
+
     /// Its type in the catalogue, and the one by which older clients look for it.
     pub(crate) fn kinds(self) -> &'static [&'static str] {
         match self {

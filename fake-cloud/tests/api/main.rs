@@ -15,6 +15,7 @@ mod fuzz;
 mod identity;
 mod image;
 mod interfaces;
+mod metadata;
 mod network;
 mod networks;
 mod nova_network;

@@ -29,7 +29,7 @@ pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
 pub(super) async fn services(cx: Context) -> Result<Response, Error> {
     let service = |(service, kind): (Service, &str)| {
         json!({
-            "id": service_id(kind), "type": kind, "name": service.name(), "enabled": true,
+            "id": service_id(kind), "type": kind, "name": service.name_as(kind), "enabled": true,
             "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(kind))}
         })
     };
@@ -58,7 +58,7 @@ pub(super) fn catalog(cloud: &Cloud, project: Option<ProjectId>) -> Vec<Value> {
         json!({
             "id": service_id(kind),
             "type": kind,
-            "name": service.name(),
+            "name": service.name_as(kind),
             "endpoints": endpoints_of(cloud, service, kind, &project),
         })
     };
