@@ -120,6 +120,7 @@ impl FakeCloud {
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
+            image_size_max: settings.image_size_max,
             image_limits: settings.image_limits,
             backend,
             network,

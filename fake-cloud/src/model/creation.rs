@@ -158,7 +158,7 @@ impl Model {
         let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),
-            ImageStatus::Queued | ImageStatus::Saving => {
+            ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Deactivated => {
                 Err(Error::Invalid(format!("Image {id} is not active.")))
             }
         }

@@ -13,6 +13,7 @@ mod flavors;
 mod floating_ips;
 mod fuzz;
 mod identity;
+mod identity_admin;
 mod image;
 mod interfaces;
 mod metadata;
