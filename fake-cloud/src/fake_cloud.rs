@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
+#[cfg(feature = "container")]
+use std::net::Ipv4Addr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -14,12 +16,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+#[cfg(feature = "container")]
+use crate::backends::container;
 use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
 use crate::backends::{Backend, BackendError, ExitSender, ImageSource};
 use crate::cloud::{Cloud, Failure, Parts, chain};
+#[cfg(feature = "container")]
+use crate::model::address::Block;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
+#[cfg(feature = "container")]
+use crate::network::loopback::listening::OpenPorts;
 use crate::network::{self, Network, PortWatcher};
 use crate::settings::{BackendKind, ImageSettings, Listen, Settings};
 use crate::store::{self, Store, StoreError};
@@ -105,7 +113,14 @@ impl FakeCloud {
     /// are then being started again.
     pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
+        // Servers are started elsewhere, and later.
+        settings.state_dir = settings
+            .state_dir
+            .canonicalize()
+            .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
         let images = offer_stored(&mut settings)?;
+        #[cfg(feature = "container")]
+        route_containers(&mut settings);
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
@@ -113,13 +128,14 @@ impl FakeCloud {
         model.seed(&settings, settings.clock.now());
 
         let (exit_sender, exits) = mpsc::unbounded_channel();
-        let (backend, network) = world(&settings, exit_sender)?;
+        let (backend, network) = world(&settings, address, exit_sender).await?;
         let cloud = Cloud::new(Parts {
             api_url: format!("http://{address}"),
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
+            image_size_max: settings.image_size_max,
             image_limits: settings.image_limits,
             backend,
             network,
@@ -259,7 +275,12 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
 type World = (Arc<dyn Backend>, Arc<dyn Network>);
 
 /// The backend and the network that the settings ask for.
-fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
+async fn world(
+    settings: &Settings,
+    #[cfg_attr(not(feature = "container"), expect(unused_variables, reason = "for containers"))]
+    api: SocketAddr,
+    exits: ExitSender,
+) -> Result<World, StartError> {
     match settings.backend {
         BackendKind::Inert => Ok((Arc::new(Inert::default()), Arc::new(network::inert::Inert))),
         BackendKind::Process => {
@@ -271,6 +292,33 @@ fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
             let backend =
                 Process::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
             Ok((Arc::new(backend), network))
+        }
+        #[cfg(feature = "container")]
+        BackendKind::Container => {
+            let ports = Arc::new(container::ports::Ports::default());
+            let network = Arc::new(Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>));
+            let place = container::Settings {
+                state_dir: settings.state_dir.join("servers"),
+                init_program: settings.init_program.clone(),
+                block: Block::around(settings.fixed_range.network, 16),
+                engine: None,
+                api,
+            };
+            let watcher = Arc::clone(&network) as Arc<dyn PortWatcher>;
+            let backend = container::Container::open(place, exits, ports, watcher).await?;
+            Ok((Arc::new(backend), network))
+        }
+    }
+}
+
+/// No container can have a loopback address.
+#[cfg(feature = "container")]
+fn route_containers(settings: &mut Settings) {
+    let range = &mut settings.fixed_range;
+    if settings.backend == BackendKind::Container && range.network.is_loopback() {
+        for address in [&mut range.network, &mut range.first, &mut range.last] {
+            let [_, second, third, fourth] = address.octets();
+            *address = Ipv4Addr::new(10, second, third, fourth);
         }
     }
 }
@@ -315,8 +363,8 @@ async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationTo
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
     });
-    let served = axum::serve(listener, openstack::router(cloud))
-        .with_graceful_shutdown(closing.cancelled_owned());
+    let service = openstack::router(cloud).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned());
     if let Err(error) = served.into_future().await {
         tracing::error!(%error, "the listener ended");
     }

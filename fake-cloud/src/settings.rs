@@ -49,6 +49,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// What each project may use.
     pub quotas: Quotas,
+    /// The largest image that may be uploaded, in bytes.
+    pub image_size_max: u64,
     /// How long a token is valid.
     pub token_lifetime: Duration,
     /// How long an answer may wait for the work it began, so that a client's first look finds it
@@ -74,6 +76,10 @@ pub enum BackendKind {
     Inert,
     /// Processes of this machine, as separate from it as it allows.
     Process,
+    /// Containers of Docker or Podman. Their fixed addresses cannot be loopback ones: such a range
+    /// becomes the one that begins with `10` instead of `127`.
+    #[cfg(feature = "container")]
+    Container,
 }
 
 /// An image that everyone can use.
@@ -101,6 +107,9 @@ pub struct FlavorSettings {
     /// What an hour of it costs; the API shows it as the extra spec [`PRICE`].
     pub price_per_hour: f64,
 }
+
+/// The largest image that may be uploaded when nothing else is said: a tebibyte, as in Glance.
+const IMAGE_SIZE_MAX: u64 = 1 << 40;
 
 /// The extra spec of a flavor that holds its price.
 pub const PRICE: &str = "price:per_hour";
@@ -197,6 +206,7 @@ impl Settings {
             },
             users: Vec::new(),
             quotas: Quotas::default(),
+            image_size_max: IMAGE_SIZE_MAX,
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
             clock: Arc::new(SystemClock),
@@ -205,10 +215,8 @@ impl Settings {
 
     /// The only addresses that can answer, each in one place; any when there is none.
     pub(crate) fn carried(&self) -> Option<Block> {
-        match self.backend {
-            BackendKind::Inert => None,
-            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
-        }
+        let nothing_runs = self.backend == BackendKind::Inert;
+        (!nothing_runs).then(|| Block::around(self.fixed_range.network, 16))
     }
 
     /// All users, the administrator first.
