@@ -57,6 +57,7 @@ impl Model {
             sha512: None,
             properties: all,
             tags: vec![],
+            members: Vec::new(),
             source: ImageSource::Opaque,
             created: now,
             updated: now,
