@@ -150,6 +150,7 @@ impl FakeCloud {
             clock: Arc::clone(&settings.clock),
         });
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
+        tokio::spawn(Arc::clone(&cloud).watch_names());
         learn_passwords(&cloud, &settings);
 
         let closing = CancellationToken::new();

@@ -154,6 +154,9 @@ impl Cloud {
         if self.read().servers.get(id).is_none() {
             self.turns.forget(id);
         }
+        if matches!(task, Task::Spawning | Task::Deleting) {
+            self.names_changed.notify_one();
+        }
         if task == Task::Deleting {
             self.drop_image_trees().await;
             self.remove_released().await;

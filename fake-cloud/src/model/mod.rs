@@ -7,6 +7,7 @@ mod absence;
 mod access_key;
 pub mod address;
 mod attachments;
+mod capture;
 mod catalogue;
 mod creation;
 pub mod error;
