@@ -1,9 +1,11 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capture;
 mod failure;
 mod image_trees;
 mod images;
+mod names;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,8 @@ pub(crate) struct Cloud {
     clock: Arc<dyn Clock>,
     network: Arc<dyn Network>,
     turns: Turns,
+    /// Told when a server came or went.
+    names_changed: tokio::sync::Notify,
     tasks: TaskTracker,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
@@ -114,6 +118,7 @@ impl Cloud {
             clock: parts.clock,
             network: parts.network,
             turns: Turns::default(),
+            names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
             moving: tokio::sync::Mutex::new(()),
         })
