@@ -1,6 +1,7 @@
 //! How containers begin, end and begin again.
 
-use fake_cloud::backends::{Backend as _, BackendError, ImageSource, ServerSpec};
+use fake_cloud::backends::{Backend as _, BackendError, ImageSource, ServerSpec, VolumeMount};
+use uuid::Uuid;
 
 use crate::fixture::{PATIENCE, with_engine};
 
@@ -66,7 +67,12 @@ fn count(text: &str, what: &str) -> usize {
 #[test]
 fn an_end_is_reported_and_a_killed_cloud_takes_its_servers_up_again() {
     with_engine(async |mut fixture| {
-        let ends = fixture.boot(2, "kill -TERM 1", "running user-data").await;
+        // It ends when it is told to, and not while it is being started.
+        let volume = VolumeMount { id: Uuid::new_v4(), device: "sdb".to_owned() };
+        fixture.backend.volume_create(volume.id, 1, None).await.unwrap();
+        let script = "while [ ! -d /mnt/volumes/sdb ]; do :; done; kill -TERM 1";
+        let ends = fixture.boot(2, script, "running user-data").await;
+        fixture.backend.volume_attach(ends.id, &volume).await.unwrap();
         let exit = tokio::time::timeout(PATIENCE, fixture.exits.recv()).await.unwrap().unwrap();
         assert_eq!(exit.id, ends.id);
         assert!(!fixture.backend.runs(ends.id).await);
