@@ -232,7 +232,10 @@ fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
     match settings.backend {
         BackendKind::Inert => Ok((Arc::new(Inert::default()), Arc::new(network::inert::Inert))),
         BackendKind::Process => {
-            let network = Arc::new(Loopback::new());
+            let network = Arc::new(match settings.enforce_security_groups {
+                true => Loopback::guarded(),
+                false => Loopback::new(),
+            });
             let place = process::Settings {
                 state_dir: settings.state_dir.join("servers"),
                 init_program: settings.init_program.clone(),

@@ -28,6 +28,10 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
     backend: BackendKind,
 
+    /// Lets everything pass between servers and to them, whatever the security groups say.
+    #[arg(long)]
+    ignore_security_groups: bool,
+
     /// Password of the user `admin`.
     #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
     password: String,
@@ -57,9 +61,10 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, password } = arguments;
+    let Arguments { state, listen, backend, ignore_security_groups, password } = arguments;
     let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
     settings.backend = backend;
+    settings.enforce_security_groups = !ignore_security_groups;
     settings.init_program = std::env::current_exe()?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

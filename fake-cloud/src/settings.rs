@@ -31,6 +31,8 @@ pub struct Settings {
     pub floating_range: AddressRange,
     /// What a server is made of.
     pub backend: BackendKind,
+    /// Whether the network lets pass only what security groups let pass, as far as it can.
+    pub enforce_security_groups: bool,
     /// The executable that becomes a server's first process: one that calls
     /// [`crate::guest::run_if_guest`] at the start of its `main`.
     pub init_program: PathBuf,
@@ -177,6 +179,7 @@ impl Settings {
             public_network: "public".to_owned(),
             floating_range: range([1, 10], [1, 254]),
             backend: BackendKind::Inert,
+            enforce_security_groups: true,
             init_program: PathBuf::from("/proc/self/exe"),
             images: vec![ImageSettings {
                 name: "host".to_owned(),

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod failure;
+mod guard;
 mod images;
 mod servers;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::passwords::Passwords;
 use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
+use guard::Guard;
 use turns::Turns;
 
 /// How long work under way may delay the end.
@@ -53,6 +55,7 @@ pub(crate) struct Cloud {
     store: Store,
     clock: Arc<dyn Clock>,
     network: Arc<dyn Network>,
+    guard: Guard,
     turns: Turns,
     tasks: TaskTracker,
     /// Held while a floating IP moves, so that model and network agree on the order.
@@ -100,6 +103,7 @@ impl Cloud {
             store: parts.store,
             clock: parts.clock,
             network: parts.network,
+            guard: Guard::default(),
             turns: Turns::default(),
             tasks: TaskTracker::new(),
             moving: tokio::sync::Mutex::new(()),
@@ -116,13 +120,15 @@ impl Cloud {
         self.model.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the model decide, and comes back when its decision is on disk.
+    /// Lets the model decide, and comes back when its decision is on disk and the network follows
+    /// the security groups.
     pub(crate) async fn change<T, E: From<StoreError>>(
         &self,
         decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<T, E>,
     ) -> Result<T, E> {
         let (decision, written) = self.decide(decide);
         written.wait().await?;
+        self.enforce_or_warn().await;
         decision
     }
 
@@ -138,6 +144,7 @@ impl Cloud {
         if !changes.is_empty() {
             model.revision += 1;
         }
+        self.guard.note(&changes);
         (decision, self.store.write(changes))
     }
 

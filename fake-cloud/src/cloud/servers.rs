@@ -123,6 +123,7 @@ impl Cloud {
             self.turns.forget(id);
         }
         if task == Task::Deleting {
+            self.enforce_or_warn().await;
             self.remove_released().await;
         }
         if let Err(error) = written.wait().await {
@@ -150,6 +151,8 @@ impl Cloud {
     }
 
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
+        // A server must not run unguarded.
+        self.enforce().await.map_err(BackendError::step("enforce the security groups"))?;
         let spec = self.read().spec(id, &self.api_url);
         self.backend.start(&spec.ok_or(BackendError::NoSuchServer(id.0))?).await
     }

@@ -9,6 +9,7 @@ mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
+pub mod firewall;
 mod floating_ip;
 mod identity;
 mod ids;

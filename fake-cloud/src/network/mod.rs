@@ -1,8 +1,10 @@
 //! How servers get addresses that answer: one contract, one implementation a folder.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use async_trait::async_trait;
+
+use crate::model::firewall::Firewall;
 
 pub mod inert;
 pub mod loopback;
@@ -17,6 +19,18 @@ pub trait Network: Send + Sync + std::fmt::Debug {
     /// The floating address answers no more; open connections through it are closed. Nothing
     /// happens when it is not associated.
     async fn disassociate(&self, floating: Ipv4Addr);
+
+    /// Whether [`Network::guard`] has any effect.
+    fn guards(&self) -> bool {
+        false
+    }
+
+    /// From now on lets pass what the firewall allows and nothing else; connections that passed
+    /// before stay. Replaces what was allowed earlier.
+    async fn guard(&self, firewall: Firewall) -> std::io::Result<()> {
+        let _ = firewall;
+        Ok(())
+    }
 }
 
 /// Told by a backend when a server opens a port, so that no one needs to look for it.
@@ -28,5 +42,12 @@ pub trait PortWatcher: Send + Sync + std::fmt::Debug {
     /// The server with this fixed address has ended, and no port is open there any more.
     fn closed(&self, fixed: Ipv4Addr) {
         let _ = fixed;
+    }
+
+    /// Whether the server with this fixed address may speak to another end, by TCP (`stream`) or
+    /// UDP.
+    fn may_connect(&self, fixed: Ipv4Addr, to: SocketAddrV4, stream: bool) -> bool {
+        let _ = (fixed, to, stream);
+        true
     }
 }

@@ -11,5 +11,7 @@ mod identity;
 mod image;
 mod network;
 mod persistence;
+mod puppet;
+mod security_groups;
 mod servers;
 mod volumes;

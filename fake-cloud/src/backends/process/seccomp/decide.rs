@@ -108,6 +108,15 @@ pub(crate) fn listen(place: Place, socket: Socket) -> Action {
     }
 }
 
+/// The other end of a `connect` that leaves the server: neither itself nor the metadata service.
+pub(crate) fn leads_out(place: Place, wanted: SocketAddr) -> Option<SocketAddrV4> {
+    let IpAddr::V4(ip) = localhost_as_v4(canonical(wanted.ip())) else { return None };
+    let target = SocketAddrV4::new(ip, wanted.port());
+    let is_own = is_own_localhost(ip) || ip.is_unspecified() || ip == place.fixed;
+    let is_metadata = target == WELL_KNOWN_METADATA || Some(target) == place.metadata;
+    (!is_own && !is_metadata).then_some(target)
+}
+
 /// Whether a socket has neither address nor port of its own yet.
 pub(crate) fn is_unbound(local: SocketAddr) -> bool {
     local.port() == 0 && canonical(local.ip()).is_unspecified()
@@ -219,6 +228,18 @@ mod tests {
         ] {
             assert_eq!(connect(PLACE, socket, address(wanted)), expected, "{wanted}");
         }
+    }
+
+    #[test]
+    fn only_what_leaves_the_server_is_asked_about() {
+        let out = |wanted| leads_out(PLACE, address(wanted));
+        for own in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:80", "127.16.0.5:80"] {
+            assert_eq!(out(own), None, "{own}");
+        }
+        assert_eq!(out("169.254.169.254:80"), None);
+        assert_eq!(out("127.0.0.1:8775"), None);
+        assert_eq!(out("[::ffff:127.16.0.9]:80"), Some(v4("127.16.0.9:80")));
+        assert_eq!(out("192.168.1.2:80"), Some(v4("192.168.1.2:80")));
     }
 
     #[test]
