@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+mod actions;
 mod client;
 mod compute;
 mod coverage;
 mod ec2;
 mod floating_ips;
+mod fuzz;
 mod identity;
 mod image;
 mod network;
