@@ -8,21 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backends::inert::Inert;
-use crate::backends::process::{self, Process};
-use crate::backends::{Backend, BackendError, ExitSender};
+use crate::backends::BackendError;
 use crate::cloud::{Cloud, Failure, Parts, chain};
 use crate::model::{AccessKeyPair, Model, User};
-use crate::network::loopback::Loopback;
-use crate::network::{self, Network, PortWatcher};
-use crate::settings::{BackendKind, Listen, Settings};
+use crate::network::bridge::BridgeError;
+use crate::settings::{Listen, Settings};
 use crate::store::{self, Store, StoreError};
-use crate::{ec2, openstack, passwords};
+use crate::world::World;
+use crate::{ec2, metadata, openstack, passwords};
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -89,6 +88,9 @@ pub enum StartError {
     /// The backend cannot be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// The network cannot be made.
+    #[error(transparent)]
+    Network(#[from] BridgeError),
     /// What ran before cannot be taken up again.
     #[error("failed to take up the state of the cloud")]
     Resume(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -99,14 +101,15 @@ impl FakeCloud {
     /// are then being started again.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
+        let (exit_sender, exits) = mpsc::unbounded_channel();
+        // Before the listener, whose address may be one of this network.
+        let World { backend, network, entrance } = World::open(&settings, exit_sender).await?;
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
             Store::open(&settings.state_dir.join("fake-cloud.db")).await.map_err(unreadable)?;
         model.seed(&settings, settings.clock.now());
 
-        let (exit_sender, exits) = mpsc::unbounded_channel();
-        let (backend, network) = world(&settings, exit_sender)?;
         let cloud = Cloud::new(Parts {
             api_url: format!("http://{address}"),
             region: settings.region.clone(),
@@ -123,7 +126,12 @@ impl FakeCloud {
         learn_passwords(&cloud, &settings);
 
         let closing = CancellationToken::new();
-        let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
+        if let Some(entrance) = entrance {
+            entrance.set_nonblocking(true).map_err(StartError::Socket)?;
+            tokio::spawn(serve(entrance, metadata::inside(&cloud), closing.clone()));
+        }
+        let router = openstack::router(Arc::clone(&cloud));
+        let listener = tokio::spawn(serve(listener, router, closing.clone()));
         let started = Self {
             address,
             closing: closing.drop_guard(),
@@ -224,29 +232,6 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
     Ok(listener)
 }
 
-/// What runs servers, and what makes their addresses answer.
-type World = (Arc<dyn Backend>, Arc<dyn Network>);
-
-/// The backend and the network that the settings ask for.
-fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
-    match settings.backend {
-        BackendKind::Inert => Ok((Arc::new(Inert::default()), Arc::new(network::inert::Inert))),
-        BackendKind::Process => {
-            let network = Arc::new(match settings.enforce_security_groups {
-                true => Loopback::guarded(),
-                false => Loopback::new(),
-            });
-            let place = process::Settings {
-                state_dir: settings.state_dir.join("servers"),
-                init_program: settings.init_program.clone(),
-            };
-            let backend =
-                Process::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
-            Ok((Arc::new(backend), network))
-        }
-    }
-}
-
 /// Makes the configured passwords good at once; their slow hashes follow in the background.
 fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
     for user in settings.all_users() {
@@ -277,7 +262,7 @@ fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
     }
 }
 
-async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationToken) {
+async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "failed to use the listening socket"),
@@ -287,8 +272,8 @@ async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationTo
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
     });
-    let served = axum::serve(listener, openstack::router(cloud))
-        .with_graceful_shutdown(closing.cancelled_owned());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned());
     if let Err(error) = served.into_future().await {
         tracing::error!(%error, "the listener ended");
     }

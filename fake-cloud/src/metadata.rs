@@ -1,20 +1,23 @@
 //! The metadata service: what a server may ask about itself. Each server has a part of its own,
 //! behind a token that nobody can guess, in the layouts of EC2 and of OpenStack.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::cloud::Cloud;
 use crate::model::{Model, Server, ZONE};
+use crate::openstack;
 
 /// Answers below `/metadata/<token>/`.
 pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
@@ -27,7 +30,35 @@ async fn show(
 ) -> Response {
     let model = cloud.read();
     let owner = |server: &&Server| server.metadata_token.as_bytes().ct_eq(token.as_bytes()).into();
-    match model.servers.iter().find(owner).and_then(|server| value(&model, server, &path)) {
+    answer(model.servers.iter().find(owner).and_then(|server| value(&model, server, &path)))
+}
+
+/// All that the cloud answers, and to a server what it asks about itself, known by its address:
+/// for a listener where only servers come, each with its own address.
+pub(crate) fn inside(cloud: &Arc<Cloud>) -> Router {
+    let by_address = from_fn_with_state(Arc::clone(cloud), show_caller);
+    openstack::router(Arc::clone(cloud)).layer(by_address)
+}
+
+async fn show_caller(
+    State(cloud): State<Arc<Cloud>>,
+    ConnectInfo(caller): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    let first = path.split('/').next().unwrap_or(path);
+    if request.method() != Method::GET || !(is_version(first) || first == "openstack") {
+        return next.run(request).await;
+    }
+    let model = cloud.read();
+    let port = model.ports.iter().find(|port| IpAddr::V4(port.address) == caller.ip());
+    let server = port.and_then(|port| model.servers.get(port.server_id?));
+    answer(server.and_then(|server| value(&model, server, path)))
+}
+
+fn answer(value: Option<Value>) -> Response {
+    match value {
         Some(Value::Text(text)) => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }

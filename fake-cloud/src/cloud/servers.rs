@@ -184,7 +184,8 @@ impl Cloud {
 
     fn spec(&self, id: ServerId) -> Option<ServerSpec> {
         let model = self.read();
-        let mut spec = model.spec(id, &self.api_url)?;
+        let url = self.network.cloud_url();
+        let mut spec = model.spec(id, url.as_ref().unwrap_or(&self.api_url))?;
         if spec.image == ImageSource::Opaque {
             let image = model.servers.get(id)?.image_id;
             spec.image = ImageSource::File { path: self.image_content_path(image) };

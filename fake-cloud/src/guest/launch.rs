@@ -38,7 +38,8 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
     // Nor are the habits of that user.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     if order.isolation == Isolation::Namespaces {
-        sys::unshare(NAMESPACES)
+        let network = if order.own_network { UnshareFlags::NEWNET } else { UnshareFlags::empty() };
+        sys::unshare(NAMESPACES | network)
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
     proceed(control).map_err(|failure| (failure, false))?;
@@ -53,7 +54,7 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
     }
 }
 
-/// All but the network: servers share this machine's, each with its own loopback address.
+/// All but the network: most servers share this machine's, each with its own loopback address.
 pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWNS)
     .union(UnshareFlags::NEWPID)

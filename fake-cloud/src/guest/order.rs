@@ -18,6 +18,8 @@ pub(crate) struct Order {
     pub(crate) base: PathBuf,
     /// Holds every server's files: never shown in any server.
     pub(crate) state_dir: PathBuf,
+    /// Whether it has a network of its own, which the cloud connects.
+    pub(crate) own_network: bool,
     pub(crate) fixed_ip: Ipv4Addr,
     pub(crate) metadata_url: String,
     pub(crate) authorized_keys: Vec<String>,

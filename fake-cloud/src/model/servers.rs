@@ -161,8 +161,8 @@ impl Model {
         work
     }
 
-    /// What the backend needs to know to start a server.
-    pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
+    /// What the backend needs to know to start a server, which finds the cloud at the URL.
+    pub fn spec(&self, id: ServerId, cloud_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
         let port = self.ports.get(server.port_id?)?;
         let image = self.images.get(server.image_id);
@@ -176,7 +176,7 @@ impl Model {
             disk_gib: server.flavor.disk_gib,
             fixed_ip: port.address,
             mac: port.mac.clone(),
-            metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
+            metadata_url: format!("{cloud_url}/metadata/{}", server.metadata_token),
             meta_data: metadata::openstack(server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),

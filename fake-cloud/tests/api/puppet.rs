@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The port on which every puppet tells callers their own address.
 pub(crate) const PORT: u16 = 8080;
 
-/// What a puppet does: for each line with an address and a port it connects there and sends back
-/// what it is told there, or the number of the error.
+/// What a puppet does: for each line with an address, a port, how long it may take and whose address
+/// to use it connects there, and sends back what it is told, or the name of the error.
 const SCRIPT: &str = r#"#!/usr/bin/python3
-import socket, sys, threading
+import socket, subprocess, threading
 def serve(listener):
     while True:
         connection, peer = listener.accept()
@@ -32,9 +32,12 @@ listener.listen()
 threading.Thread(target=serve, args=(listener,), daemon=True).start()
 strings = socket.create_connection(("@ADDRESS@", @PORT@))
 for line in strings.makefile():
-    address, port, timeout = line.split()
+    address, port, timeout, source = line.split()
     try:
-        other = socket.create_connection((address, int(port)), float(timeout))
+        if source != "own":
+            subprocess.run(["ip", "address", "add", source, "dev", "eth0"])
+        source = None if source == "own" else (source, 0)
+        other = socket.create_connection((address, int(port)), float(timeout), source)
         if port == "80":
             other.sendall(b"GET /latest/meta-data/local-ipv4 HTTP/1.0\r\n\r\n")
         answer = other.makefile().read().split("\n")[-1]
@@ -67,13 +70,21 @@ impl Puppet {
 
     /// Has it connect somewhere; what it is told there, or the name of its error.
     pub(crate) async fn connect(&mut self, address: &str, port: u16) -> String {
-        self.connect_within(address, port, 10.0).await
+        self.order(&format!("{address} {port} 10 own")).await
     }
 
     /// As [`Puppet::connect`], for a connection that should be lost on its way.
-    pub(crate) async fn connect_within(&mut self, address: &str, port: u16, limit: f64) -> String {
-        let order = format!("{address} {port} {limit}\n");
-        self.strings.get_mut().write_all(order.as_bytes()).await.unwrap();
+    pub(crate) async fn connect_in_vain(&mut self, address: &str, port: u16) -> String {
+        self.order(&format!("{address} {port} 0.3 own")).await
+    }
+
+    /// Has it connect with an address that it takes for this.
+    pub(crate) async fn connect_as(&mut self, source: &str, address: &str, port: u16) -> String {
+        self.order(&format!("{address} {port} 0.3 {source}")).await
+    }
+
+    async fn order(&mut self, order: &str) -> String {
+        self.strings.get_mut().write_all(format!("{order}\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         let read = self.strings.read_line(&mut answer);
         tokio::time::timeout(PATIENCE, read).await.expect("an answer in time").unwrap();

@@ -1,6 +1,8 @@
 //! Starts a server's first process and accompanies it until its boot scripts run.
 
+use std::fs::File;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
@@ -17,6 +19,7 @@ use crate::backends::{BackendError, console};
 use crate::guest::directory::ServerDirectory;
 use crate::guest::order::{Command, Report};
 use crate::guest::{MARKER, channel};
+use crate::network::Wiring;
 
 /// A boot takes milliseconds; one that takes this long will not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,11 +55,19 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
     move |error| LaunchError::Failed(BackendError::step(step)(error))
 }
 
+/// What is done for a server from outside before it boots.
+pub(super) struct Outside {
+    pub(super) limit: Arc<limits::Group>,
+    pub(super) wiring: Wiring,
+    pub(super) fixed: Ipv4Addr,
+    pub(super) mac: String,
+}
+
 /// Starts the server of a prepared directory.
 pub(super) async fn launch(
     init_program: &Path,
     directory: ServerDirectory,
-    limit: Arc<limits::Group>,
+    outside: Outside,
 ) -> Result<Launched, LaunchError> {
     let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
     let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC)
@@ -79,7 +90,7 @@ pub(super) async fn launch(
     let control = sys::watch(control).map_err(failed("watch the channel"))?;
 
     let mut birth = Birth { control, process: None };
-    let booting = birth.accompany(child.id(), &limit);
+    let booting = birth.accompany(child.id(), &outside);
     let booted = match tokio::time::timeout(PATIENCE, booting).await {
         Ok(result) => result,
         Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
@@ -114,7 +125,7 @@ impl Birth {
     async fn accompany(
         &mut self,
         launcher: Option<u32>,
-        limit: &Arc<limits::Group>,
+        outside: &Outside,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
         loop {
             let (report, descriptor) = self.next().await.map_err(failed("boot the server"))?;
@@ -122,7 +133,7 @@ impl Birth {
                 Report::Unshared => {
                     let launcher = launcher.ok_or_else(unexpected_end);
                     let launcher = launcher.map_err(failed("find the launcher"))?;
-                    self.let_in(launcher, limit).await?;
+                    self.let_in(launcher, outside).await?;
                 }
                 Report::Forked => {
                     let process = descriptor.ok_or_else(unexpected_end).and_then(sys::watch);
@@ -144,12 +155,18 @@ impl Birth {
     }
 
     /// Does for the process in its new namespaces what only can be done from outside.
-    async fn let_in(&self, launcher: u32, limit: &Arc<limits::Group>) -> Result<(), LaunchError> {
+    async fn let_in(&self, launcher: u32, outside: &Outside) -> Result<(), LaunchError> {
         if is_in_new_namespace(launcher) {
             users::map(launcher)
                 .map_err(|error| LaunchError::Refused(BackendError::step("map users")(error)))?;
         }
-        let limit = Arc::clone(limit);
+        if let Wiring::Separate(switch) = &outside.wiring {
+            let namespace = File::open(format!("/proc/{launcher}/ns/net"));
+            let namespace = namespace.map_err(failed("find the server's network"))?;
+            let plugged = switch.plug(outside.fixed, &outside.mac, namespace.into()).await;
+            plugged.map_err(failed("connect the server's network"))?;
+        }
+        let limit = Arc::clone(&outside.limit);
         tokio::task::spawn_blocking(move || limit.add(launcher))
             .await
             .map_err(|error| failed("limit the server")(error.into()))?;

@@ -30,8 +30,8 @@ pub use capabilities::{Capability, capabilities};
 
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
 use crate::guest::order::{Answer, Command, Isolation, Order};
-use crate::network::PortWatcher;
-use launch::{LaunchError, Launched};
+use crate::network::Wiring;
+use launch::{LaunchError, Launched, Outside};
 use limits::{Limits, Quota};
 use running::{Ending, Running};
 use seccomp::Interceptor;
@@ -56,8 +56,9 @@ struct Inner {
     init_program: PathBuf,
     state: State,
     limits: Limits,
-    interceptor: Interceptor,
-    ports: Arc<dyn PortWatcher>,
+    wiring: Wiring,
+    /// Only where servers share this machine's network.
+    interceptor: Option<Interceptor>,
     exits: ExitSender,
     servers: Mutex<HashMap<Uuid, Running>>,
     /// Namespaces were refused once: there is no use in trying again.
@@ -71,19 +72,23 @@ impl Process {
     pub fn open(
         settings: Settings,
         exits: ExitSender,
-        ports: Arc<dyn PortWatcher>,
+        wiring: Wiring,
     ) -> Result<Self, BackendError> {
         let state = State::open(&settings.state_dir)
             .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
         let limits = Limits::open(state.path());
-        let interceptor = Interceptor::start(Arc::clone(&ports))
-            .map_err(BackendError::step("start answering servers"))?;
+        let interceptor = match &wiring {
+            Wiring::Shared(ports) => Some(Interceptor::start(Arc::clone(ports))),
+            Wiring::Separate(_) => None,
+        };
+        let interceptor =
+            interceptor.transpose().map_err(BackendError::step("start answering servers"))?;
         Ok(Self(Arc::new(Inner {
             init_program: settings.init_program,
             state,
             limits,
+            wiring,
             interceptor,
-            ports,
             exits,
             servers: Mutex::default(),
             plain: AtomicBool::new(false),
@@ -223,7 +228,7 @@ impl Inner {
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
         let limit = Arc::new(self.limits.group(server.id, quota));
         let launched = match self.launch(server, &limit, self.isolation()).await {
-            Err(LaunchError::Refused(reason)) => {
+            Err(LaunchError::Refused(reason)) if !self.has_networks() => {
                 if !self.plain.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         reason = %launch::chain(&reason),
@@ -236,6 +241,11 @@ impl Inner {
         }
         .map_err(LaunchError::into_inner)?;
         self.adopt(server, launched, limit).await
+    }
+
+    /// Whether servers have networks of their own, which needs namespaces.
+    fn has_networks(&self) -> bool {
+        matches!(self.wiring, Wiring::Separate(_))
     }
 
     fn isolation(&self) -> Isolation {
@@ -259,6 +269,7 @@ impl Inner {
             image: server.image.clone(),
             base: self.state.base(),
             state_dir: self.state.path().to_owned(),
+            own_network: self.has_networks(),
             fixed_ip: server.fixed_ip,
             metadata_url: server.metadata_url.clone(),
             authorized_keys: server.authorized_keys.clone(),
@@ -280,7 +291,13 @@ impl Inner {
         .map_err(|error| {
             LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
         })?;
-        launch::launch(&self.init_program, directory, Arc::clone(limit)).await
+        let outside = Outside {
+            limit: Arc::clone(limit),
+            wiring: self.wiring.clone(),
+            fixed: server.fixed_ip,
+            mac: server.mac.clone(),
+        };
+        launch::launch(&self.init_program, directory, outside).await
     }
 
     /// Keeps the server and watches over it.
@@ -291,28 +308,33 @@ impl Inner {
         limit: Arc<limits::Group>,
     ) -> Result<(), BackendError> {
         self.say_lacks(launched.without);
-        if let Some(listener) = launched.listener.take() {
-            let metadata = metadata_address(&server.metadata_url);
-            let place = Place { fixed: server.fixed_ip, metadata };
-            if let Err(error) = self.interceptor.add(listener, place) {
-                // Its processes end with their channel.
-                drop(launched.control);
-                running::wait(&launched.process, launched.console).await;
-                return Err(BackendError::step("answer the server")(error));
+        match (&self.interceptor, launched.listener.take(), &self.wiring) {
+            (Some(interceptor), Some(listener), _) => {
+                let metadata = metadata_address(&server.metadata_url);
+                let place = Place { fixed: server.fixed_ip, metadata };
+                if let Err(error) = interceptor.add(listener, place) {
+                    // Its processes end with their channel.
+                    drop(launched.control);
+                    running::wait(&launched.process, launched.console).await;
+                    return Err(BackendError::step("answer the server")(error));
+                }
             }
-        } else {
-            let ports = Arc::clone(&self.ports);
-            running::poll_ports(&launched.process, server.fixed_ip, ports);
+            (_, _, Wiring::Shared(ports)) => {
+                running::poll_ports(&launched.process, server.fixed_ip, Arc::clone(ports));
+            }
+            (_, _, Wiring::Separate(_)) => {}
         }
         let (running, ended) = Running::new(launched.control, Arc::clone(&launched.process));
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
-        let (exits, ports, fixed) = (self.exits.clone(), Arc::clone(&self.ports), server.fixed_ip);
+        let (exits, wiring, fixed) = (self.exits.clone(), self.wiring.clone(), server.fixed_ip);
         tokio::spawn(async move {
             let reason = running::wait(&launched.process, console).await;
             drop(limit);
-            ports.closed(fixed);
+            if let Wiring::Shared(ports) = wiring {
+                ports.closed(fixed);
+            }
             directory.tidy();
             if let Some(inner) = inner.upgrade() {
                 inner.servers().remove(&id);

@@ -111,7 +111,7 @@ fn gather(
         base: None,
         files: vec![],
         // Nice to have: a server starts without it.
-        sys: mounts::read_only(Path::new("/sys")).ok(),
+        sys: show_system(order.own_network).ok(),
         devices: devices::gather().map_err(refused)?,
         processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
         volume_store: mounts::as_it_is(&order.volume_store),
@@ -139,6 +139,12 @@ fn gather(
         }
     }
     Ok(machine)
+}
+
+/// What the kernel tells of devices: with the server's own interfaces where it has some.
+fn show_system(own_network: bool) -> io::Result<OwnedFd> {
+    let machine = || mounts::read_only(Path::new("/sys"));
+    if own_network { mounts::system().or_else(|_| machine()) } else { machine() }
 }
 
 /// Whether the machine forbids something, rather than being out of something.
