@@ -20,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const IN_VAIN: Duration = Duration::from_millis(300);
 
 /// Runs a test in a network namespace of its own, with nothing but a loopback interface.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn alone<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         if !enter_new_network() {

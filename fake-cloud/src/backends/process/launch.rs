@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
 /// What is done for a server from outside before it boots.
 pub(super) struct Outside {
     pub(super) limit: Arc<limits::Group>,
+    /// The mounts of its volumes, nowhere yet.
+    pub(super) volumes: Vec<OwnedFd>,
     pub(super) wiring: Wiring,
     pub(super) fixed: Ipv4Addr,
     pub(super) mac: String,
@@ -128,7 +130,7 @@ impl Birth {
         outside: &Outside,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
         loop {
-            let (report, descriptor) = self.next().await.map_err(failed("boot the server"))?;
+            let (report, descriptors) = self.next().await.map_err(failed("boot the server"))?;
             match report {
                 Report::Unshared => {
                     let launcher = launcher.ok_or_else(unexpected_end);
@@ -136,12 +138,18 @@ impl Birth {
                     self.let_in(launcher, outside).await?;
                 }
                 Report::Forked => {
-                    let process = descriptor.ok_or_else(unexpected_end).and_then(sys::watch);
+                    let process = descriptors
+                        .into_iter()
+                        .next()
+                        .ok_or_else(unexpected_end)
+                        .and_then(sys::watch);
                     self.process = Some(Arc::new(process.map_err(failed("watch the server"))?));
                 }
                 // Only of a probe.
                 Report::Tried { .. } => {}
-                Report::Running { without } => return Ok((descriptor, without)),
+                Report::Running { without } => {
+                    return Ok((descriptors.into_iter().next(), without));
+                }
                 Report::Failed { step, errno, refused } => {
                     let error = BackendError::step(step)(io::Error::from_raw_os_error(errno));
                     return Err(if refused {
@@ -170,11 +178,12 @@ impl Birth {
         tokio::task::spawn_blocking(move || limit.add(launcher))
             .await
             .map_err(|error| failed("limit the server")(error.into()))?;
-        channel::send(self.control.get_ref(), &Command::Proceed, None)
+        let volumes: Vec<_> = outside.volumes.iter().map(AsFd::as_fd).collect();
+        channel::send(self.control.get_ref(), &Command::Proceed, &volumes)
             .map_err(failed("tell the server to go on"))
     }
 
-    async fn next(&self) -> io::Result<(Report, Option<OwnedFd>)> {
+    async fn next(&self) -> io::Result<(Report, Vec<OwnedFd>)> {
         loop {
             let mut ready = self.control.readable().await?;
             match ready.try_io(|control| channel::receive(control.get_ref())) {

@@ -19,7 +19,7 @@ pub(super) struct Namespace(Arc<OwnedFd>);
 impl Namespace {
     /// The one that this thread is in.
     pub(super) fn current() -> io::Result<Self> {
-        Ok(File::open("/proc/thread-self/ns/net")?.into()).map(Self::of)
+        Ok(Self::of(File::open("/proc/thread-self/ns/net")?.into()))
     }
 
     /// The one that the descriptor refers to.
