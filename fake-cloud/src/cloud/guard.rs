@@ -15,12 +15,18 @@ pub(super) struct Guard {
     /// firewall is wanted in any case.
     wanted: AtomicU64,
     /// The change that the network knows of.
-    enforced: tokio::sync::Mutex<u64>,
+    enforced: AtomicU64,
+    /// Held by who tells the network.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Default for Guard {
     fn default() -> Self {
-        Self { wanted: AtomicU64::new(1), enforced: tokio::sync::Mutex::new(0) }
+        Self {
+            wanted: AtomicU64::new(1),
+            enforced: AtomicU64::new(0),
+            telling: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -37,20 +43,22 @@ impl Cloud {
     /// Returns when the network lets pass what the security groups let pass now. Of many calls at
     /// once the first one works for all that came before it began.
     pub(super) async fn enforce(&self) -> std::io::Result<()> {
-        if !self.network.guards() {
+        let Guard { wanted, enforced, telling } = &self.guard;
+        let change = wanted.load(Ordering::Relaxed);
+        let is_done = || !self.network.guards() || enforced.load(Ordering::Relaxed) >= change;
+        if is_done() {
             return Ok(());
         }
-        let wanted = self.guard.wanted.load(Ordering::Relaxed);
-        let mut enforced = self.guard.enforced.lock().await;
-        if *enforced >= wanted {
+        let _telling = telling.lock().await;
+        if is_done() {
             return Ok(());
         }
         let (now, firewall) = {
             let model = self.read();
-            (self.guard.wanted.load(Ordering::Relaxed), model.firewall())
+            (wanted.load(Ordering::Relaxed), model.firewall())
         };
         self.network.guard(firewall).await?;
-        *enforced = now;
+        enforced.store(now, Ordering::Relaxed);
         Ok(())
     }
 

@@ -37,6 +37,8 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
 use super::{Network, Switch};
+use crate::backends::process::Capability;
+use crate::cloud::chain;
 use crate::model::firewall::Firewall;
 use namespace::Namespace;
 use netlink::{Block, Netlink};
@@ -147,11 +149,13 @@ impl Bridge {
             router: router.clone(),
             associations: tokio::sync::Mutex::default(),
         };
-        let (leg, end) = (plan.clone(), router.clone());
-        host.run(move || lay_cable(&leg, &end)).await.map_err(step("connect the router"))?;
         let own = plan.clone();
         router.run(move || furnish(&own)).await.map_err(step("set the router up"))?;
+        let (own, end) = (plan.clone(), router.clone());
+        host.run(move || lay_cable(&own, &end)).await.map_err(step("connect the router"))?;
         let own = plan.clone();
+        router.run(move || lead_out(&own)).await.map_err(step("lead servers to this machine"))?;
+        let own = plan;
         host.run(move || lead_to(&own)).await.map_err(step("lead this machine to the servers"))?;
         Ok(bridge)
     }
@@ -177,6 +181,26 @@ impl Drop for Bridge {
         if let Err(error) = self.host.run_blocking(clean(self.plan.clone())) {
             tracing::warn!(%error, "failed to remove the network; the next start does");
         }
+    }
+}
+
+/// Whether this machine can have such a network, measured by making one without any cable; takes
+/// some milliseconds and blocks.
+pub fn capability() -> Capability {
+    let plan = Plan::new(Settings::probe(), Path::new(""));
+    let tried = Namespace::create_blocking().map_err(BridgeError::Refused).and_then(|router| {
+        let furnished = router.run_blocking(move || furnish(&plan));
+        furnished.map_err(step("set a router up"))
+    });
+    Capability {
+        name: "network bridge",
+        available: tried.is_ok(),
+        detail: match tried {
+            Ok(()) => {
+                "servers can have a network each, with all that security groups say".to_owned()
+            }
+            Err(error) => chain(&error),
+        },
     }
 }
 
@@ -244,11 +268,25 @@ impl Switch for Bridge {
             .run(move || {
                 let netlink = Netlink::open()?;
                 netlink.set_up("lo")?;
+                configure(&format!("ipv6/conf/{SERVER_SIDE}/disable_ipv6"), "1")?;
                 netlink.add_address(SERVER_SIDE, fixed, block.prefix)?;
                 netlink.set_up(SERVER_SIDE)?;
                 netlink.add_route(Block::ALL, block.first())
             })
             .await
+    }
+}
+
+impl Settings {
+    /// What is of no importance to whether it works.
+    fn probe() -> Self {
+        Self {
+            bridge: "br200".to_owned(),
+            fixed: (Ipv4Addr::new(10, 200, 0, 0), 20),
+            public: (Ipv4Addr::new(192, 168, 56, 0), 24),
+            outside: false,
+            enforce: true,
+        }
     }
 }
 
@@ -316,7 +354,7 @@ fn lay_cable(plan: &Plan, router: &Namespace) -> io::Result<()> {
     netlink.set_up(&plan.leg)
 }
 
-/// In the router: everything but ports.
+/// In the router: everything but cables.
 fn furnish(plan: &Plan) -> io::Result<()> {
     // Those for new interfaces count when these are made.
     for (setting, value) in [
@@ -336,9 +374,16 @@ fn furnish(plan: &Plan) -> io::Result<()> {
     nft::apply(&rules::floating(plan, &BTreeMap::new()))?;
     netlink.add_bridge(&plan.bridge)?;
     configure(&format!("ipv4/conf/{}/proxy_arp_pvlan", plan.bridge), "1")?;
+    // Nobody else answers for a server, so there is no reason to wait a while.
+    configure(&format!("ipv4/neigh/{}/proxy_delay", plan.bridge), "0")?;
     netlink.add_address(&plan.bridge, plan.fixed.first(), plan.fixed.prefix)?;
     netlink.add_address(&plan.bridge, METADATA, 32)?;
-    netlink.set_up(&plan.bridge)?;
+    netlink.set_up(&plan.bridge)
+}
+
+/// In the router: the way to the host, when there is a cable.
+fn lead_out(plan: &Plan) -> io::Result<()> {
+    let netlink = Netlink::open()?;
     netlink.add_address(HOST_SIDE, plan.router, plan.public.prefix)?;
     netlink.set_up(HOST_SIDE)?;
     netlink.add_route(Block::ALL, plan.public.first())

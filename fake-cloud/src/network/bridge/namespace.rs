@@ -29,11 +29,17 @@ impl Namespace {
 
     /// A new one, with nothing in it but a loopback interface that is down.
     pub(super) async fn create() -> io::Result<Self> {
-        on_a_thread(|| {
-            sys::unshare(UnshareFlags::NEWNET)?;
-            Self::current()
-        })
-        .await
+        on_a_thread(Self::leave_for_new).await
+    }
+
+    /// As [`Namespace::create`], for who cannot wait otherwise.
+    pub(super) fn create_blocking() -> io::Result<Self> {
+        on_a_thread_blocking(Self::leave_for_new)
+    }
+
+    fn leave_for_new() -> io::Result<Self> {
+        sys::unshare(UnshareFlags::NEWNET)?;
+        Self::current()
     }
 
     /// Does some work inside. A thread of its own does it: one that has entered a namespace is of
@@ -50,8 +56,7 @@ impl Namespace {
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let thread = thread::Builder::new().spawn(self.clone().inside(work))?;
-        thread.join().map_err(|_| io::Error::other("the thread panicked"))?
+        on_a_thread_blocking(self.clone().inside(work))
     }
 
     fn inside<T>(self, work: impl FnOnce() -> io::Result<T>) -> impl FnOnce() -> io::Result<T> {
@@ -66,6 +71,13 @@ impl AsFd for Namespace {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn on_a_thread_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let thread = thread::Builder::new().name("network".into()).spawn(work)?;
+    thread.join().map_err(|_| io::Error::other("the thread panicked"))?
 }
 
 async fn on_a_thread<T: Send + 'static>(
