@@ -1,5 +1,6 @@
 //! A whole cloud: from settings to a listener that answers, and down again.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
 use std::net::{SocketAddr, TcpListener};
@@ -14,14 +15,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backends::BackendError;
+use crate::backends::{BackendError, ImageSource};
 use crate::cloud::{Cloud, Failure, Parts, chain};
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::bridge::BridgeError;
-use crate::settings::{Listen, Settings};
+use crate::settings::{ImageSettings, Listen, Settings};
 use crate::store::{self, Store, StoreError};
 use crate::world::World;
-use crate::{ec2, metadata, openstack, passwords};
+use crate::{ec2, image, metadata, openstack, passwords};
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -37,6 +38,8 @@ pub struct FakeCloud {
     listener: JoinHandle<()>,
     writer: JoinHandle<()>,
     _lock: File,
+    /// Keeps them from being removed.
+    _images: Vec<File>,
 }
 
 /// Why a cloud did not start.
@@ -85,6 +88,9 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("failed to open the state of the cloud")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The images of this machine cannot be used.
+    #[error(transparent)]
+    Images(#[from] image::Error),
     /// The backend cannot be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -99,8 +105,9 @@ pub enum StartError {
 impl FakeCloud {
     /// Starts a cloud. Its API answers when this returns; servers that ran when it last went down
     /// are then being started again.
-    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+    pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
+        let images = offer_stored(&mut settings)?;
         let (exit_sender, exits) = mpsc::unbounded_channel();
         // Before the listener, whose address may be one of this network.
         let World { backend, network, entrance } = World::open(&settings, exit_sender).await?;
@@ -116,6 +123,7 @@ impl FakeCloud {
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
+            image_limits: settings.image_limits,
             backend,
             network,
             model,
@@ -140,6 +148,7 @@ impl FakeCloud {
             listener,
             writer,
             _lock: lock,
+            _images: images,
         };
         started.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
         Ok(started)
@@ -220,6 +229,28 @@ fn lock(state_dir: &Path) -> Result<File, StartError> {
         }
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Adds the images of the store to those that everyone can use; what the settings name goes first.
+fn offer_stored(settings: &mut Settings) -> Result<Vec<File>, image::Error> {
+    let Some(path) = &settings.image_store else { return Ok(vec![]) };
+    let store = image::Store::open(path)?;
+    let mut held = vec![];
+    for image in store.list()? {
+        if settings.images.iter().any(|known| known.name == image.name) {
+            continue;
+        }
+        held.push(store.hold(&image)?);
+        settings.images.push(ImageSettings {
+            source: ImageSource::Directory { path: store.root(&image) },
+            properties: BTreeMap::from([
+                ("os_distro".to_owned(), image.system),
+                ("architecture".to_owned(), image.architecture),
+            ]),
+            name: image.name,
+        });
+    }
+    Ok(held)
 }
 
 fn listen(listen: &Listen) -> Result<TcpListener, StartError> {

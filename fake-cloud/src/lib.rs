@@ -20,6 +20,7 @@ mod cloud;
 mod ec2;
 mod fake_cloud;
 pub mod guest;
+pub mod image;
 mod key_material;
 mod metadata;
 pub mod model;

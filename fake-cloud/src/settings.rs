@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
+use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
-use crate::model::address::AddressRange;
+use crate::model::address::{AddressRange, Block};
 use crate::model::quota::Quotas;
 
 /// Everything that can be chosen about a cloud.
@@ -40,6 +41,10 @@ pub struct Settings {
     pub init_program: PathBuf,
     /// The images that everyone can use.
     pub images: Vec<ImageSettings>,
+    /// A directory with images that `fake-cloud image` keeps: everyone can use them too.
+    pub image_store: Option<PathBuf>,
+    /// How large a root file system may be that a user uploads.
+    pub image_limits: Limits,
     /// The flavors.
     pub flavors: Vec<FlavorSettings>,
     /// The user who may do everything, and their project.
@@ -204,6 +209,8 @@ impl Settings {
                 source: ImageSource::Host { extra_files: Vec::new() },
                 properties: BTreeMap::new(),
             }],
+            image_store: None,
+            image_limits: Limits::default(),
             flavors: FlavorSettings::customary(),
             admin: UserSettings {
                 roles: vec!["admin".to_owned(), "member".to_owned(), "reader".to_owned()],
@@ -222,7 +229,7 @@ impl Settings {
     /// there.
     pub fn bridge(state_dir: PathBuf, listen: Listen, admin_password: &str) -> Self {
         let range = |prefix, first: [u8; 4], last: [u8; 4]| AddressRange {
-            network: Ipv4Addr::from_bits(u32::from_be_bytes(first) & (u32::MAX << (32 - prefix))),
+            network: Block::around(first.into(), prefix).network,
             prefix,
             first: first.into(),
             last: last.into(),
@@ -233,6 +240,14 @@ impl Settings {
             backend: BackendKind::Process,
             network: NetworkKind::Bridge { name: "br200".to_owned(), outside: true },
             ..Self::loopback(state_dir, listen, admin_password)
+        }
+    }
+
+    /// The only addresses that can answer, each in one place; any when there is none.
+    pub(crate) fn carried(&self) -> Option<Block> {
+        match self.backend {
+            BackendKind::Inert => None,
+            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
         }
     }
 

@@ -60,11 +60,13 @@ impl World {
 }
 
 async fn bridge(settings: &Settings, name: &str, outside: bool) -> Result<Bridge, StartError> {
-    let (fixed, public) = (&settings.fixed_range, &settings.floating_range);
+    let fixed = settings.fixed_range.block();
     let wanted = bridge::Settings {
         bridge: name.to_owned(),
-        fixed: (fixed.network, fixed.prefix),
-        public: (public.network, public.prefix),
+        // Networks that users make are in there too.
+        fixed: settings.carried().unwrap_or(fixed),
+        gateway: fixed.hosts().first,
+        public: settings.floating_range.block(),
         outside,
         enforce: settings.enforce_security_groups,
     };

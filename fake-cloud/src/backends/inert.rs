@@ -41,6 +41,10 @@ impl Backend for Inert {
         self.servers().get(&id).is_some_and(|on| *on)
     }
 
+    fn boots_directories(&self) -> bool {
+        false
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.servers().remove(&id);
         Ok(())
@@ -78,6 +82,10 @@ impl Backend for Inert {
 
     async fn volumes(&self) -> Result<Vec<Uuid>, BackendError> {
         Ok(self.volumes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect())
+    }
+
+    fn boots_from_volumes(&self) -> bool {
+        true
     }
 
     async fn volume_attach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {

@@ -3,6 +3,7 @@
 mod addresses;
 mod failure;
 mod guard;
+mod image_trees;
 mod images;
 mod servers;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backends::Backend;
 use crate::clock::Clock;
+use crate::image::unpack::Limits;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
@@ -27,6 +29,7 @@ use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
+pub(crate) use image_trees::Tree;
 use turns::Turns;
 
 /// How long work under way may delay the end.
@@ -45,6 +48,8 @@ pub(crate) struct Cloud {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// How large a root file system may be that a user uploads.
+    image_limits: Limits,
     /// Passwords that were right.
     pub(crate) passwords: Passwords,
     /// What runs the servers.
@@ -75,6 +80,8 @@ pub(crate) struct Parts {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// How large a root file system may be that a user uploads.
+    pub(crate) image_limits: Limits,
     /// What runs the servers.
     pub(crate) backend: Arc<dyn Backend>,
     /// What makes addresses answer.
@@ -96,6 +103,7 @@ impl Cloud {
             token_lifetime: parts.token_lifetime,
             patience: parts.patience,
             image_dir: parts.image_dir,
+            image_limits: parts.image_limits,
             passwords: Passwords::new(),
             backend: parts.backend,
             going_down: CancellationToken::new(),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec, VolumeMount};
 use crate::clock::SystemClock;
+use crate::image::unpack::Limits;
 use crate::model::life::{Request, State};
 use crate::model::{
     AttachWanted, Caller, NewServers, NewVolume, ServerId, TokenId, VolumeState, token_id,
@@ -147,6 +148,7 @@ impl Stage {
             token_lifetime: settings.token_lifetime,
             patience: Duration::from_millis(1),
             image_dir: dir.path().join("images"),
+            image_limits: Limits::default(),
             backend: Arc::clone(&backend) as _,
             network: Arc::new(network::inert::Inert),
             model,
@@ -269,7 +271,7 @@ async fn a_slow_start_answers_while_it_builds_and_can_be_deleted() {
     stage.settle().await;
     assert_eq!(stage.state(id), None);
     assert!(stage.backend.disks.lock().unwrap().is_empty(), "nothing is left of it");
-    assert!(stage.cloud.read().ports.is_empty());
+    assert!(stage.cloud.read().ports.iter().all(|port| port.server_id().is_none()));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::security::{Direction, EtherType, Filter};
-use super::{Model, SecurityGroupId};
+use super::{Device, Model, SecurityGroupId};
 
 /// Number of the transport protocol TCP.
 pub const TCP: u8 = 6;
@@ -41,8 +41,8 @@ pub struct Group {
 pub struct GuardedPort {
     /// Its hardware address.
     pub mac: String,
-    /// The groups that guard it.
-    pub groups: Vec<SecurityGroupId>,
+    /// The groups that guard it; everything passes where port security is switched off.
+    pub groups: Option<Vec<SecurityGroupId>>,
 }
 
 /// Traffic that may pass.
@@ -93,11 +93,19 @@ impl Model {
     pub fn firewall(&self) -> Firewall {
         let mut firewall = Firewall::default();
         for port in self.ports.iter() {
-            let groups = port.security_groups.clone();
-            for group in &groups {
-                firewall.groups.entry(*group).or_default().members.insert(port.address);
+            if matches!(port.device, Device::RouterInterface(_) | Device::RouterGateway(_)) {
+                continue;
             }
-            firewall.ports.insert(port.address, GuardedPort { mac: port.mac.clone(), groups });
+            let guarded = GuardedPort {
+                mac: port.mac.clone(),
+                groups: port.port_security.then(|| port.security_groups.clone()),
+            };
+            for address in port.fixed_ips.iter().map(|fixed| fixed.address) {
+                for group in guarded.groups.iter().flatten() {
+                    firewall.groups.entry(*group).or_default().members.insert(address);
+                }
+                firewall.ports.insert(address, guarded.clone());
+            }
         }
         for rule in self.security_group_rules.iter() {
             let Some(group) = firewall.groups.get_mut(&rule.group_id) else { continue };
@@ -191,8 +199,9 @@ impl Firewall {
         protocol: u8,
         port: u16,
     ) -> bool {
-        let groups = self.ports.get(&server).into_iter().flat_map(|guarded| &guarded.groups);
-        groups.filter_map(|group| self.groups.get(group)).flat_map(rules).any(|allow| {
+        let Some(GuardedPort { groups, .. }) = self.ports.get(&server) else { return false };
+        let Some(groups) = groups else { return true };
+        groups.iter().filter_map(|group| self.groups.get(group)).flat_map(rules).any(|allow| {
             allow.traffic.contains(protocol, port) && self.is_meant(allow.remote, peer)
         })
     }

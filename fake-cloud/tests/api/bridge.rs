@@ -65,7 +65,7 @@ fn rules() -> String {
 /// Turns the settings into those of a cloud with a bridge, where this machine is `192.168.N.1`.
 fn on_a_bridge(settings: &mut Settings, third: u8) {
     settings.listen = Listen::Address((Ipv4Addr::new(192, 168, third, 1), 0).into());
-    settings.fixed_range = format!("10.200.{third}.0/24").parse().unwrap();
+    settings.fixed_range = format!("10.{third}.0.0/20").parse().unwrap();
     settings.floating_range = format!("192.168.{third}.10-192.168.{third}.99").parse().unwrap();
     settings.backend = BackendKind::Process;
     settings.network = NetworkKind::Bridge { name: "br200".to_owned(), outside: true };
@@ -169,7 +169,7 @@ fn other_groups_and_false_addresses_stay_out() {
         assert_eq!(ada.delete(&rule).await, 204);
         assert_eq!(other.connect_in_vain(&one_at, PORT).await, "TimeoutError");
 
-        assert_ne!(two.connect_as("10.200.56.77", &one_at, PORT).await, "you are 10.200.56.77");
+        assert_ne!(two.connect_as("10.56.0.77", &one_at, PORT).await, "you are 10.56.0.77");
     });
 }
 
@@ -255,13 +255,13 @@ fn two_clouds_stand_side_by_side_and_one_can_go() {
 #[test]
 fn addresses_that_this_machine_uses_are_refused() {
     alone(async || {
-        ip("address add 10.200.56.1/32 dev lo");
+        ip("address add 10.56.0.1/32 dev lo");
         let directory = tempfile::tempdir().unwrap();
         let listen = Listen::Address(([127, 0, 0, 1], 0).into());
         let mut settings = Settings::bridge(directory.path().to_owned(), listen, "secret");
         on_a_bridge(&mut settings, 56);
         let error = FakeCloud::start(settings).await.unwrap_err().to_string();
-        assert!(error.contains("10.200.56.1/32, which overlaps with 10.200.56.0/24"), "{error}");
+        assert!(error.contains("10.56.0.1/32, which overlaps with 10.56.0.0/16"), "{error}");
     });
 }
 

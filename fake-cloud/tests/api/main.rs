@@ -3,18 +3,25 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod actions;
+mod block_devices;
+mod boot_images;
 mod bridge;
 mod client;
 mod compute;
 mod coverage;
 mod ec2;
+mod flavors;
 mod floating_ips;
 mod fuzz;
 mod identity;
 mod image;
 mod network;
+mod networks;
+mod nova_network;
 mod persistence;
 mod puppet;
 mod security_groups;
+mod server_groups;
+mod server_lists;
 mod servers;
 mod volumes;

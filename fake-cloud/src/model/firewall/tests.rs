@@ -41,14 +41,11 @@ impl World {
         let mut addresses = vec![];
         for groups in ports {
             let port = NewPort {
-                name: String::new(),
-                project_id,
-                network_id,
-                address: None,
                 security_groups: groups.iter().map(|group| ids[*group]).collect(),
+                ..NewPort::on(network_id, project_id)
             };
             let id = model.create_port(port, NOW).unwrap();
-            addresses.push(model.ports.get(id).unwrap().address);
+            addresses.push(model.ports.get(id).unwrap().address().unwrap());
         }
         Self { model, caller, groups: ids, addresses }
     }
@@ -116,6 +113,18 @@ fn nothing_passes_where_no_group_guards_or_no_port_is() {
 }
 
 #[test]
+fn everything_passes_where_port_security_is_off_and_routers_are_no_servers() {
+    let mut world = World::new(1, &[vec![], vec![0]]);
+    let open = world.addresses[0];
+    let id = world.model.ports.iter().find(|port| port.address() == Some(open)).unwrap().id;
+    world.model.ports.get_mut(id).unwrap().port_security = false;
+    let firewall = world.model.firewall();
+    assert!(firewall.admits(open, Peer::Direct(OUTSIDE), TCP, 80));
+    assert!(firewall.lets_out(open, OUTSIDE, TCP, 80));
+    assert_eq!(firewall.ports.len(), 2, "without those of the router");
+}
+
+#[test]
 fn rules_that_make_no_sense_let_nothing_pass() {
     for filter in [
         ingress(Some("carrier pigeon"), None, None),
@@ -175,7 +184,7 @@ fn any_world() -> impl Strategy<Value = World> {
 /// Whether TCP to a port comes in, straight from the records of the model.
 fn by_the_book(world: &World, server: Ipv4Addr, peer: Ipv4Addr, port: u16) -> bool {
     let groups_of = |address: Ipv4Addr| {
-        let ports = world.model.ports.iter().filter(move |port| port.address == address);
+        let ports = world.model.ports.iter().filter(move |port| port.address() == Some(address));
         ports.flat_map(|port| port.security_groups.clone()).collect::<Vec<_>>()
     };
     world.model.security_group_rules.iter().any(|rule| {

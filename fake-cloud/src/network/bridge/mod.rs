@@ -5,7 +5,7 @@
 //!
 //!  fc-1a2b3c4d ───────────────► host                          s0ac80005 ──► eth0
 //!  192.168.56.1                 192.168.56.2 + floating IPs     │           10.200.0.5
-//!  route to 10.200.0.0/20       nft: translation, guard        br200
+//!  route to 10.200.0.0/16       nft: translation, guard        br200
 //!                                                              10.200.0.1, 169.254.169.254
 //! ```
 //!
@@ -39,9 +39,10 @@ use sha2::{Digest as _, Sha256};
 use super::{Network, Switch};
 use crate::backends::process::Capability;
 use crate::cloud::chain;
+use crate::model::address::Block;
 use crate::model::firewall::Firewall;
 use namespace::Namespace;
-use netlink::{Block, Netlink};
+use netlink::{ANYWHERE, Netlink};
 
 /// Where servers find the cloud.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -57,10 +58,12 @@ const SERVER_SIDE: &str = "eth0";
 pub struct Settings {
     /// The bridge's name, in a namespace of its own.
     pub bridge: String,
-    /// The block that servers' addresses are from; its first address is their router's.
-    pub fixed: (Ipv4Addr, u8),
+    /// The block that holds all addresses of servers.
+    pub fixed: Block,
+    /// Their router's address there.
+    pub gateway: Ipv4Addr,
     /// The block that floating addresses are from; its first two are the host's and the router's.
-    pub public: (Ipv4Addr, u8),
+    pub public: Block,
     /// Whether servers may reach what is beyond this machine.
     pub outside: bool,
     /// Whether security groups are enforced.
@@ -100,7 +103,10 @@ pub enum BridgeError {
 struct Plan {
     bridge: String,
     fixed: Block,
+    gateway: Ipv4Addr,
     public: Block,
+    /// This machine's address on the public block.
+    here: Ipv4Addr,
     /// The router's address on the public block.
     router: Ipv4Addr,
     outside: bool,
@@ -263,15 +269,15 @@ impl Switch for Bridge {
                 netlink.set_up(&name)
             })
             .await?;
-        let block = self.plan.fixed;
+        let (prefix, gateway) = (self.plan.fixed.prefix, self.plan.gateway);
         server
             .run(move || {
                 let netlink = Netlink::open()?;
                 netlink.set_up("lo")?;
                 configure(&format!("ipv6/conf/{SERVER_SIDE}/disable_ipv6"), "1")?;
-                netlink.add_address(SERVER_SIDE, fixed, block.prefix)?;
+                netlink.add_address(SERVER_SIDE, fixed, prefix)?;
                 netlink.set_up(SERVER_SIDE)?;
-                netlink.add_route(Block::ALL, block.first())
+                netlink.add_route(ANYWHERE, gateway)
             })
             .await
     }
@@ -282,8 +288,9 @@ impl Settings {
     fn probe() -> Self {
         Self {
             bridge: "br200".to_owned(),
-            fixed: (Ipv4Addr::new(10, 200, 0, 0), 20),
-            public: (Ipv4Addr::new(192, 168, 56, 0), 24),
+            fixed: Block::around(Ipv4Addr::new(10, 200, 0, 0), 16),
+            gateway: Ipv4Addr::new(10, 200, 0, 1),
+            public: Block::around(Ipv4Addr::new(192, 168, 56, 0), 24),
             outside: false,
             enforce: true,
         }
@@ -292,15 +299,16 @@ impl Settings {
 
 impl Plan {
     fn new(settings: Settings, identity: &Path) -> Self {
-        let block = |(network, prefix)| Block { network, prefix };
         let digest = Sha256::digest(identity.as_os_str().as_encoded_bytes());
         let identity: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        let public = block(settings.public);
+        let here = settings.public.hosts().first;
         Self {
             bridge: settings.bridge,
-            fixed: block(settings.fixed),
-            public,
-            router: Ipv4Addr::from_bits(public.first().to_bits() + 1),
+            fixed: settings.fixed,
+            gateway: settings.gateway,
+            public: settings.public,
+            here,
+            router: Ipv4Addr::from_bits(here.to_bits() + 1),
             outside: settings.outside,
             enforce: settings.enforce,
             leg: format!("fc-{identity}"),
@@ -350,7 +358,7 @@ fn forwards() -> io::Result<bool> {
 fn lay_cable(plan: &Plan, router: &Namespace) -> io::Result<()> {
     let netlink = Netlink::open()?;
     netlink.add_cable(&plan.leg, HOST_SIDE, None, router.as_fd())?;
-    netlink.add_address(&plan.leg, plan.public.first(), plan.public.prefix)?;
+    netlink.add_address(&plan.leg, plan.here, plan.public.prefix)?;
     netlink.set_up(&plan.leg)
 }
 
@@ -376,7 +384,7 @@ fn furnish(plan: &Plan) -> io::Result<()> {
     configure(&format!("ipv4/conf/{}/proxy_arp_pvlan", plan.bridge), "1")?;
     // Nobody else answers for a server, so there is no reason to wait a while.
     configure(&format!("ipv4/neigh/{}/proxy_delay", plan.bridge), "0")?;
-    netlink.add_address(&plan.bridge, plan.fixed.first(), plan.fixed.prefix)?;
+    netlink.add_address(&plan.bridge, plan.gateway, plan.fixed.prefix)?;
     netlink.add_address(&plan.bridge, METADATA, 32)?;
     netlink.set_up(&plan.bridge)
 }
@@ -386,7 +394,7 @@ fn lead_out(plan: &Plan) -> io::Result<()> {
     let netlink = Netlink::open()?;
     netlink.add_address(HOST_SIDE, plan.router, plan.public.prefix)?;
     netlink.set_up(HOST_SIDE)?;
-    netlink.add_route(Block::ALL, plan.public.first())
+    netlink.add_route(ANYWHERE, plan.here)
 }
 
 /// Sets a setting of the namespace, unless the kernel has none of that name.

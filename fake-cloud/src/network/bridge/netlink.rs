@@ -21,15 +21,13 @@ use netlink_packet_route::route::{
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
+use crate::model::address::Block;
+
 /// An open connection.
 pub(super) struct Netlink(Socket);
 
-/// A block of addresses that the machine knows a way to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) network: Ipv4Addr,
-    pub(super) prefix: u8,
-}
+/// The block of all addresses.
+pub(super) const ANYWHERE: Block = Block { network: Ipv4Addr::UNSPECIFIED, prefix: 0 };
 
 impl Netlink {
     /// Connects to the kernel about the namespace this thread is in.
@@ -215,47 +213,8 @@ impl AsFd for Netlink {
     }
 }
 
-impl Block {
-    pub(super) const ALL: Self = Self { network: Ipv4Addr::UNSPECIFIED, prefix: 0 };
-
-    /// The first address after the block's own, which a router has by convention.
-    pub(super) fn first(self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.network.to_bits() + 1)
-    }
-
-    pub(super) fn contains(self, address: Ipv4Addr) -> bool {
-        self.overlaps(Self { network: address, prefix: 32 })
-    }
-
-    /// Whether an address is in both.
-    pub(super) fn overlaps(self, other: Self) -> bool {
-        let differing = self.network.to_bits() ^ other.network.to_bits();
-        differing.leading_zeros() >= u32::from(self.prefix.min(other.prefix))
-    }
-}
-
-impl std::fmt::Display for Block {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
-    }
-}
-
 fn named(name: &str) -> LinkMessage {
     let mut link = LinkMessage::default();
     link.attributes.push(LinkAttribute::IfName(name.to_owned()));
     link
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_overlap_when_one_holds_the_other() {
-        let block = |a, b, prefix| Block { network: Ipv4Addr::new(10, a, b, 0), prefix };
-        assert!(block(0, 0, 8).overlaps(block(200, 0, 20)));
-        assert!(block(200, 0, 20).overlaps(block(200, 1, 24)));
-        assert!(!block(200, 0, 20).overlaps(block(200, 16, 20)));
-        assert!(block(1, 2, 24).overlaps(block(1, 2, 24)));
-    }
 }

@@ -87,19 +87,24 @@ fn write_ports(text: &mut String, firewall: &Firewall) -> fmt::Result {
     let mut combinations = BTreeMap::new();
     for port in firewall.ports.values() {
         let number = combinations.len();
-        combinations.entry(port.groups.as_slice()).or_insert(number);
+        combinations.entry(port.groups.as_deref()).or_insert(number);
     }
     for (direction, map) in [("in", "to_port"), ("out", "from_port")] {
         for (groups, number) in &combinations {
             writeln!(text, "chain {direction}_ports_{number} {{")?;
-            for group in *groups {
-                writeln!(text, "jump {direction}_{}", name(*group))?;
+            match groups {
+                None => writeln!(text, "accept")?,
+                Some(groups) => {
+                    for group in *groups {
+                        writeln!(text, "jump {direction}_{}", name(*group))?;
+                    }
+                }
             }
             writeln!(text, "}}")?;
         }
         writeln!(text, "map {map} {{ type ipv4_addr : verdict")?;
         let elements = firewall.ports.iter().map(|(address, port)| {
-            let number = combinations[port.groups.as_slice()];
+            let number = combinations[&port.groups.as_deref()];
             format!("{address} : jump {direction}_ports_{number}")
         });
         write_elements(text, elements)?;

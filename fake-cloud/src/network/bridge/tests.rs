@@ -5,8 +5,9 @@ use super::*;
 fn plan(identity: &str) -> Plan {
     let settings = Settings {
         bridge: "br200".to_owned(),
-        fixed: (Ipv4Addr::new(10, 200, 0, 0), 20),
-        public: (Ipv4Addr::new(192, 168, 56, 0), 25),
+        fixed: "10.200.0.0/16".parse().unwrap(),
+        gateway: Ipv4Addr::new(10, 200, 0, 1),
+        public: "192.168.56.0/25".parse().unwrap(),
         outside: true,
         enforce: true,
     };

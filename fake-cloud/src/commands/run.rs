@@ -1,0 +1,136 @@
+//! Runs a cloud in the foreground, until it is told to end.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use fake_cloud::image::Store;
+use fake_cloud::model::address::AddressRange;
+use fake_cloud::settings::{BackendKind, Listen, NetworkKind};
+use fake_cloud::{FakeCloud, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, clap::Args)]
+#[group(id = "run")]
+pub(crate) struct Arguments {
+    /// Where the cloud keeps its state; made when missing.
+    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
+    state: PathBuf,
+
+    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000, and this machine's
+    /// address on the network `bridge`]. With the network `loopback` servers get addresses that
+    /// begin with the same two numbers.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// What a server is made of.
+    #[arg(long, value_enum, default_value_t = BackendKind::Process)]
+    backend: BackendKind,
+
+    /// What makes the addresses of servers answer: this machine's loopback interface, or, for root,
+    /// a bridge with a network for each server.
+    #[arg(long, value_enum, default_value_t = Network::Loopback)]
+    network: Network,
+
+    /// The servers' addresses, as in 10.200.0.0/20; networks that users make are in the same /16.
+    #[arg(long, value_name = "RANGE")]
+    fixed_range: Option<AddressRange>,
+
+    /// The floating IPs, as in 192.168.56.10-192.168.56.99. On a bridge the first address of their
+    /// block is this machine's, the second the router's.
+    #[arg(long, value_name = "RANGE")]
+    floating_range: Option<AddressRange>,
+
+    /// The name of the bridge.
+    #[arg(long, value_name = "NAME", default_value = "br200")]
+    bridge: String,
+
+    /// Keeps servers on a bridge from what is beyond this machine.
+    #[arg(long)]
+    no_outside: bool,
+
+    /// Lets everything pass between servers and to them, whatever the security groups say.
+    #[arg(long)]
+    ignore_security_groups: bool,
+
+    /// Where the images are that `fake-cloud image` makes: the cloud offers them all.
+    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_IMAGES", default_value_os_t = Store::default_path())]
+    images: PathBuf,
+
+    /// Password of the user `admin`.
+    #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
+    password: String,
+}
+
+/// What makes the addresses of servers answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Network {
+    Loopback,
+    Bridge,
+}
+
+impl Arguments {
+    fn settings(self) -> io::Result<Settings> {
+        let usual = Listen::Address(self.listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
+        let mut settings = match self.network {
+            Network::Loopback => Settings::loopback(self.state, usual, &self.password),
+            Network::Bridge => Settings::bridge(self.state, usual, &self.password),
+        };
+        settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
+        settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
+        if self.network == Network::Bridge {
+            settings.network = NetworkKind::Bridge { name: self.bridge, outside: !self.no_outside };
+            if self.listen.is_none() {
+                let here = settings.floating_range.block().hosts().first;
+                settings.listen = Listen::Address((here, 5000).into());
+            }
+        }
+        settings.backend = self.backend;
+        settings.enforce_security_groups = !self.ignore_security_groups;
+        settings.image_store = Some(self.images);
+        settings.init_program = std::env::current_exe()?;
+        Ok(settings)
+    }
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let password = arguments.password.clone();
+    let settings = arguments.settings()?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+
+    let cloud = FakeCloud::start(settings).await?;
+    greet(&cloud, &password)?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    cloud.shutdown().await;
+    Ok(())
+}
+
+/// Where the cloud is, and what a client needs to know of it.
+fn greet(cloud: &FakeCloud, password: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
+    let key = cloud.access_key("admin");
+    let (access, secret) = key.as_ref().map_or(("", ""), |key| (&key.access, &key.secret));
+    for (name, value) in [
+        ("OS_AUTH_URL", cloud.auth_url().as_str()),
+        ("OS_USERNAME", "admin"),
+        ("OS_PASSWORD", password),
+        ("OS_PROJECT_NAME", "admin"),
+        ("OS_USER_DOMAIN_NAME", "Default"),
+        ("OS_PROJECT_DOMAIN_NAME", "Default"),
+        ("OS_REGION_NAME", "RegionOne"),
+        ("OS_IDENTITY_API_VERSION", "3"),
+        ("AWS_ENDPOINT_URL_EC2", cloud.ec2_url().as_str()),
+        ("AWS_DEFAULT_REGION", "RegionOne"),
+        ("AWS_ACCESS_KEY_ID", access),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+    ] {
+        writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
+    }
+    out.flush()
+}
