@@ -17,6 +17,13 @@ pub(crate) struct Place {
     pub(crate) metadata: Option<SocketAddrV4>,
 }
 
+impl Place {
+    /// Of a server with this address that finds the metadata service at this URL.
+    pub(crate) fn new(fixed: Ipv4Addr, metadata_url: &str) -> Self {
+        Self { fixed, metadata: metadata_address(metadata_url) }
+    }
+}
+
 /// What is known of the socket a call is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Socket {
@@ -156,6 +163,13 @@ pub(crate) fn parse_address(bytes: &[u8]) -> Option<SocketAddr> {
     }
 }
 
+/// The socket address in `http://address:port/…`, when it is one.
+fn metadata_address(url: &str) -> Option<SocketAddrV4> {
+    let rest = url.strip_prefix("http://")?;
+    let host = rest.split('/').next().unwrap_or(rest);
+    host.parse().ok().or_else(|| Some(SocketAddrV4::new(host.parse().ok()?, 80)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,5 +282,14 @@ mod tests {
         assert_eq!(parse_address(&[libc::AF_UNIX as u8, 0, b'/', b'a']), None);
         assert_eq!(parse_address(&v6[..20]), None, "cut short");
         assert_eq!(parse_address(&[]), None);
+    }
+
+    #[test]
+    fn the_metadata_address_is_read_from_its_url() {
+        let address = |text: &str| text.parse().ok();
+        assert_eq!(metadata_address("http://127.0.0.1:8775/"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://127.0.0.1:8775"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://169.254.169.254/x"), address("169.254.169.254:80"));
+        assert_eq!(metadata_address("http://cloud:80/"), None);
     }
 }
