@@ -13,6 +13,7 @@ pub mod firewall;
 mod flavor;
 mod identity;
 mod ids;
+mod interfaces;
 mod launch;
 pub mod life;
 mod lock;
@@ -41,6 +42,7 @@ pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
+pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
 pub use network::{
