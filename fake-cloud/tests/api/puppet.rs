@@ -14,8 +14,8 @@ use crate::client::Client;
 /// Far longer than anything here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The port on which every puppet tells callers their own address.
-pub(crate) const PORT: u16 = 8080;
+/// The port on which every puppet tells callers their own address; no program is known to use it.
+pub(crate) const PORT: u16 = 26714;
 
 /// What a puppet does: for each line with an address, a port, how long it may take and whose address
 /// to use it connects there, and sends back what it is told, or the name of the error.
@@ -27,7 +27,7 @@ def serve(listener):
         connection.sendall(("you are " + peer[0]).encode())
         connection.close()
 listener = socket.socket()
-listener.bind(("0.0.0.0", 8080))
+listener.bind(("0.0.0.0", 26714))
 listener.listen()
 threading.Thread(target=serve, args=(listener,), daemon=True).start()
 strings = socket.create_connection(("@ADDRESS@", @PORT@))
@@ -64,7 +64,11 @@ impl Puppet {
         more["user_data"] = json!(STANDARD.encode(script));
         let id = client.create_server_with(name, more).await;
         let strings = tokio::time::timeout(PATIENCE, listener.accept()).await;
-        let (strings, _) = strings.unwrap_or_else(|_| panic!("{name} does not call")).unwrap();
+        let Ok(strings) = strings else {
+            let (_, console) = client.act(&id, json!({"os-getConsoleOutput": {}})).await;
+            panic!("{name} does not call: {}\n{console}", client.server(&id).await);
+        };
+        let (strings, _) = strings.unwrap();
         Self { id, strings: BufReader::new(strings) }
     }
 

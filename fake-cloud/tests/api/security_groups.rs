@@ -11,13 +11,18 @@ use crate::puppet::{PORT, Puppet, ask};
 const LIMIT: Duration = Duration::from_secs(20);
 const STAGE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 201, 7, 1));
 
-/// A cloud on addresses of the test's own, with real servers.
-async fn stack(second: u8) -> Stack {
+/// A cloud with real servers, on addresses that no other test has.
+async fn stack(enforce: bool) -> Stack {
+    let [a, b, ..] = uuid::Uuid::new_v4().into_bytes();
+    let (second, third) = (128 + a % 100, 16 + b % 200);
     Stack::start_with(|settings| {
         settings.backend = BackendKind::Process;
         settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
-        settings.fixed_range = format!("127.{second}.16.0/20").parse().unwrap();
-        settings.floating_range = format!("127.{second}.1.10-127.{second}.1.99").parse().unwrap();
+        settings.fixed_range = format!("127.{second}.{third}.0/24").parse().unwrap();
+        let next = third + 1;
+        settings.floating_range =
+            format!("127.{second}.{next}.10-127.{second}.{next}.99").parse().unwrap();
+        settings.enforce_security_groups = enforce;
     })
     .await
 }
@@ -63,7 +68,7 @@ pub(crate) async fn fixed_address(client: &Client, server: &str) -> String {
 
 #[tokio::test]
 async fn a_floating_ip_lets_in_whom_the_groups_let_in() {
-    let stack = stack(202).await;
+    let stack = stack(true).await;
     let ada = stack.ada().await;
     let server = Puppet::start(&ada, STAGE, "web", json!({})).await;
     let floating = ada.create_floating_ip().await;
@@ -82,7 +87,7 @@ async fn a_floating_ip_lets_in_whom_the_groups_let_in() {
 
 #[tokio::test]
 async fn servers_reach_those_whose_groups_let_them() {
-    let stack = stack(203).await;
+    let stack = stack(true).await;
     let ada = stack.ada().await;
     let other_group = group(&ada, "other").await;
     let more = json!({"security_groups": [{"name": "other"}]});
@@ -111,14 +116,7 @@ async fn servers_reach_those_whose_groups_let_them() {
 
 #[tokio::test]
 async fn without_enforcement_all_doors_are_open() {
-    let stack = Stack::start_with(|settings| {
-        settings.backend = BackendKind::Process;
-        settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
-        settings.fixed_range = "127.204.16.0/20".parse().unwrap();
-        settings.floating_range = "127.204.1.10-127.204.1.99".parse().unwrap();
-        settings.enforce_security_groups = false;
-    })
-    .await;
+    let stack = stack(false).await;
     let ada = stack.ada().await;
     let server = Puppet::start(&ada, STAGE, "web", json!({})).await;
     let floating = ada.create_floating_ip().await;
