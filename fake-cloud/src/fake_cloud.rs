@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,7 +21,7 @@ use crate::network::bridge::BridgeError;
 use crate::settings::{ImageSettings, Listen, Settings};
 use crate::store::{self, Store, StoreError};
 use crate::world::World;
-use crate::{ec2, image, metadata, openstack, passwords};
+use crate::{ec2, image, openstack, passwords};
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -123,6 +122,7 @@ impl FakeCloud {
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
+            image_size_max: settings.image_size_max,
             image_limits: settings.image_limits,
             backend,
             network,
@@ -136,10 +136,9 @@ impl FakeCloud {
         let closing = CancellationToken::new();
         if let Some(entrance) = entrance {
             entrance.set_nonblocking(true).map_err(StartError::Socket)?;
-            tokio::spawn(serve(entrance, metadata::inside(&cloud), closing.clone()));
+            tokio::spawn(serve(entrance, Arc::clone(&cloud), closing.clone()));
         }
-        let router = openstack::router(Arc::clone(&cloud));
-        let listener = tokio::spawn(serve(listener, router, closing.clone()));
+        let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
         let started = Self {
             address,
             closing: closing.drop_guard(),
@@ -293,7 +292,7 @@ fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
+async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationToken) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "failed to use the listening socket"),
@@ -303,7 +302,7 @@ async fn serve(listener: TcpListener, router: Router, closing: CancellationToken
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
     });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = openstack::router(cloud).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned());
     if let Err(error) = served.into_future().await {
         tracing::error!(%error, "the listener ended");

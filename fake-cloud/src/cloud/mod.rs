@@ -48,6 +48,8 @@ pub(crate) struct Cloud {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// The largest image that may be uploaded, in bytes.
+    pub(crate) image_size_max: u64,
     /// How large a root file system may be that a user uploads.
     image_limits: Limits,
     /// Passwords that were right.
@@ -80,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// The largest image that may be uploaded, in bytes.
+    pub(crate) image_size_max: u64,
     /// How large a root file system may be that a user uploads.
     pub(crate) image_limits: Limits,
     /// What runs the servers.
@@ -103,6 +107,7 @@ impl Cloud {
             token_lifetime: parts.token_lifetime,
             patience: parts.patience,
             image_dir: parts.image_dir,
+            image_size_max: parts.image_size_max,
             image_limits: parts.image_limits,
             passwords: Passwords::new(),
             backend: parts.backend,

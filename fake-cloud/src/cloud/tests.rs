@@ -148,6 +148,7 @@ impl Stage {
             token_lifetime: settings.token_lifetime,
             patience: Duration::from_millis(1),
             image_dir: dir.path().join("images"),
+            image_size_max: 1 << 20,
             image_limits: Limits::default(),
             backend: Arc::clone(&backend) as _,
             network: Arc::new(network::inert::Inert),

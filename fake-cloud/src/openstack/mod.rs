@@ -67,7 +67,7 @@ async fn answer(
     let id = request::request_id();
     let answer = async {
         let version = microversion::negotiate(service, request.headers())?;
-        let context = Context::new(cloud, service, route.access, &id, version, params, request)?;
+        let context = Context::new(cloud, service, route, &id, version, params, request)?;
         Ok((version, work(route, context).await))
     };
     let (version, result) = match answer.await {
