@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
+#[cfg(feature = "container")]
+use std::net::Ipv4Addr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,9 @@ use crate::backends::{BackendError, ImageSource};
 use crate::cloud::{Cloud, Failure, Parts, chain};
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::bridge::BridgeError;
-use crate::settings::{ImageSettings, Listen, Settings};
+#[cfg(feature = "container")]
+use crate::settings::BackendKind;
+use crate::settings::{ImageSettings, Settings};
 use crate::store::{self, Store, StoreError};
 use crate::world::World;
 use crate::{ec2, image, openstack, passwords};
@@ -106,11 +110,17 @@ impl FakeCloud {
     /// are then being started again.
     pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
+        // Servers are started elsewhere, and later.
+        settings.state_dir = settings
+            .state_dir
+            .canonicalize()
+            .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
         let images = offer_stored(&mut settings)?;
+        #[cfg(feature = "container")]
+        route_containers(&mut settings);
         let (exit_sender, exits) = mpsc::unbounded_channel();
-        // Before the listener, whose address may be one of this network.
-        let World { backend, network, entrance } = World::open(&settings, exit_sender).await?;
-        let listener = listen(&settings.listen)?;
+        let World { listener, backend, network, entrance } =
+            World::open(&settings, exit_sender).await?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
             Store::open(&settings.state_dir.join("fake-cloud.db")).await.map_err(unreadable)?;
@@ -252,14 +262,16 @@ fn offer_stored(settings: &mut Settings) -> Result<Vec<File>, image::Error> {
     Ok(held)
 }
 
-fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
-    let listener = match listen {
-        Listen::Bound(listener) => listener.try_clone().map_err(StartError::Socket)?,
-        Listen::Address(address) => TcpListener::bind(address)
-            .map_err(|source| StartError::Listen { address: *address, source })?,
-    };
-    listener.set_nonblocking(true).map_err(StartError::Socket)?;
-    Ok(listener)
+/// No container can have a loopback address.
+#[cfg(feature = "container")]
+fn route_containers(settings: &mut Settings) {
+    let range = &mut settings.fixed_range;
+    if settings.backend == BackendKind::Container && range.network.is_loopback() {
+        for address in [&mut range.network, &mut range.first, &mut range.last] {
+            let [_, second, third, fourth] = address.octets();
+            *address = Ipv4Addr::new(10, second, third, fourth);
+        }
+    }
 }
 
 /// Makes the configured passwords good at once; their slow hashes follow in the background.

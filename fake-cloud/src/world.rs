@@ -1,20 +1,27 @@
 //! What runs servers and what makes their addresses answer, as the settings ask.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "container")]
+use crate::backends::container;
 use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
 use crate::backends::{Backend, ExitSender};
 use crate::fake_cloud::StartError;
+#[cfg(feature = "container")]
+use crate::model::address::Block;
 use crate::network::bridge::{self, Bridge};
 use crate::network::loopback::Loopback;
+#[cfg(feature = "container")]
+use crate::network::loopback::listening::OpenPorts;
 use crate::network::{self, Network, PortWatcher, Switch, Wiring};
-use crate::settings::{BackendKind, NetworkKind, Settings};
+use crate::settings::{BackendKind, Listen, NetworkKind, Settings};
 
 /// The cloud's surroundings.
 pub(crate) struct World {
+    /// Where the API listens.
+    pub(crate) listener: TcpListener,
     /// What runs the servers.
     pub(crate) backend: Arc<dyn Backend>,
     /// What makes addresses answer.
@@ -26,37 +33,69 @@ pub(crate) struct World {
 impl World {
     /// Makes what the settings ask for.
     pub(crate) async fn open(settings: &Settings, exits: ExitSender) -> Result<Self, StartError> {
-        if settings.backend == BackendKind::Inert {
-            let (backend, network) = (Inert::default(), network::inert::Inert);
-            return Ok(Self {
-                backend: Arc::new(backend),
-                network: Arc::new(network),
-                entrance: None,
-            });
-        }
-        let place = process::Settings {
-            state_dir: settings.state_dir.join("servers"),
-            init_program: settings.init_program.clone(),
+        let bridge = match &settings.network {
+            NetworkKind::Bridge { name, outside } if settings.backend == BackendKind::Process => {
+                Some(Arc::new(bridge(settings, name, *outside).await?))
+            }
+            NetworkKind::Bridge { .. } | NetworkKind::Loopback => None,
         };
-        match &settings.network {
-            NetworkKind::Loopback => {
-                let network = Arc::new(match settings.enforce_security_groups {
-                    true => Loopback::guarded(),
-                    false => Loopback::new(),
-                });
-                let wiring = Wiring::Shared(Arc::clone(&network) as Arc<dyn PortWatcher>);
-                let backend = Arc::new(Process::open(place, exits, wiring)?);
-                Ok(Self { backend, network, entrance: None })
+        // Its address may be one of the bridge's network.
+        let listener = listen(&settings.listen)?;
+        let (backend, network): (Arc<dyn Backend>, Arc<dyn Network>) = match settings.backend {
+            BackendKind::Inert => (Arc::new(Inert::default()), Arc::new(network::inert::Inert)),
+            BackendKind::Process => {
+                let (wiring, network): (Wiring, Arc<dyn Network>) = match &bridge {
+                    Some(bridge) => {
+                        let switch = Arc::clone(bridge) as Arc<dyn Switch>;
+                        (Wiring::Separate(switch), Arc::clone(bridge) as Arc<dyn Network>)
+                    }
+                    None => {
+                        let network = Arc::new(match settings.enforce_security_groups {
+                            true => Loopback::guarded(),
+                            false => Loopback::new(),
+                        });
+                        let ports = Arc::clone(&network) as Arc<dyn PortWatcher>;
+                        (Wiring::Shared(ports), network)
+                    }
+                };
+                let place = process::Settings {
+                    state_dir: settings.state_dir.join("servers"),
+                    init_program: settings.init_program.clone(),
+                };
+                (Arc::new(Process::open(place, exits, wiring)?), network)
             }
-            NetworkKind::Bridge { name, outside } => {
-                let network = Arc::new(bridge(settings, name, *outside).await?);
-                let entrance = Some(network.listen().await?);
-                let wiring = Wiring::Separate(Arc::clone(&network) as Arc<dyn Switch>);
-                let backend = Arc::new(Process::open(place, exits, wiring)?);
-                Ok(Self { backend, network, entrance })
+            #[cfg(feature = "container")]
+            BackendKind::Container => {
+                let ports = Arc::new(container::ports::Ports::default());
+                let network = Arc::new(Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>));
+                let place = container::Settings {
+                    state_dir: settings.state_dir.join("servers"),
+                    init_program: settings.init_program.clone(),
+                    block: Block::around(settings.fixed_range.network, 16),
+                    engine: None,
+                    api: listener.local_addr().map_err(StartError::Socket)?,
+                };
+                let watcher = Arc::clone(&network) as Arc<dyn PortWatcher>;
+                let backend = container::Container::open(place, exits, ports, watcher).await?;
+                (Arc::new(backend), network)
             }
-        }
+        };
+        let entrance = match bridge {
+            Some(bridge) => Some(bridge.listen().await?),
+            None => None,
+        };
+        Ok(Self { listener, backend, network, entrance })
     }
+}
+
+fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
+    let listener = match listen {
+        Listen::Bound(listener) => listener.try_clone().map_err(StartError::Socket)?,
+        Listen::Address(address) => TcpListener::bind(address)
+            .map_err(|source| StartError::Listen { address: *address, source })?,
+    };
+    listener.set_nonblocking(true).map_err(StartError::Socket)?;
+    Ok(listener)
 }
 
 async fn bridge(settings: &Settings, name: &str, outside: bool) -> Result<Bridge, StartError> {
@@ -70,10 +109,5 @@ async fn bridge(settings: &Settings, name: &str, outside: bool) -> Result<Bridge
         outside,
         enforce: settings.enforce_security_groups,
     };
-    Ok(Bridge::open(wanted, &identity(&settings.state_dir)).await?)
-}
-
-/// The state directory, whatever it was called this time.
-fn identity(state_dir: &Path) -> std::path::PathBuf {
-    state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned())
+    Ok(Bridge::open(wanted, &settings.state_dir).await?)
 }

@@ -13,20 +13,20 @@ use tokio::task::{JoinHandle, JoinSet};
 const BUFFER: usize = 32 * 1024;
 
 /// What is asked about a port while it is open.
-pub(super) struct Door {
+pub(crate) struct Door {
     /// Whether a client with this address may come in.
-    pub(super) admits: Box<dyn Fn(Ipv4Addr) -> bool + Send>,
+    pub(crate) admits: Box<dyn Fn(Ipv4Addr) -> bool + Send>,
     /// Whether the port is still open behind the door; asked when it refuses a connection.
-    pub(super) still_open: Box<dyn Fn() -> bool + Send>,
+    pub(crate) still_open: Box<dyn Fn() -> bool + Send>,
 }
 
 /// An open port; closed, with all its connections, when dropped.
 #[derive(Debug)]
-pub(super) struct Forward(JoinHandle<()>);
+pub(crate) struct Forward(JoinHandle<()>);
 
 impl Forward {
     /// Listens on `from` before it returns.
-    pub(super) fn start(
+    pub(crate) fn start(
         runtime: &Handle,
         from: SocketAddrV4,
         to: SocketAddrV4,
@@ -111,7 +111,7 @@ async fn hand_on(mut client: TcpStream, address: SocketAddrV4, to: SocketAddrV4)
 /// Connects from the client's own address, so that the server sees who calls.
 async fn connect(client: SocketAddrV4, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    if client.ip().is_loopback() {
+    if client.ip().is_loopback() && to.ip().is_loopback() {
         // The source port is chosen when it is known where to: ports for all connections.
         let _ = crate::backends::process::sys::set_bind_address_no_port(&socket);
         socket.bind(SocketAddr::from((*client.ip(), 0)))?;

@@ -9,7 +9,7 @@
 //! this machine itself and the fixed addresses, and datagrams that are sent without `connect` are
 //! not seen.
 
-mod forward;
+pub(crate) mod forward;
 pub(crate) mod listening;
 
 use std::collections::HashMap;
@@ -24,19 +24,22 @@ use tokio::runtime::Handle;
 use super::{Network, PortWatcher};
 use crate::model::firewall::{Firewall, Peer, TCP, UDP};
 use forward::{Door, Forward};
+use listening::{Machine, OpenPorts};
 
 /// A port is told of just before it is listened on; by now it should be.
 const ABOUT_TO_LISTEN: Duration = Duration::from_secs(1);
 
 /// The network; clones are the same network.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Loopback {
     table: Arc<Mutex<Table>>,
     enforces: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
+    /// Who knows what is open at fixed addresses.
+    ports: Arc<dyn OpenPorts>,
     /// When each port of a fixed address was opened last.
     opened: HashMap<SocketAddrV4, Instant>,
     associations: HashMap<Ipv4Addr, Association>,
@@ -52,15 +55,25 @@ struct Association {
 }
 
 impl Loopback {
-    /// A network without associations that lets everything pass.
+    /// A network without associations, of servers that share this machine's addresses; it lets
+    /// everything pass.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(Arc::new(Machine))
     }
 
-    /// A network that lets nothing pass until it is told what.
+    /// A network without associations, of servers that are elsewhere: their fixed addresses can be
+    /// reached, but only `ports` knows what is open there.
+    pub fn of(ports: Arc<dyn OpenPorts>) -> Self {
+        let (opened, associations) = (HashMap::new(), HashMap::new());
+        let table = Table { ports, opened, associations, firewall: None };
+        Self { table: Arc::new(Mutex::new(table)), enforces: false }
+    }
+
+    /// As [`Loopback::new`], but nothing passes until it is told what may.
     pub fn guarded() -> Self {
-        let table = Table { firewall: Some(Firewall::default()), ..Table::default() };
-        Self { table: Arc::new(Mutex::new(table)), enforces: true }
+        let network = Self { enforces: true, ..Self::new() };
+        network.table().firewall = Some(Firewall::default());
+        network
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -91,7 +104,7 @@ impl Loopback {
     /// of the floating address is closed too.
     fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
         let mut table = self.table();
-        if table.is_about_to_listen(to) || listening::ports_of(*to.ip()).contains(&to.port()) {
+        if table.is_about_to_listen(to) || table.ports.of(*to.ip()).contains(&to.port()) {
             return true;
         }
         table.opened.remove(&to);
@@ -99,6 +112,12 @@ impl Loopback {
             association.forwards.remove(&from.port());
         }
         false
+    }
+}
+
+impl Default for Loopback {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -145,7 +164,7 @@ impl Network for Loopback {
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
         let mut table = self.table();
         // The kernel knows all that was opened before; what is told from now on waits for us.
-        let mut ports = listening::ports_of(fixed);
+        let mut ports = table.ports.of(fixed);
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen
