@@ -4,6 +4,7 @@ mod actions;
 mod block_devices;
 mod consoles;
 mod create;
+mod diagnostics;
 mod events;
 mod fields;
 mod filters;
@@ -42,6 +43,7 @@ pub(super) const ROUTES: &[Route] = routes![
     Project DELETE "/v2.1/servers/{id}" servers::delete;
     Project POST "/v2.1/servers/{id}/action" actions::act;
     Project POST "/v2.1/servers/{id}/remote-consoles" consoles::remote;
+    Admin GET "/v2.1/servers/{id}/diagnostics" diagnostics::show;
     Project GET "/v2.1/servers/{id}/ips" servers::addresses;
     Project GET "/v2.1/servers/{id}/ips/{network}" servers::addresses_on;
     Project GET "/v2.1/servers/{id}/os-interface" interfaces::list;
