@@ -91,6 +91,12 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("failed to open the state of the cloud")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The backend is not part of this executable.
+    #[error(
+        "this fake-cloud was built without virtual machines; build it again with `--features \
+         libvirt` (libvirt-dev has to be installed)"
+    )]
+    NotBuiltIn,
     /// The images of this machine cannot be used.
     #[error(transparent)]
     Images(#[from] image::Error),
@@ -141,6 +147,7 @@ impl FakeCloud {
             clock: Arc::clone(&settings.clock),
         });
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
+        tokio::spawn(Arc::clone(&cloud).watch_names());
         learn_passwords(&cloud, &settings);
 
         let closing = CancellationToken::new();

@@ -41,7 +41,7 @@ impl World {
         };
         // Its address may be one of the bridge's network.
         let listener = listen(&settings.listen)?;
-        let (backend, network): (Arc<dyn Backend>, Arc<dyn Network>) = match settings.backend {
+        let (backend, network): Pair = match settings.backend {
             BackendKind::Inert => (Arc::new(Inert::default()), Arc::new(network::inert::Inert)),
             BackendKind::Process => {
                 let (wiring, network): (Wiring, Arc<dyn Network>) = match &bridge {
@@ -79,6 +79,7 @@ impl World {
                 let backend = container::Container::open(place, exits, ports, watcher).await?;
                 (Arc::new(backend), network)
             }
+            BackendKind::Libvirt => virtual_machines(settings, exits)?,
         };
         let entrance = match bridge {
             Some(bridge) => Some(bridge.listen().await?),
@@ -110,4 +111,26 @@ async fn bridge(settings: &Settings, name: &str, outside: bool) -> Result<Bridge
         enforce: settings.enforce_security_groups,
     };
     Ok(Bridge::open(wanted, &settings.state_dir).await?)
+}
+
+/// What runs servers, and what makes their addresses answer.
+type Pair = (Arc<dyn Backend>, Arc<dyn Network>);
+
+#[cfg(feature = "libvirt")]
+fn virtual_machines(settings: &Settings, exits: ExitSender) -> Result<Pair, StartError> {
+    use crate::backends::libvirt::{self, Libvirt};
+
+    let network = Arc::new(Loopback::new());
+    let place = libvirt::Settings {
+        state_dir: settings.state_dir.join("libvirt"),
+        uri: settings.libvirt.uri.clone(),
+        ports: settings.libvirt.ports.clone(),
+    };
+    let backend = Libvirt::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
+    Ok((Arc::new(backend), network))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn virtual_machines(_: &Settings, _: ExitSender) -> Result<Pair, StartError> {
+    Err(StartError::NotBuiltIn)
 }

@@ -4,8 +4,9 @@
 //! what should run and tells the backend so. Calls for one server never overlap; calls for
 //! different servers run at the same time.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -15,6 +16,8 @@ mod console;
 #[cfg(feature = "container")]
 pub mod container;
 pub mod inert;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
 pub mod process;
 
 /// The contract between the model and whatever runs its servers.
@@ -48,6 +51,18 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
 
+    /// Whether running servers are to be told when servers of their project come and go.
+    fn resolves_names(&self) -> bool {
+        false
+    }
+
+    /// Lets a running server resolve these names and no others, as [`ServerSpec::hosts`] does at a
+    /// start. Nothing happens when it does not run.
+    async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
+        let _ = (id, hosts);
+        Ok(())
+    }
+
     /// The last `lines` lines of the console log, all that is kept when `None`; empty for a server
     /// that never ran.
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError>;
@@ -56,9 +71,22 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// compares with its own records.
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
 
+    /// What has become of the servers that ran on while the cloud was away: asked once, at its
+    /// start. Nothing where servers end with the cloud.
+    async fn survivors(&self) -> HashMap<Uuid, Survivor> {
+        HashMap::new()
+    }
+
     /// Whether servers can boot [`ImageSource::Directory`]: if not, no archive is unpacked for them.
     fn boots_directories(&self) -> bool {
         true
+    }
+
+    /// Writes an archive (tar) of the server's root directory to a new file, with what is on its disk
+    /// only. A server that runs should be paused meanwhile.
+    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+        let _ = archive;
+        Err(BackendError::Image(format!("the disk of server {} cannot be copied here", server.id)))
     }
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
@@ -217,6 +245,17 @@ impl BackendError {
         let step = step.into();
         move |source| Self::Step { step, source }
     }
+}
+
+/// What has become of a server while the cloud was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survivor {
+    /// It runs.
+    Running,
+    /// It is frozen.
+    Paused,
+    /// It has ended by itself.
+    Ended,
 }
 
 /// Told to the model when a server ends by itself.

@@ -1,10 +1,12 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capture;
 mod failure;
 mod guard;
 mod image_trees;
 mod images;
+mod names;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,8 @@ pub(crate) struct Cloud {
     network: Arc<dyn Network>,
     guard: Guard,
     turns: Turns,
+    /// Told when a server came or went.
+    names_changed: tokio::sync::Notify,
     tasks: TaskTracker,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
@@ -118,6 +122,7 @@ impl Cloud {
             network: parts.network,
             guard: Guard::default(),
             turns: Turns::default(),
+            names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
             moving: tokio::sync::Mutex::new(()),
         })

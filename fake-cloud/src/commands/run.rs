@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use fake_cloud::image::Store;
 use fake_cloud::model::address::AddressRange;
-use fake_cloud::settings::{BackendKind, Listen, NetworkKind};
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen, NetworkKind};
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,6 +54,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     ignore_security_groups: bool,
 
+    /// Where libvirt is, for servers that are virtual machines; its own default when not given.
+    #[arg(long, value_name = "URI", env = "FAKE_CLOUD_LIBVIRT_URI")]
+    libvirt_uri: Option<String>,
+
+    /// The TCP ports at which virtual machines answer at their servers' addresses.
+    #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_values_t = GUEST_PORTS)]
+    guest_ports: Vec<u16>,
+
     /// Where the images are that `fake-cloud image` makes: the cloud offers them all.
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_IMAGES", default_value_os_t = Store::default_path())]
     images: PathBuf,
@@ -88,6 +96,7 @@ impl Arguments {
         }
         settings.backend = self.backend;
         settings.enforce_security_groups = !self.ignore_security_groups;
+        settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
         settings.image_store = Some(self.images);
         settings.init_program = std::env::current_exe()?;
         Ok(settings)

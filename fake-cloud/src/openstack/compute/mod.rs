@@ -2,6 +2,7 @@
 
 mod actions;
 mod block_devices;
+mod captures;
 mod consoles;
 mod create;
 mod diagnostics;
