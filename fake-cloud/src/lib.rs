@@ -30,6 +30,7 @@ mod passwords;
 mod query;
 pub mod settings;
 mod store;
+mod world;
 
 pub use fake_cloud::{FakeCloud, StartError};
 pub use openstack::coverage;

@@ -3,6 +3,7 @@
 mod addresses;
 mod capture;
 mod failure;
+mod guard;
 mod image_trees;
 mod images;
 mod names;
@@ -29,6 +30,7 @@ use crate::passwords::Passwords;
 use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
+use guard::Guard;
 pub(crate) use image_trees::Tree;
 use turns::Turns;
 
@@ -62,6 +64,7 @@ pub(crate) struct Cloud {
     store: Store,
     clock: Arc<dyn Clock>,
     network: Arc<dyn Network>,
+    guard: Guard,
     turns: Turns,
     /// Told when a server came or went.
     names_changed: tokio::sync::Notify,
@@ -117,6 +120,7 @@ impl Cloud {
             store: parts.store,
             clock: parts.clock,
             network: parts.network,
+            guard: Guard::default(),
             turns: Turns::default(),
             names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
@@ -134,13 +138,15 @@ impl Cloud {
         self.model.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the model decide, and comes back when its decision is on disk.
+    /// Lets the model decide, and comes back when its decision is on disk and the network follows
+    /// the security groups.
     pub(crate) async fn change<T, E: From<StoreError>>(
         &self,
         decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<T, E>,
     ) -> Result<T, E> {
         let (decision, written) = self.decide(decide);
         written.wait().await?;
+        self.enforce_or_warn().await;
         decision
     }
 
@@ -156,6 +162,7 @@ impl Cloud {
         if !changes.is_empty() {
             model.revision += 1;
         }
+        self.guard.note(&changes);
         (decision, self.store.write(changes))
     }
 
