@@ -15,12 +15,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
-use crate::backends::{Backend, BackendError, ExitSender};
-use crate::cloud::{Cloud, Failure, Parts, chain};
+use crate::backends::{BackendError, ExitSender};
+use crate::builder::{Borrowed, Builder};
+use crate::cloud::{Cloud, Failure, World, chain};
+use crate::credentials::Credentials;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
-use crate::network::{self, Network, PortWatcher};
-use crate::settings::{BackendKind, Listen, Settings};
+use crate::network::{self, PortWatcher};
+use crate::settings::{BackendKind, Listen, Settings, UserSettings};
 use crate::store::{self, Store, StoreError};
 use crate::{ec2, openstack, passwords};
 
@@ -29,10 +31,25 @@ const FAREWELL: Duration = Duration::from_millis(200);
 
 /// A running cloud. Dropping it is a power cut: the listener and the servers end, and what was under
 /// way is taken up by the next start. [`FakeCloud::shutdown`] does the same and waits for it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cloud = fake_cloud::FakeCloud::builder().user("ada", "lovelace", "engines").start().await?;
+/// let ada = cloud.credentials("ada").expect("she is one of its users");
+/// for (name, value) in ada.environment() {
+///     println!("{name}={value}"); // OS_AUTH_URL, AWS_ENDPOINT_URL_EC2 and what else clients ask for
+/// }
+/// cloud.shutdown().await; // or just drop it
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FakeCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
+    state_dir: PathBuf,
+    users: Vec<UserSettings>,
     closing: DropGuard,
     going_down: DropGuard,
     listener: JoinHandle<()>,
@@ -52,6 +69,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no place for a cloud that nobody gave one.
+    #[error("failed to find a place for a temporary cloud")]
+    Scratch(#[source] std::io::Error),
     /// Another cloud uses the state directory.
     #[error(
         "the state directory {} is in use by another fake-cloud; end that one or choose another \
@@ -95,9 +115,24 @@ pub enum StartError {
 }
 
 impl FakeCloud {
-    /// Starts a cloud. Its API answers when this returns; servers that ran when it last went down
-    /// are then being started again.
+    /// A cloud in a few words, private and temporary unless it is told otherwise.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts a cloud of which everything is chosen, as programs do that keep it. Its API answers
+    /// when this returns; servers that ran when it last went down are then being started again.
+    ///
+    /// # Errors
+    /// When the state directory or the address cannot be used, or the state cannot be taken up.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_in(settings, Borrowed::default()).await
+    }
+
+    pub(crate) async fn start_in(
+        settings: Settings,
+        borrowed: Borrowed,
+    ) -> Result<Self, StartError> {
         let lock = lock(&settings.state_dir)?;
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
@@ -106,19 +141,9 @@ impl FakeCloud {
         model.seed(&settings, settings.clock.now());
 
         let (exit_sender, exits) = mpsc::unbounded_channel();
-        let (backend, network) = world(&settings, exit_sender)?;
-        let cloud = Cloud::new(Parts {
-            api_url: format!("http://{address}"),
-            region: settings.region.clone(),
-            token_lifetime: settings.token_lifetime,
-            patience: settings.patience,
-            image_dir: settings.state_dir.join("images"),
-            backend,
-            network,
-            model,
-            store,
-            clock: Arc::clone(&settings.clock),
-        });
+        let world = world(&settings, exit_sender)?;
+        let api_url = format!("http://{address}");
+        let cloud = Cloud::new(&settings, api_url, world, model, store, borrowed);
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
         learn_passwords(&cloud, &settings);
 
@@ -126,6 +151,8 @@ impl FakeCloud {
         let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
         let started = Self {
             address,
+            state_dir: settings.state_dir.clone(),
+            users: settings.all_users().cloned().collect(),
             closing: closing.drop_guard(),
             going_down: cloud.going_down.clone().drop_guard(),
             cloud,
@@ -164,11 +191,30 @@ impl FakeCloud {
         format!("{}{}", self.cloud.api_url, ec2::PATH)
     }
 
+    /// Where it keeps its state.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// The key with which a user signs requests of the EC2 API: the oldest they have.
     pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
         let model = self.cloud.read();
         let user = model.user_named(user)?.id;
         model.access_keys_of(user).next().map(|key| key.pair.clone())
+    }
+
+    /// What a user of the settings needs to use the cloud.
+    pub fn credentials(&self, user: &str) -> Option<Credentials> {
+        let user = self.users.iter().find(|known| known.name == user)?;
+        Some(Credentials {
+            auth_url: self.auth_url(),
+            username: user.name.clone(),
+            password: user.password.clone(),
+            project: user.project.clone(),
+            region: self.cloud.region.clone(),
+            ec2_url: self.ec2_url(),
+            access_key: self.access_key(&user.name)?,
+        })
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
@@ -180,10 +226,14 @@ impl FakeCloud {
         if tokio::time::timeout(FAREWELL, &mut listener).await.is_err() {
             listener.abort();
         }
+        let last = Arc::downgrade(&self.cloud);
         drop((self.cloud, self.going_down));
         // Connections that outlive the listener hold the cloud; everything acknowledged is
         // written already.
         let _ = tokio::time::timeout(FAREWELL, self.writer).await;
+        if let Some(cloud) = last.upgrade() {
+            cloud.give_back();
+        }
     }
 }
 
@@ -224,22 +274,21 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
     Ok(listener)
 }
 
-/// What runs servers, and what makes their addresses answer.
-type World = (Arc<dyn Backend>, Arc<dyn Network>);
-
 /// The backend and the network that the settings ask for.
 fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
     match settings.backend {
-        BackendKind::Inert => Ok((Arc::new(Inert::default()), Arc::new(network::inert::Inert))),
+        BackendKind::Inert => Ok(World {
+            backend: Arc::new(Inert::default()),
+            network: Arc::new(network::inert::Inert),
+        }),
         BackendKind::Process => {
             let network = Arc::new(Loopback::new());
             let place = process::Settings {
-                state_dir: settings.state_dir.join("servers"),
+                state_dir: settings.state_dir.clone(),
                 init_program: settings.init_program.clone(),
             };
-            let backend =
-                Process::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
-            Ok((Arc::new(backend), network))
+            let ports = Arc::clone(&network) as Arc<dyn PortWatcher>;
+            Ok(World { backend: Arc::new(Process::open(place, exits, ports)?), network })
         }
     }
 }

@@ -1,37 +1,28 @@
-//! The `fake-cloud` executable: a cloud of its own, in the foreground until it is told to end.
+//! The `fake-cloud` executable: a cloud of its own, and what can be done to one from outside.
+
+mod commands;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use fake_cloud::settings::{BackendKind, Listen};
-use fake_cloud::{FakeCloud, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use clap::{Parser, Subcommand};
 
-/// An IaaS in one process, with the real OpenStack API.
+/// An IaaS in one process, with the real APIs of OpenStack and EC2.
+///
+/// Without a command it runs a cloud, in the foreground until it is told to end.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
-    /// Where the cloud keeps its state; made when missing.
-    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
-    state: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
 
-    /// Where the API listens; port 0 is any free one. Servers get addresses that begin with the
-    /// same two numbers.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
-    listen: SocketAddr,
-
-    /// What a server is made of.
-    #[arg(long, value_enum, default_value_t = BackendKind::Process)]
-    backend: BackendKind,
-
-    /// Password of the user `admin`.
-    #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
-    password: String,
+    #[command(flatten)]
+    run: Option<commands::run::Arguments>,
 }
+
+#[derive(Debug, Subcommand)]
+enum Command {}
 
 fn main() -> ExitCode {
     fake_cloud::guest::run_if_guest();
@@ -39,7 +30,7 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FAKE_CLOUD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    match run(arguments) {
+    match perform(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut line = format!("error: {error}");
@@ -56,45 +47,10 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, password } = arguments;
-    let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
-    settings.backend = backend;
-    settings.init_program = std::env::current_exe()?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-
-    let cloud = FakeCloud::start(settings).await?;
-    greet(&cloud, &password)?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
+async fn perform(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    match (arguments.command, arguments.run) {
+        (Some(command), _) => match command {},
+        (None, Some(arguments)) => commands::run::run(arguments).await,
+        (None, None) => Err("no state directory was named: give --state DIR".into()),
     }
-    cloud.shutdown().await;
-    Ok(())
-}
-
-/// Where the cloud is, and what a client needs to know of it.
-fn greet(cloud: &FakeCloud, password: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
-    let key = cloud.access_key("admin");
-    let (access, secret) = key.as_ref().map_or(("", ""), |key| (&key.access, &key.secret));
-    for (name, value) in [
-        ("OS_AUTH_URL", cloud.auth_url().as_str()),
-        ("OS_USERNAME", "admin"),
-        ("OS_PASSWORD", password),
-        ("OS_PROJECT_NAME", "admin"),
-        ("OS_USER_DOMAIN_NAME", "Default"),
-        ("OS_PROJECT_DOMAIN_NAME", "Default"),
-        ("OS_REGION_NAME", "RegionOne"),
-        ("OS_IDENTITY_API_VERSION", "3"),
-        ("AWS_ENDPOINT_URL_EC2", cloud.ec2_url().as_str()),
-        ("AWS_DEFAULT_REGION", "RegionOne"),
-        ("AWS_ACCESS_KEY_ID", access),
-        ("AWS_SECRET_ACCESS_KEY", secret),
-    ] {
-        writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
-    }
-    out.flush()
 }

@@ -192,7 +192,7 @@ impl Settings {
             quotas: Quotas::default(),
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
         }
     }
 

@@ -10,7 +10,7 @@ mod turns;
 mod volumes;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -18,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backends::Backend;
+use crate::builder::Borrowed;
 use crate::clock::Clock;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
+use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
@@ -57,52 +59,46 @@ pub(crate) struct Cloud {
     tasks: TaskTracker,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
+    /// Given back last: the backend works in it until then.
+    borrowed: Mutex<Borrowed>,
 }
 
-/// What a [`Cloud`] is made of.
+/// What carries out what a cloud decides.
 #[derive(Debug)]
-pub(crate) struct Parts {
-    /// The address of the API.
-    pub(crate) api_url: String,
-    /// The region's name.
-    pub(crate) region: String,
-    /// How long a token is valid.
-    pub(crate) token_lifetime: Duration,
-    /// How long an answer may wait for the work it began.
-    pub(crate) patience: Duration,
-    /// Where the content of uploaded images is.
-    pub(crate) image_dir: PathBuf,
+pub(crate) struct World {
     /// What runs the servers.
     pub(crate) backend: Arc<dyn Backend>,
     /// What makes addresses answer.
     pub(crate) network: Arc<dyn Network>,
-    /// What the cloud knows.
-    pub(crate) model: Model,
-    /// Where that is written down.
-    pub(crate) store: Store,
-    /// What time it is.
-    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Cloud {
-    /// Puts a cloud together.
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+    /// Puts a cloud together; `borrowed` is given back when it is gone.
+    pub(crate) fn new(
+        settings: &Settings,
+        api_url: String,
+        world: World,
+        model: Model,
+        store: Store,
+        borrowed: Borrowed,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            api_url: parts.api_url,
-            region: parts.region,
-            token_lifetime: parts.token_lifetime,
-            patience: parts.patience,
-            image_dir: parts.image_dir,
+            api_url,
+            region: settings.region.clone(),
+            token_lifetime: settings.token_lifetime,
+            patience: settings.patience,
+            image_dir: settings.state_dir.join("images"),
             passwords: Passwords::new(),
-            backend: parts.backend,
+            backend: world.backend,
             going_down: CancellationToken::new(),
-            model: RwLock::new(parts.model),
-            store: parts.store,
-            clock: parts.clock,
-            network: parts.network,
+            model: RwLock::new(model),
+            store,
+            clock: Arc::clone(&settings.clock),
+            network: world.network,
             turns: Turns::default(),
             tasks: TaskTracker::new(),
             moving: tokio::sync::Mutex::new(()),
+            borrowed: Mutex::new(borrowed),
         })
     }
 
@@ -157,5 +153,10 @@ impl Cloud {
         if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
             tracing::warn!("left work undone; the next start takes it up");
         }
+    }
+
+    /// Gives back what the cloud borrowed, even if some connection or slow work still knows it.
+    pub(crate) fn give_back(&self) {
+        drop(std::mem::take(&mut *self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }

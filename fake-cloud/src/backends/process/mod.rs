@@ -10,6 +10,7 @@
 pub(crate) mod base;
 mod capabilities;
 mod console;
+mod consoles;
 mod launch;
 mod limits;
 mod running;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
+pub use consoles::{Console, consoles};
 
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount};
 use crate::guest::order::{Answer, Command, Isolation, Order};

@@ -1,0 +1,3 @@
+//! What the executable does: a file a command.
+
+pub(crate) mod run;

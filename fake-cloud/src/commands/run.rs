@@ -1,0 +1,58 @@
+//! Runs a cloud in the foreground, until it is told to end.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use fake_cloud::settings::{BackendKind, Listen};
+use fake_cloud::{FakeCloud, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where the cloud keeps its state; made when missing.
+    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
+    state: PathBuf,
+
+    /// Where the API listens; port 0 is any free one. Servers get addresses that begin with the
+    /// same two numbers.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+
+    /// What a server is made of.
+    #[arg(long, value_enum, default_value_t = BackendKind::Process)]
+    backend: BackendKind,
+
+    /// Password of the user `admin`.
+    #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
+    password: String,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { state, listen, backend, password } = arguments;
+    let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
+    settings.backend = backend;
+    settings.init_program = std::env::current_exe()?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+
+    let cloud = FakeCloud::start(settings).await?;
+    greet(&cloud)?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    cloud.shutdown().await;
+    Ok(())
+}
+
+/// Where the cloud is, and what a client needs to know of it.
+fn greet(cloud: &FakeCloud) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
+    for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
+        writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
+    }
+    out.flush()
+}
