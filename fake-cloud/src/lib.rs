@@ -22,6 +22,7 @@ mod credentials;
 mod ec2;
 mod fake_cloud;
 pub mod guest;
+mod key_material;
 mod metadata;
 pub mod model;
 pub mod network;

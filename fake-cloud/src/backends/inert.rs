@@ -38,6 +38,10 @@ impl Backend for Inert {
         Ok(())
     }
 
+    async fn reset(&self, id: Uuid) -> Result<(), BackendError> {
+        self.delete(id).await
+    }
+
     async fn pause(&self, _: Uuid, _: bool) -> Result<(), BackendError> {
         Ok(())
     }

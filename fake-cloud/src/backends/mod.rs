@@ -17,8 +17,9 @@ pub mod process;
 /// The contract between the model and whatever runs its servers.
 #[async_trait]
 pub trait Backend: Send + Sync + std::fmt::Debug {
-    /// Starts the server and returns when its first process runs. The server's disk is made when
-    /// there is none and kept otherwise; user-data runs only on a disk that has never booted.
+    /// Starts the server and returns when its first process runs; nothing happens when it runs
+    /// already. The server's disk is made when there is none and kept otherwise; user-data runs
+    /// only on a disk that has never booted.
     async fn start(&self, server: &ServerSpec) -> Result<(), BackendError>;
 
     /// Ends every process of the server; its disk stays. Nothing happens when it does not run.
@@ -32,6 +33,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ends every process of the server and removes its disk and console log. Succeeds when there
     /// is nothing to remove.
     async fn delete(&self, id: Uuid) -> Result<(), BackendError>;
+
+    /// Ends every process of the server and removes its disk, so that the next start is a first
+    /// boot; its console log stays. Succeeds when there is nothing to remove.
+    async fn reset(&self, id: Uuid) -> Result<(), BackendError>;
 
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;

@@ -133,7 +133,11 @@ impl Cloud {
     async fn carry_out(&self, id: ServerId, task: Task) -> Result<(), BackendError> {
         let backend = &self.backend;
         match task {
-            Task::Spawning | Task::Resuming | Task::PoweringOn => self.start(id).await,
+            Task::Spawning => {
+                self.make_volumes_of(id).await?;
+                self.start(id).await
+            }
+            Task::Resuming | Task::PoweringOn => self.start(id).await,
             Task::SoftReboot => {
                 backend.stop(id.0).await?;
                 self.start(id).await

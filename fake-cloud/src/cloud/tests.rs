@@ -55,6 +55,10 @@ impl Backend for Scripted {
         Ok(())
     }
 
+    async fn reset(&self, id: Uuid) -> Result<(), BackendError> {
+        self.delete(id).await
+    }
+
     async fn pause(&self, _: Uuid, _: bool) -> Result<(), BackendError> {
         Ok(())
     }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Cloud, Failure, chain};
 use crate::backends::BackendError;
 use crate::model::{
-    self, AttachWanted, Attachment, Caller, NewVolume, ProjectId, ServerId, Snapshot, SnapshotId,
-    Volume, VolumeId, VolumeState,
+    self, AttachWanted, Attachment, Caller, NewVolume, Orphans, ProjectId, ServerId, Snapshot,
+    SnapshotId, Volume, VolumeId, VolumeState,
 };
 
 /// Whose data there is.
@@ -49,9 +49,15 @@ impl Cloud {
         wanted: NewVolume,
     ) -> Result<Volume, Failure> {
         let (created, written) =
-            self.decide(|model, now| model.create_volume(caller, project, wanted, now));
-        let volume = created?;
+            self.decide(|model, now| match model.volume_made_before(project, &wanted)? {
+                Some(volume) => Ok((volume.clone(), false)),
+                None => Ok((model.create_volume(caller, project, wanted, now)?, true)),
+            });
+        let (volume, new) = created.map_err(Failure::Refused)?;
         written.wait().await?;
+        if !new {
+            return Ok(volume);
+        }
         let work = self.begin_making(Owner::Volume(volume.id), model::data_source(&volume));
         self.wait_a_little(vec![work]).await;
         Ok(volume)
@@ -75,15 +81,15 @@ impl Cloud {
         Ok(snapshot)
     }
 
-    /// Begins to remove a volume, with its snapshots if that is wanted.
+    /// Begins to remove a volume.
     pub(crate) async fn delete_volume(
         self: &Arc<Self>,
         caller: &Caller,
         id: &str,
-        with_snapshots: bool,
+        orphans: Orphans,
     ) -> Result<(), Failure> {
         let (begun, written) =
-            self.decide(|model, now| model.delete_volume(caller, id, with_snapshots, now));
+            self.decide(|model, now| model.delete_volume(caller, id, orphans, now));
         let removal = begun?;
         written.wait().await?;
         let snapshots = removal.snapshots.into_iter().map(Owner::Snapshot);
@@ -210,10 +216,40 @@ impl Cloud {
     ) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
         self.spawn(async move {
-            let made = cloud.backend.volume_create(owner.id(), source).await;
-            let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
-            cloud.settle(owner, Some(state), made).await;
+            if let Err(error) = cloud.make(owner, source).await {
+                tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");
+            }
         })
+    }
+
+    async fn make(&self, owner: Owner, source: Option<Uuid>) -> Result<(), BackendError> {
+        let made = self.backend.volume_create(owner.id(), source).await;
+        let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
+        self.settle(owner, Some(state)).await;
+        made
+    }
+
+    /// Makes what a new server is to start with: afterwards its volumes are in use.
+    pub(super) async fn make_volumes_of(&self, server: ServerId) -> Result<(), BackendError> {
+        let volumes: Vec<_> = {
+            let model = self.read();
+            let volumes = model.volumes_of(server).map(|(volume, _)| volume);
+            volumes.map(|it| (it.id, it.state, model::data_source(it))).collect()
+        };
+        for (id, state, source) in volumes {
+            match state {
+                VolumeState::Creating => self.make(Owner::Volume(id), source).await?,
+                VolumeState::Attaching => {
+                    self.settle(Owner::Volume(id), Some(VolumeState::InUse)).await;
+                }
+                VolumeState::Available
+                | VolumeState::InUse
+                | VolumeState::Detaching
+                | VolumeState::Deleting
+                | VolumeState::Error => {}
+            }
+        }
+        Ok(())
     }
 
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {
@@ -221,19 +257,14 @@ impl Cloud {
         self.spawn(async move {
             let removed = cloud.backend.volume_delete(owner.id()).await;
             let state = removed.is_err().then_some(VolumeState::Error);
-            cloud.settle(owner, state, removed).await;
+            if let Err(error) = removed {
+                tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");
+            }
+            cloud.settle(owner, state).await;
         })
     }
 
-    async fn settle(
-        &self,
-        owner: Owner,
-        state: Option<VolumeState>,
-        result: Result<(), BackendError>,
-    ) {
-        if let Err(error) = result {
-            tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");
-        }
+    async fn settle(&self, owner: Owner, state: Option<VolumeState>) {
         let ((), written) = self.decide(|model, now| match owner {
             Owner::Volume(id) => model.settle_volume(id, state, now),
             Owner::Snapshot(id) => model.settle_snapshot(id, state, now),

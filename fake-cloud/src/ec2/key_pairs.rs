@@ -6,34 +6,39 @@ use base64::engine::general_purpose::STANDARD;
 use super::errors::Fault;
 use super::filters::Filters;
 use super::ids::Kind;
-use super::key_material;
 use super::operation::Call;
 use super::tags::{self, Tags, tag_set};
 use super::xml::{Millis, Xml};
+use crate::cloud::chain;
+use crate::key_material::{self, Algorithm, PublicKey};
 use crate::model::error::Error;
 use crate::model::{KeyPair, Model};
 
 pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
-    match call.params.text("KeyType") {
-        // AWS makes RSA keys when a request does not say; what does not say takes any.
-        None | Some("ed25519") => {}
+    let algorithm = match call.params.text("KeyType") {
+        None | Some("rsa") => Algorithm::Rsa,
+        Some("ed25519") => Algorithm::Ed25519,
         Some(other) => {
-            let message = format!("This cloud makes keys of type ed25519 only, not {other}");
-            return Err(Fault::new("UnsupportedOperation", message));
+            let message = format!("Value ({other}) for parameter KeyType is invalid.");
+            return Err(Fault::invalid_value(message));
         }
-    }
+    };
     if call.params.text("KeyFormat").is_some_and(|format| format != "pem") {
         let message = "This cloud gives keys in the format pem only";
         return Err(Fault::new("UnsupportedOperation", message));
     }
-    let made = key_material::generate().map_err(|error| {
-        tracing::error!(%error, "failed to make a key pair");
+    let name = call.params.required("KeyName")?;
+    if call.cloud.read().key_pair(call.caller.user_id, name).is_ok() {
+        return Err(duplicate(name));
+    }
+    let made = key_material::generate(algorithm).await.map_err(|error| {
+        tracing::error!(error = chain(&error), "failed to make a key pair");
         Fault::internal()
     })?;
-    let key = keep(&call, &made.public).await?;
+    let key = keep(&call, &made.public, made.private_digest).await?;
     let mut xml = Xml::default();
     xml.text("keyName", &key.name);
-    xml.text("keyFingerprint", &key.fingerprint);
+    xml.text("keyFingerprint", fingerprint(&key));
     xml.text("keyMaterial", &made.private);
     xml.text("keyPairId", Kind::KeyPair.id(key.id));
     tag_set(&mut xml, &key.tags);
@@ -45,35 +50,44 @@ pub(super) async fn import(call: Call) -> Result<Xml, Fault> {
         || Fault::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
     let material = STANDARD.decode(call.params.required("PublicKeyMaterial")?);
     let material = material.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let key = keep(&call, material.ok_or_else(invalid)?.trim())
-        .await
-        .map_err(|fault| if fault.code == "InvalidParameterValue" { invalid() } else { fault })?;
+    let material = material.ok_or_else(invalid)?;
+    let known = PublicKey::read(&material).and_then(|key| key.ec2_fingerprint());
+    known.ok_or_else(invalid)?;
+    let key = keep(&call, material.trim(), None).await?;
     let mut xml = Xml::default();
     xml.text("keyName", &key.name);
-    xml.text("keyFingerprint", &key.fingerprint);
+    xml.text("keyFingerprint", fingerprint(&key));
     xml.text("keyPairId", Kind::KeyPair.id(key.id));
     tag_set(&mut xml, &key.tags);
     Ok(xml)
 }
 
 /// Keeps a public key under the name that the request gives it.
-async fn keep(call: &Call, public: &str) -> Result<KeyPair, Fault> {
+async fn keep(call: &Call, public: &str, private_digest: Option<String>) -> Result<KeyPair, Fault> {
     let name = call.params.required("KeyName")?;
     let tags: Tags = tags::specified(&call.params, Kind::KeyPair)?;
     let kept = call.cloud.change(|model, now| {
         let mut key = match model.create_key_pair(&call.caller, name, public, now) {
             Ok(key) => key,
-            Err(Error::Conflict(_)) => {
-                let message = format!("The keypair '{name}' already exists.");
-                return Err(Fault::new("InvalidKeyPair.Duplicate", message));
-            }
+            Err(Error::Conflict(_)) => return Err(duplicate(name)),
             Err(error) => return Err(error.into()),
         };
+        key.private_digest = private_digest;
         key.tags = tags;
         model.key_pairs.insert(key.clone());
         Ok(key)
     });
     kept.await
+}
+
+fn duplicate(name: &str) -> Fault {
+    Fault::new("InvalidKeyPair.Duplicate", format!("The keypair '{name}' already exists."))
+}
+
+/// As EC2 shows it: a pair that it made by its private half.
+fn fingerprint(key: &KeyPair) -> String {
+    let of_public = || PublicKey::read(&key.public_key)?.ec2_fingerprint();
+    key.private_digest.clone().or_else(of_public).unwrap_or_else(|| key.fingerprint.clone())
 }
 
 pub(super) fn key_pairs(call: &Call) -> Result<Xml, Fault> {
@@ -94,7 +108,7 @@ pub(super) fn key_pairs(call: &Call) -> Result<Xml, Fault> {
             && filters.pass(&key.tags, |filter| match filter {
                 "key-name" => vec![key.name.clone()],
                 "key-pair-id" => vec![id.clone()],
-                _ => vec![key.fingerprint.clone()],
+                _ => vec![fingerprint(key)],
             })
     });
     let mut xml = Xml::default();
@@ -103,7 +117,7 @@ pub(super) fn key_pairs(call: &Call) -> Result<Xml, Fault> {
         xml.text("keyPairId", Kind::KeyPair.id(key.id));
         xml.text("keyName", &key.name);
         xml.text("keyType", algorithm.trim_start_matches("ssh-"));
-        xml.text("keyFingerprint", &key.fingerprint);
+        xml.text("keyFingerprint", fingerprint(key));
         xml.optional("publicKey", with_key.then_some(&key.public_key));
         xml.text("createTime", Millis(key.created));
         tag_set(xml, &key.tags);

@@ -10,7 +10,6 @@ mod ids;
 mod images;
 mod instance_types;
 mod instances;
-mod key_material;
 mod key_pairs;
 mod operation;
 mod pages;

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::error::{Error, Kind};
 use super::life::State;
-use super::{Attachment, Caller, Model, Server, ServerId, Volume, VolumeId, VolumeState};
+use super::{
+    Attachment, Caller, Model, ProjectId, Server, ServerId, Volume, VolumeId, VolumeState,
+};
 use crate::backends::VolumeMount;
 
 /// The first device of a server is its root disk; volumes have the others.
@@ -54,12 +56,32 @@ impl Model {
         let server_id = server.id;
         check_server("attach_volume", server)?;
         let volume = self.volume(caller, id)?;
-        if volume.project_id != server.project_id {
-            return Err(Error::not_found(Kind::Volume, id));
-        }
         let attached_here = volume.attachment.as_ref().is_some_and(|it| it.server_id == server_id);
         if attached_here {
             return Err(Error::Invalid(format!("Invalid volume: volume {id} already attached")));
+        }
+        let id = self.free_volume(caller, id, server.project_id)?;
+        let taken: Vec<&str> =
+            self.volumes_of(server_id).map(|(_, it)| it.device.as_str()).collect();
+        let device = choose_device(wanted.device.as_deref(), &taken)?;
+        let attachment = Attachment::new(server_id, device, &wanted, now);
+        if let Some(volume) = self.volumes.get_mut(id) {
+            volume.attachment = Some(attachment.clone());
+        }
+        self.set_volume(id, VolumeState::Attaching, now);
+        Ok((id, attachment))
+    }
+
+    /// The volume with an id, if it can be given to a server of the project.
+    pub(super) fn free_volume(
+        &self,
+        caller: &Caller,
+        id: &str,
+        project: ProjectId,
+    ) -> Result<VolumeId, Error> {
+        let volume = self.volume(caller, id)?;
+        if volume.project_id != project {
+            return Err(Error::not_found(Kind::Volume, id));
         }
         if volume.state != VolumeState::Available {
             return Err(Error::Invalid(format!(
@@ -68,24 +90,7 @@ impl Model {
                 volume.state.name()
             )));
         }
-        let taken: Vec<&str> =
-            self.volumes_of(server_id).map(|(_, it)| it.device.as_str()).collect();
-        let device = choose_device(wanted.device.as_deref(), &taken)?;
-        let id = volume.id;
-        let attachment = Attachment {
-            id: Uuid::new_v4(),
-            mapping_id: Uuid::new_v4(),
-            server_id,
-            device,
-            tag: wanted.tag,
-            delete_on_termination: wanted.delete_on_termination,
-            attached: now,
-        };
-        if let Some(volume) = self.volumes.get_mut(id) {
-            volume.attachment = Some(attachment.clone());
-        }
-        self.set_volume(id, VolumeState::Attaching, now);
-        Ok((id, attachment))
+        Ok(volume.id)
     }
 
     /// The attachment of a volume to a server.
@@ -148,6 +153,26 @@ impl Model {
     }
 }
 
+impl Attachment {
+    /// A new attachment at a device.
+    pub(super) fn new(
+        server_id: ServerId,
+        device: String,
+        wanted: &AttachWanted,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            mapping_id: Uuid::new_v4(),
+            server_id,
+            device,
+            tag: wanted.tag.clone(),
+            delete_on_termination: wanted.delete_on_termination,
+            attached: now,
+        }
+    }
+}
+
 /// The volume as the backend knows it.
 pub(crate) fn mount(id: VolumeId, attachment: &Attachment) -> VolumeMount {
     VolumeMount { id: id.0, device: attachment.device.clone() }
@@ -164,7 +189,11 @@ fn check_server(verb: &str, server: &Server) -> Result<(), Error> {
 }
 
 /// The device that is wanted, or the first that is free.
-fn choose_device(wanted: Option<&str>, taken: &[&str]) -> Result<String, Error> {
+pub(super) fn choose_device(
+    wanted: Option<&str>,
+    taken: &[impl AsRef<str>],
+) -> Result<String, Error> {
+    let taken = |name: &str| taken.iter().any(|it| it.as_ref() == name);
     if let Some(path) = wanted.filter(|path| !path.is_empty()) {
         let name = path.strip_prefix("/dev/").unwrap_or(path);
         let valid = (2..=16).contains(&name.len())
@@ -173,13 +202,13 @@ fn choose_device(wanted: Option<&str>, taken: &[&str]) -> Result<String, Error> 
         if !valid {
             return Err(Error::Invalid(format!("The supplied device path ({path}) is invalid.")));
         }
-        if name == "sda" || taken.contains(&name) {
+        if name == "sda" || taken(name) {
             return Err(Error::Conflict(format!("The supplied device path ({path}) is in use.")));
         }
         return Ok(name.to_owned());
     }
     let mut names = DEVICES.map(|letter| format!("sd{letter}"));
-    names.find(|name| !taken.contains(&name.as_str())).ok_or_else(|| {
+    names.find(|name| !taken(name)).ok_or_else(|| {
         Error::Forbidden(format!("{} volumes are the most a server has.", DEVICES.count()))
     })
 }
@@ -188,15 +217,17 @@ fn choose_device(wanted: Option<&str>, taken: &[&str]) -> Result<String, Error> 
 mod tests {
     use super::*;
 
+    const NONE: &[&str] = &[];
+
     #[test]
     fn a_device_is_the_one_wanted_or_the_first_that_is_free() {
         assert_eq!(choose_device(None, &["sdb", "sdd"]).unwrap(), "sdc");
-        assert_eq!(choose_device(Some("/dev/vdf"), &[]).unwrap(), "vdf");
-        assert_eq!(choose_device(Some(""), &[]).unwrap(), "sdb");
+        assert_eq!(choose_device(Some("/dev/vdf"), NONE).unwrap(), "vdf");
+        assert_eq!(choose_device(Some(""), NONE).unwrap(), "sdb");
         assert!(matches!(choose_device(Some("/dev/sdb"), &["sdb"]), Err(Error::Conflict(_))));
-        assert!(matches!(choose_device(Some("/dev/sda"), &[]), Err(Error::Conflict(_))));
+        assert!(matches!(choose_device(Some("/dev/sda"), NONE), Err(Error::Conflict(_))));
         for bad in ["/dev/../x", "../../etc", "/dev/sd b", "/dev/x", "/dev/1a"] {
-            assert!(matches!(choose_device(Some(bad), &[]), Err(Error::Invalid(_))), "{bad}");
+            assert!(matches!(choose_device(Some(bad), NONE), Err(Error::Invalid(_))), "{bad}");
         }
         let all: Vec<String> = DEVICES.map(|letter| format!("sd{letter}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();

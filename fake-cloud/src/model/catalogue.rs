@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -13,6 +10,7 @@ use super::quota::{self, Demand};
 use super::table::Record;
 use super::{Caller, FlavorId, ImageId, KeyPairId, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
+use crate::key_material::PublicKey;
 
 /// How large a server is and what it costs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +113,9 @@ pub struct KeyPair {
     pub public_key: String,
     /// MD5 of the key, as `ssh-keygen -E md5` shows it.
     pub fingerprint: String,
+    /// What EC2 shows of a pair that the cloud made, where the public key does not tell it.
+    #[serde(default)]
+    pub private_digest: Option<String>,
     /// Names and values that its owner gave it.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -210,7 +211,7 @@ impl Model {
         if self.key_pair(user_id, name).is_ok() {
             return Err(Error::Conflict(format!("Key pair '{name}' already exists.")));
         }
-        let fingerprint = fingerprint(public_key).ok_or_else(|| {
+        let key = PublicKey::read(public_key).ok_or_else(|| {
             Error::Invalid("Keypair data is invalid: failed to generate fingerprint".to_owned())
         })?;
         let quotas = caller.project_id.map_or(self.default_quotas, |id| self.quotas(id));
@@ -222,7 +223,8 @@ impl Model {
             user_id,
             name: name.to_owned(),
             public_key: public_key.to_owned(),
-            fingerprint,
+            fingerprint: key.fingerprint(),
+            private_digest: None,
             tags: BTreeMap::new(),
             created: now,
         };
@@ -236,20 +238,6 @@ impl Model {
         self.key_pairs.remove(id);
         Ok(())
     }
-}
-
-/// MD5 of the key's binary form in hexadecimal, nothing when the text is not a public key.
-fn fingerprint(public_key: &str) -> Option<String> {
-    let mut words = public_key.split_whitespace();
-    let algorithm = words.next()?;
-    let blob = STANDARD.decode(words.next()?).ok()?;
-    // The blob begins with the name of its algorithm, so that a cut or mixed-up key is noticed.
-    let (length, rest) = blob.split_first_chunk::<4>()?;
-    let name = rest.get(..u32::from_be_bytes(*length) as usize)?;
-    (name == algorithm.as_bytes()).then(|| {
-        let digest = Md5::digest(&blob);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
-    })
 }
 
 impl Record for Flavor {
@@ -273,26 +261,5 @@ impl Record for KeyPair {
     type Id = KeyPairId;
     fn id(&self) -> KeyPairId {
         self.id
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2lbJHdHRC9x7SSRsg8ETEWjNKgxVaGekc9/N0TFJ2q me@here";
-
-    #[test]
-    fn the_fingerprint_is_the_one_that_ssh_keygen_shows() {
-        let expected = "38:1a:90:49:38:2e:11:2c:56:51:b9:fb:29:42:35:08";
-        assert_eq!(fingerprint(KEY).as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn what_is_not_a_public_key_has_no_fingerprint() {
-        for text in ["", "ssh-ed25519", "ssh-rsa notbase64!", &KEY.replace("ed25519 ", "rsa ")] {
-            assert_eq!(fingerprint(text), None, "{text}");
-        }
     }
 }

@@ -74,6 +74,7 @@ impl Model {
         }])?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plug = self.check_plug(caller, project, wanted.plug, count)?;
+        self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let mut ids = Vec::new();
@@ -123,6 +124,9 @@ impl Model {
             };
             server.begin("create", &wanted.request_id, caller.user_id, now);
             self.servers.insert(server);
+            if !failed {
+                self.launch_volumes(caller, project, id, &wanted.volumes, now)?;
+            }
             ids.push(id);
         }
         Ok(ids)
@@ -267,7 +271,7 @@ fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), Error> {
 }
 
 /// Refuses to give several servers what only one can have.
-fn check_single(count: u32, what: &str) -> Result<(), Error> {
+pub(super) fn check_single(count: u32, what: &str) -> Result<(), Error> {
     if count == 1 {
         return Ok(());
     }

@@ -12,6 +12,7 @@ pub mod error;
 mod floating_ip;
 mod identity;
 mod ids;
+mod launch;
 pub mod life;
 mod network;
 pub mod quota;
@@ -34,12 +35,15 @@ pub use error::Error;
 pub use floating_ip::{FloatingIp, NewFloatingIp};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
+pub use launch::{LaunchSource, LaunchVolume};
 pub use network::{Network, NewPort, Port, Subnet};
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
-pub use volume::{Attachment, NewVolume, Snapshot, Volume, VolumeState};
+pub use volume::{
+    Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
+};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 

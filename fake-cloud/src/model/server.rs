@@ -143,6 +143,8 @@ pub struct NewServers {
     pub security_groups: Vec<String>,
     /// Where to plug them in.
     pub plug: Plug,
+    /// Volumes that each has from its first start.
+    pub volumes: Vec<super::LaunchVolume>,
     /// How many there must be at least.
     pub min_count: u32,
     /// How many there should be.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::table::Record;
-use super::{ProjectId, ServerId, SnapshotId, UserId, VolumeId};
+use super::{ClientToken, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
 
 /// What a volume or a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,14 +67,53 @@ pub struct Volume {
     pub source_id: Option<VolumeId>,
     /// What it is.
     pub state: VolumeState,
-    /// The server that has it.
+    /// The server that has it, or that it is made for.
     pub attachment: Option<Attachment>,
+    /// The request that made it, when it said which one it was.
+    #[serde(default)]
+    pub client_token: Option<ClientToken>,
+    /// What its owner says of its speed.
+    #[serde(default)]
+    pub performance: Performance,
+    /// How it was before it was last made larger or called faster.
+    #[serde(default)]
+    pub modification: Option<Modification>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
     /// When it last changed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated: Option<OffsetDateTime>,
+}
+
+/// The speed that EC2's clients give a volume: kept and shown, since all volumes of this cloud are
+/// equally fast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Performance {
+    /// The volume's type, as in `gp3`.
+    pub volume_type: String,
+    /// Operations a second.
+    pub iops: Option<u32>,
+    /// MiB a second.
+    pub throughput: Option<u32>,
+}
+
+impl Default for Performance {
+    fn default() -> Self {
+        Self { volume_type: "gp2".to_owned(), iops: None, throughput: None }
+    }
+}
+
+/// A change of a volume's size or speed: what was before, and when it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modification {
+    /// The size before, in GiB.
+    pub size_gib: u64,
+    /// The speed before.
+    pub performance: Performance,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
 }
 
 /// How a server has a volume.
@@ -141,6 +180,21 @@ pub struct NewVolume {
     pub snapshot: Option<String>,
     /// The volume to make it from.
     pub source: Option<String>,
+    /// Names the request; the volume it has made is given when it comes again.
+    pub client_token: Option<ClientToken>,
+    /// What its owner says of its speed.
+    pub performance: Performance,
+}
+
+/// What becomes of the snapshots of a volume that is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// A volume that has any is not removed.
+    Refuse,
+    /// They are removed with it.
+    Remove,
+    /// They stay.
+    Keep,
 }
 
 impl Record for Volume {

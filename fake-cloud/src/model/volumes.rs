@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::{
-    Caller, Model, NewVolume, ProjectId, Snapshot, SnapshotId, Volume, VolumeId, VolumeState,
+    Caller, Model, Modification, NewVolume, Orphans, Performance, ProjectId, Snapshot, SnapshotId,
+    Volume, VolumeId, VolumeState,
 };
 
 /// What a removal is to remove.
@@ -58,7 +59,7 @@ impl Model {
         })
     }
 
-    fn check_storage(
+    pub(super) fn check_storage(
         &self,
         project: ProjectId,
         kind: &'static str,
@@ -77,9 +78,40 @@ impl Model {
         quota::check(&[size])
     }
 
+    /// The volume that a request has made already; refused when it was another request.
+    pub fn volume_made_before(
+        &self,
+        project: ProjectId,
+        wanted: &NewVolume,
+    ) -> Result<Option<&Volume>, Error> {
+        let Some(wanted) = &wanted.client_token else { return Ok(None) };
+        let made = self.volumes.iter().find(|volume| {
+            let token = volume.client_token.as_ref();
+            volume.project_id == project && token.is_some_and(|it| it.token == wanted.token)
+        });
+        if made.is_some_and(|volume| volume.client_token.as_ref() != Some(wanted)) {
+            return Err(Error::OtherRequest(wanted.token.clone()));
+        }
+        Ok(made)
+    }
+
     /// Records a new volume, whose data is to be made.
     pub fn create_volume(
         &mut self,
+        caller: &Caller,
+        project_id: ProjectId,
+        wanted: NewVolume,
+        now: OffsetDateTime,
+    ) -> Result<Volume, Error> {
+        let volume = self.new_volume(caller, project_id, wanted, now)?;
+        self.check_storage(project_id, "volumes", 1, volume.size_gib)?;
+        self.volumes.insert(volume.clone());
+        Ok(volume)
+    }
+
+    /// The record of a new volume, within the quota or not.
+    pub(super) fn new_volume(
+        &self,
         caller: &Caller,
         project_id: ProjectId,
         wanted: NewVolume,
@@ -118,8 +150,7 @@ impl Model {
                 from.unwrap_or_default()
             )));
         }
-        self.check_storage(project_id, "volumes", 1, size_gib)?;
-        let volume = Volume {
+        Ok(Volume {
             id: VolumeId::random(),
             project_id,
             user_id: caller.user_id,
@@ -131,11 +162,12 @@ impl Model {
             source_id,
             state: VolumeState::Creating,
             attachment: None,
+            client_token: wanted.client_token,
+            performance: wanted.performance,
+            modification: None,
             created: now,
             updated: None,
-        };
-        self.volumes.insert(volume.clone());
-        Ok(volume)
+        })
     }
 
     /// Records a new snapshot, whose data is to be copied. `forced` allows one of a volume that a
@@ -203,19 +235,43 @@ impl Model {
         Ok(())
     }
 
-    /// Begins to remove a volume, with its snapshots if that is wanted.
+    /// Changes what is said of a volume's speed, and its size when it is to grow.
+    pub fn modify_volume(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        size_gib: u64,
+        performance: Performance,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let volume = self.volume(caller, id)?;
+        let before = Modification {
+            size_gib: volume.size_gib,
+            performance: volume.performance.clone(),
+            at: now,
+        };
+        if size_gib != volume.size_gib {
+            self.extend_volume(caller, id, size_gib, true, now)?;
+        }
+        let volume = self.volume_mut(caller, id)?;
+        volume.performance = performance;
+        volume.modification = Some(before);
+        Ok(())
+    }
+
+    /// Begins to remove a volume.
     pub fn delete_volume(
         &mut self,
         caller: &Caller,
         id: &str,
-        with_snapshots: bool,
+        orphans: Orphans,
         now: OffsetDateTime,
     ) -> Result<Removal, Error> {
         let volume = self.volume(caller, id)?;
         let id = volume.id;
         let snapshots: Vec<_> = self.snapshots.iter().filter(|it| it.volume_id == id).collect();
         let idle = matches!(volume.state, VolumeState::Available | VolumeState::Error)
-            && (snapshots.is_empty() || with_snapshots)
+            && (snapshots.is_empty() || orphans != Orphans::Refuse)
             && snapshots.iter().all(|it| it.state != VolumeState::Creating)
             && !self.is_being_copied(id.0);
         if !idle {
@@ -227,7 +283,8 @@ impl Model {
                     .to_owned(),
             ));
         }
-        let snapshots: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+        let doomed = snapshots.iter().filter(|_| orphans == Orphans::Remove);
+        let snapshots: Vec<_> = doomed.map(|snapshot| snapshot.id).collect();
         for snapshot in &snapshots {
             self.set_snapshot(*snapshot, VolumeState::Deleting, now);
         }
@@ -263,12 +320,14 @@ impl Model {
         })
     }
 
-    /// Records what has become of a volume. One without data is gone; one that no server has any
-    /// more has no attachment.
+    /// Records what has become of a volume. One without data is gone; one that was made for a
+    /// server is the server's.
     pub fn settle_volume(&mut self, id: VolumeId, state: Option<VolumeState>, now: OffsetDateTime) {
+        let Some(state) = state else { return drop(self.volumes.remove(id)) };
+        let attached = self.volumes.get(id).is_some_and(|volume| volume.attachment.is_some());
         match state {
-            None => drop(self.volumes.remove(id)),
-            Some(state) => self.set_volume(id, state, now),
+            VolumeState::Available if attached => self.set_volume(id, VolumeState::InUse, now),
+            state => self.set_volume(id, state, now),
         }
     }
 

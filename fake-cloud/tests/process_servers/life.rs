@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_cloud::backends::{Backend as _, BackendError, ImageSource};
+use fake_cloud::backends::{Backend as _, BackendError, ImageSource, ServerSpec};
 
 use crate::fixture::{Fixture, PATIENCE, server};
 use crate::processes;
@@ -91,6 +91,22 @@ async fn a_cut_asks_nobody_and_the_disk_stays() {
 }
 
 #[tokio::test]
+async fn a_reset_server_boots_for_the_first_time_and_its_console_stays() {
+    let fixture = Fixture::new();
+    let script = "ls /srv /root/mine /usr/local/mine; touch /srv/old /root/mine /usr/local/mine";
+    let server = fixture.boot(script).await;
+    fixture.console_shows(server.id, "user-data finished").await;
+    fixture.backend.reset(server.id).await.unwrap();
+    let before = fixture.backend.console(server.id, None).await.unwrap();
+    let other = ServerSpec { user_data: Some(b"#!/bin/sh\nls /srv; echo other".into()), ..server };
+    fixture.backend.start(&other).await.unwrap();
+    let console = fixture.console_shows(other.id, "other\n").await;
+    let after = console.strip_prefix(&before).expect("the console goes on where it was");
+    assert!(after.contains("running user-data") && !after.contains("old"), "{console}");
+    fixture.backend.reset(uuid::Uuid::new_v4()).await.unwrap();
+}
+
+#[tokio::test]
 async fn delete_leaves_nothing() {
     let fixture = Fixture::new();
     let server = fixture.boot("chmod 0 /srv; sleep 1000").await;
@@ -154,7 +170,7 @@ async fn a_server_can_power_itself_off() {
 #[tokio::test]
 async fn an_uploaded_file_cannot_be_booted() {
     let fixture = Fixture::new();
-    let server = fake_cloud::backends::ServerSpec { image: ImageSource::Opaque, ..server("") };
+    let server = ServerSpec { image: ImageSource::Opaque, ..server("") };
     let error = fixture.backend.start(&server).await.unwrap_err();
     assert!(matches!(error, BackendError::Image(_)), "{error}");
     assert!(fixture.backend.disks().await.unwrap().is_empty());

@@ -146,6 +146,11 @@ impl Backend for Process {
         self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
     }
 
+    async fn reset(&self, id: Uuid) -> Result<(), BackendError> {
+        self.end(id, Ending::PowerCut).await;
+        self.0.state.discard_disk(id).map_err(BackendError::step("remove the server's disk"))
+    }
+
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError> {
         self.command(id, if paused { &Command::Pause } else { &Command::Resume })
     }

@@ -162,6 +162,17 @@ impl State {
         Ok(())
     }
 
+    /// Takes all that a server has written away at once, and what says that it has booted; its
+    /// console log stays.
+    pub(super) fn discard_disk(&self, id: Uuid) -> io::Result<()> {
+        let server = self.server(id);
+        for path in [server.booted(), server.disk(), server.layers(), server.user_data()] {
+            self.move_to_trash(&path)?;
+        }
+        self.empty_trash();
+        Ok(())
+    }
+
     fn move_to_trash(&self, path: &Path) -> io::Result<bool> {
         let trash = self.path.join("trash").join(Uuid::new_v4().to_string());
         match fs::rename(path, trash) {

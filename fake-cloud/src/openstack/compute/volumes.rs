@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Error;
-use crate::model::{AttachWanted, Attachment, NewVolume, Volume, VolumeId, ZONE};
+use crate::model::{AttachWanted, Attachment, NewVolume, Orphans, Volume, VolumeId, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Micros, empty, ok, with_header};
@@ -128,7 +128,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         size_gib: size(wanted.size)?,
         metadata: wanted.metadata.unwrap_or_default(),
         snapshot: wanted.snapshot_id,
-        source: None,
+        ..NewVolume::default()
     };
     let volume = cx.cloud.create_volume(&cx.caller()?, cx.project()?, new).await?;
     let location = format!("{}/compute/v2.1/os-volumes/{}", cx.cloud.api_url, volume.id);
@@ -138,7 +138,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
 
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
     supported(&cx)?;
-    cx.cloud.delete_volume(&cx.caller()?, cx.param("id"), false).await?;
+    cx.cloud.delete_volume(&cx.caller()?, cx.param("id"), Orphans::Refuse).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::{TYPE, TYPE_ID};
 use super::{Error, listing, project};
-use crate::model::{HOST, NewVolume, Volume, ZONE};
+use crate::model::{HOST, NewVolume, Orphans, Volume, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -91,6 +91,7 @@ fn read(wanted: Wanted) -> Result<NewVolume, Fault> {
         metadata: wanted.metadata.unwrap_or_default(),
         snapshot: wanted.snapshot_id,
         source: wanted.source_volid,
+        ..NewVolume::default()
     })
 }
 
@@ -142,7 +143,8 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
     project(&cx)?;
     let cascade = cx.query("cascade").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    cx.cloud.delete_volume(&cx.caller()?, cx.param("id"), cascade).await?;
+    let orphans = if cascade { Orphans::Remove } else { Orphans::Refuse };
+    cx.cloud.delete_volume(&cx.caller()?, cx.param("id"), orphans).await?;
     Ok(html_empty(StatusCode::ACCEPTED))
 }
 

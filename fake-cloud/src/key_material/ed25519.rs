@@ -1,33 +1,27 @@
-//! New key pairs: ed25519, in the form in which OpenSSH keeps them.
+//! New Ed25519 keys, in the form in which OpenSSH keeps them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rand::RngCore;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use super::{NewKey, counted};
+
 const ALGORITHM: &[u8] = b"ssh-ed25519";
 
 /// How many characters of base64 a line has.
 const LINE: usize = 70;
 
-/// A new key pair.
-pub(super) struct NewKey {
-    /// As in `authorized_keys`.
-    pub(super) public: String,
-    /// As in a file that `ssh -i` reads; known to nobody else once it is given away.
-    pub(super) private: String,
-}
-
 /// Makes a key pair.
-pub(super) fn generate() -> Result<NewKey, ring::error::KeyRejected> {
+pub(super) fn generate() -> NewKey {
     let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     of_seed(&seed, rand::rng().next_u32())
 }
 
 /// The key pair of a seed; `check` is any number, by which readers see that they could read.
-fn of_seed(seed: &[u8; 32], check: u32) -> Result<NewKey, ring::error::KeyRejected> {
-    let pair = Ed25519KeyPair::from_seed_unchecked(seed)?;
+fn of_seed(seed: &[u8; 32], check: u32) -> NewKey {
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed has 32 bytes");
     let point = pair.public_key().as_ref();
     let public: Vec<u8> = [ALGORITHM, point].into_iter().flat_map(counted).collect();
     let both = [seed.as_slice(), point].concat();
@@ -55,13 +49,8 @@ fn of_seed(seed: &[u8; 32], check: u32) -> Result<NewKey, ring::error::KeyReject
         private.push('\n');
     }
     private.push_str("-----END OPENSSH PRIVATE KEY-----\n");
-    Ok(NewKey { public: format!("ssh-ed25519 {}", STANDARD.encode(public)), private })
-}
-
-/// Bytes with their number before them.
-fn counted(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).expect("parts of keys are short");
-    [&length.to_be_bytes(), bytes].concat()
+    let public = format!("ssh-ed25519 {}", STANDARD.encode(public));
+    NewKey { public, private, private_digest: None }
 }
 
 #[cfg(test)]
@@ -79,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_public_key_belongs_to_the_seed() {
-        let key = of_seed(bytes(SEED).as_slice().try_into().unwrap(), 7).unwrap();
+        let key = of_seed(bytes(SEED).as_slice().try_into().unwrap(), 7);
         let blob = STANDARD.decode(key.public.strip_prefix("ssh-ed25519 ").unwrap()).unwrap();
         assert!(blob.ends_with(&bytes(PUBLIC)) && blob.len() == 51);
         let lines: Vec<&str> = key.private.lines().collect();
@@ -91,6 +80,6 @@ mod tests {
 
     #[test]
     fn each_key_is_its_own() {
-        assert_ne!(generate().unwrap().public, generate().unwrap().public);
+        assert_ne!(generate().public, generate().public);
     }
 }

@@ -1,0 +1,113 @@
+//! The EC2 API: signed requests, and the same cloud through both APIs.
+
+mod instances;
+mod key_pairs;
+mod network;
+mod requests;
+
+use std::fmt::Write;
+
+use fake_cloud::model::AccessKeyPair;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use time::macros::format_description;
+
+use crate::client::Stack;
+
+/// A client that signs as AWS's own do, written from their specification.
+struct Ec2<'a> {
+    stack: &'a Stack,
+    key: AccessKeyPair,
+}
+
+/// The status of an answer, and its text.
+type Answer = (u16, String);
+
+impl<'a> Ec2<'a> {
+    fn of(stack: &'a Stack, user: &str) -> Self {
+        Self { stack, key: stack.cloud.access_key(user).unwrap() }
+    }
+
+    async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+        let mut body = format!("Action={action}&Version=2016-11-15");
+        for (name, value) in parameters {
+            write!(body, "&{name}=").unwrap();
+            for byte in value.bytes() {
+                match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => body.push(byte.into()),
+                    other => write!(body, "%{other:02X}").unwrap(),
+                }
+            }
+        }
+        let now = time::OffsetDateTime::now_utc();
+        let stamp = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let stamp = now.format(&stamp).unwrap();
+        let (day, url) = (&stamp[..8], self.stack.cloud.ec2_url());
+        let host = self.stack.cloud.address().to_string();
+        let canonical = format!(
+            "POST\n/ec2/\n\nhost:{host}\nx-amz-date:{stamp}\n\nhost;x-amz-date\n{:x}",
+            Sha256::digest(&body)
+        );
+        let scope = format!("{day}/RegionOne/ec2/aws4_request");
+        let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{:x}", Sha256::digest(canonical));
+        let mut secret = format!("AWS4{}", self.key.secret).into_bytes();
+        for word in [day, "RegionOne", "ec2", "aws4_request", &text] {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
+            mac.update(word.as_bytes());
+            secret = mac.finalize().into_bytes().to_vec();
+        }
+        let signature: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host;x-amz-date, \
+             Signature={signature}",
+            self.key.access
+        );
+        let request = self.stack.http.post(url).header("X-Amz-Date", stamp);
+        let request = request.header("Authorization", authorization).body(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// A request that must be answered well.
+    async fn ok(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let (status, text) = self.send(action, parameters).await;
+        assert_eq!(status, 200, "{action}: {text}");
+        text
+    }
+
+    /// The code with which a request is refused.
+    async fn refusal(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let (status, text) = self.send(action, parameters).await;
+        assert!(status >= 400, "{action}: {text}");
+        one(&text, "Code").to_owned()
+    }
+
+    async fn image(&self) -> String {
+        one(&self.ok("DescribeImages", &[]).await, "imageId").to_owned()
+    }
+
+    /// Makes an instance and gives its id.
+    async fn run(&self, more: &[(&str, &str)]) -> String {
+        let image = self.image().await;
+        let mut parameters = vec![
+            ("ImageId", image.as_str()),
+            ("InstanceType", "m1.tiny"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+        ];
+        parameters.extend(more);
+        one(&self.ok("RunInstances", &parameters).await, "instanceId").to_owned()
+    }
+}
+
+/// The texts of all elements with a name.
+fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    let parts = xml.split(&begin).skip(1).map(|part| part.split(&end).next());
+    parts.map(Option::unwrap).collect()
+}
+
+/// The text of the first element with a name.
+fn one<'a>(xml: &'a str, name: &str) -> &'a str {
+    every(xml, name).first().unwrap_or_else(|| panic!("no {name} in {xml}"))
+}
