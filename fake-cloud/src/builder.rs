@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::control::Transitions;
 use crate::fake_cloud::{FakeCloud, StartError};
 use crate::scratch::{ScratchBlock, ScratchDirectory};
 use crate::settings::{BackendKind, FlavorSettings, ImageSettings, Listen, Settings, UserSettings};
@@ -81,6 +82,17 @@ impl Builder {
     /// What time it is: [`crate::clock::ManualClock`] makes that the test's business.
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         self.settings(move |settings| settings.clock = clock)
+    }
+
+    /// How long the work after a call takes, such as that from BUILD to ACTIVE: no time when not
+    /// given.
+    pub fn transitions(self, transitions: Transitions) -> Self {
+        self.settings(move |settings| settings.transitions = transitions)
+    }
+
+    /// Where the dice of faults begin: the same seed throws the same.
+    pub fn seed(self, seed: u64) -> Self {
+        self.settings(move |settings| settings.seed = seed)
     }
 
     /// Changes whatever else there is in the settings.

@@ -18,6 +18,7 @@ use crate::backends::process::{self, Process};
 use crate::backends::{BackendError, ExitSender};
 use crate::builder::{Borrowed, Builder};
 use crate::cloud::{Cloud, Failure, World, chain};
+use crate::control::{self, Control, ControlAccess};
 use crate::credentials::Credentials;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
@@ -72,6 +73,9 @@ pub enum StartError {
     /// There is no place for a cloud that nobody gave one.
     #[error("failed to find a place for a temporary cloud")]
     Scratch(#[source] std::io::Error),
+    /// The transitions name a step that there is not.
+    #[error("failed to set the pace of transitions")]
+    Transitions(#[source] control::ControlError),
     /// Another cloud uses the state directory.
     #[error(
         "the state directory {} is in use by another fake-cloud; end that one or choose another \
@@ -133,6 +137,7 @@ impl FakeCloud {
         settings: Settings,
         borrowed: Borrowed,
     ) -> Result<Self, StartError> {
+        control::check_transitions(&settings.transitions).map_err(StartError::Transitions)?;
         let lock = lock(&settings.state_dir)?;
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
@@ -160,6 +165,9 @@ impl FakeCloud {
             writer,
             _lock: lock,
         };
+        let path = settings.state_dir.clone();
+        let kept = started.control_access().keep(&path);
+        kept.map_err(|source| StartError::StateDir { path, source })?;
         started.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
         Ok(started)
     }
@@ -189,6 +197,19 @@ impl FakeCloud {
     /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
     pub fn ec2_url(&self) -> String {
         format!("{}{}", self.cloud.api_url, ec2::PATH)
+    }
+
+    /// Makes things go wrong, and time pass.
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.cloud))
+    }
+
+    /// Where the cloud is steered over HTTP, and with which token.
+    pub fn control_access(&self) -> ControlAccess {
+        ControlAccess {
+            url: format!("{}{}", self.cloud.api_url, control::PATH),
+            token: self.cloud.control_token.clone(),
+        }
     }
 
     /// Where it keeps its state.

@@ -18,6 +18,7 @@ pub mod backends;
 mod builder;
 pub mod clock;
 mod cloud;
+pub mod control;
 mod credentials;
 mod ec2;
 mod fake_cloud;

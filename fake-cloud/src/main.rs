@@ -22,7 +22,10 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Chaos(commands::chaos::Arguments),
+    Time(commands::time::Arguments),
+}
 
 fn main() -> ExitCode {
     fake_cloud::guest::run_if_guest();
@@ -49,7 +52,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn perform(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match (arguments.command, arguments.run) {
-        (Some(command), _) => match command {},
+        (Some(Command::Chaos(arguments)), _) => commands::chaos::run(arguments).await,
+        (Some(Command::Time(arguments)), _) => commands::time::run(arguments).await,
         (None, Some(arguments)) => commands::run::run(arguments).await,
         (None, None) => Err("no state directory was named: give --state DIR".into()),
     }

@@ -14,6 +14,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::cloud::Cloud;
+use crate::control::{self, Struck, points};
 use crate::model::{Model, Server, ZONE};
 
 /// Answers below `/metadata/<token>/`.
@@ -25,9 +26,17 @@ async fn show(
     State(cloud): State<Arc<Cloud>>,
     Path((token, path)): Path<(String, String)>,
 ) -> Response {
+    match cloud.strike(points::METADATA, async { answer(&cloud, &token, &path) }).await {
+        Struck::Answered(response) => response,
+        Struck::Error(error) => (error.status, error.message.unwrap_or_default()).into_response(),
+        Struck::Dropped => control::dropped(),
+    }
+}
+
+fn answer(cloud: &Cloud, token: &str, path: &str) -> Response {
     let model = cloud.read();
     let owner = |server: &&Server| server.metadata_token.as_bytes().ct_eq(token.as_bytes()).into();
-    match model.servers.iter().find(owner).and_then(|server| value(&model, server, &path)) {
+    match model.servers.iter().find(owner).and_then(|server| value(&model, server, path)) {
         Some(Value::Text(text)) => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }

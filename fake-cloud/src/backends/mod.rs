@@ -139,6 +139,9 @@ pub enum BackendError {
     /// A process in the server uses the volume.
     #[error("volume {0} is in use: a process has files open there, or works there")]
     Busy(Uuid),
+    /// Someone who steers the cloud wants it to fail.
+    #[error("{0}")]
+    Injected(String),
     /// A step of the work failed.
     #[error("failed to {step}")]
     Step {

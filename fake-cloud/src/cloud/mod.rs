@@ -16,10 +16,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::backends::Backend;
 use crate::builder::Borrowed;
 use crate::clock::Clock;
+use crate::control::Steering;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
@@ -27,7 +29,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
-use turns::Turns;
+pub(crate) use turns::Turns;
 
 /// How long work under way may delay the end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -51,11 +53,15 @@ pub(crate) struct Cloud {
     pub(crate) backend: Arc<dyn Backend>,
     /// Cancelled when the cloud goes down: from then on nothing that ends is news.
     pub(crate) going_down: CancellationToken,
+    /// What someone does to it from outside its APIs.
+    pub(crate) steering: Steering,
+    /// Who knows it may do that.
+    pub(crate) control_token: String,
     model: RwLock<Model>,
     store: Store,
     clock: Arc<dyn Clock>,
-    network: Arc<dyn Network>,
-    turns: Turns,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) turns: Turns,
     tasks: TaskTracker,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
@@ -91,6 +97,8 @@ impl Cloud {
             passwords: Passwords::new(),
             backend: world.backend,
             going_down: CancellationToken::new(),
+            steering: Steering::new(settings.seed, settings.transitions.clone()),
+            control_token: Uuid::new_v4().simple().to_string(),
             model: RwLock::new(model),
             store,
             clock: Arc::clone(&settings.clock),
@@ -105,6 +113,16 @@ impl Cloud {
     /// The time now.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    /// Waits by the cloud's clock.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.clock.until(self.now() + duration).await;
+    }
+
+    /// Moves the cloud's clock forward.
+    pub(crate) fn advance_clock(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// The model, to be read. The guard must not live across an `await`.

@@ -10,33 +10,33 @@ use crate::model::ServerId;
 
 /// The turns of all servers.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     servers: Mutex<HashMap<ServerId, Arc<Turn>>>,
 }
 
 /// One server's turn, and how many pieces of work it has seen.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     lock: Arc<tokio::sync::Mutex<()>>,
     runs: AtomicU64,
 }
 
 impl Turns {
     /// The turn of a server.
-    pub(super) fn of(&self, id: ServerId) -> Arc<Turn> {
+    pub(crate) fn of(&self, id: ServerId) -> Arc<Turn> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(servers.entry(id).or_default())
     }
 
     /// Forgets a server that is gone.
-    pub(super) fn forget(&self, id: ServerId) {
+    pub(crate) fn forget(&self, id: ServerId) {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 
 impl Turn {
     /// Waits for the turn to do some work.
-    pub(super) async fn begin(&self) -> OwnedMutexGuard<()> {
+    pub(crate) async fn begin(&self) -> OwnedMutexGuard<()> {
         let guard = Arc::clone(&self.lock).lock_owned().await;
         self.runs.fetch_add(1, Ordering::Relaxed);
         guard
@@ -44,7 +44,7 @@ impl Turn {
 
     /// Waits until no work is under way; nothing when more work came meanwhile, because news from
     /// before it is old.
-    pub(super) async fn unless_worked(&self) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) async fn unless_worked(&self) -> Option<OwnedMutexGuard<()>> {
         let seen = self.runs.load(Ordering::Relaxed);
         let guard = Arc::clone(&self.lock).lock_owned().await;
         (self.runs.load(Ordering::Relaxed) == seen).then_some(guard)

@@ -1,3 +1,6 @@
 //! What the executable does: a file a command.
 
+pub(crate) mod chaos;
+mod client;
 pub(crate) mod run;
+pub(crate) mod time;

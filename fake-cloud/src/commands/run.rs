@@ -54,5 +54,8 @@ fn greet(cloud: &FakeCloud) -> io::Result<()> {
     for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
         writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
     }
+    let control = cloud.control_access();
+    writeln!(out, "export FAKE_CLOUD_CONTROL_URL='{}'", control.url)?;
+    writeln!(out, "export FAKE_CLOUD_CONTROL_TOKEN='{}'", control.token)?;
     out.flush()
 }

@@ -95,6 +95,7 @@ impl Model {
         let used = self.floating_ips_used(wanted.project_id);
         let limit = self.quotas(wanted.project_id).floating_ips;
         quota::check(&[Demand { resource: "floatingip", used, requested: 1, limit }])?;
+        self.check_pool(network_id)?;
         let subnet = self.subnet_of(network_id).ok_or(Error::NoAddress(network_id))?;
         let taken = self.floating_ips.iter().map(|ip| ip.address).collect();
         let address = choose(subnet, &taken, wanted.address)?;

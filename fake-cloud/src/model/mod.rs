@@ -20,6 +20,7 @@ pub mod security;
 mod seed;
 mod server;
 mod servers;
+mod shortages;
 mod table;
 mod terminated;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use launch::{LaunchSource, LaunchVolume};
 pub use network::{Network, NewPort, Port, Subnet};
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
+pub use shortages::Shortages;
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
 pub use volume::{
@@ -64,6 +66,8 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Table<$record>,)*
             /// The quotas of projects that have none of their own.
             pub default_quotas: Quotas,
+            /// What has nothing left, whatever the records say.
+            pub shortages: Shortages,
             /// Grows with every change.
             pub revision: u64,
         }

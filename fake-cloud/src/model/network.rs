@@ -160,6 +160,7 @@ impl Model {
     ) -> Result<(SubnetId, Ipv4Addr), Error> {
         let subnet =
             self.subnet_of(network).ok_or_else(|| Error::not_found(Kind::Network, network))?;
+        self.check_pool(network)?;
         let on_network = self.ports.iter().filter(|port| port.network_id == network);
         let taken = on_network.map(|port| port.address).collect();
         Ok((subnet.id, choose(subnet, &taken, wanted)?))

@@ -17,6 +17,19 @@ pub trait Network: Send + Sync + std::fmt::Debug {
     /// The floating address answers no more; open connections through it are closed. Nothing
     /// happens when it is not associated.
     async fn disassociate(&self, floating: Ipv4Addr);
+
+    /// Cuts a server's fixed address off from all others, its floating addresses included, until
+    /// it rejoins. An error of kind `Unsupported` says that this network cannot.
+    async fn cut_off(&self, fixed: Ipv4Addr) -> std::io::Result<()> {
+        let _ = fixed;
+        let why = "the network of this cloud cannot cut a server off";
+        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why))
+    }
+
+    /// Lets a fixed address rejoin the others. Nothing happens when it was not cut off.
+    async fn rejoin(&self, fixed: Ipv4Addr) {
+        let _ = fixed;
+    }
 }
 
 /// Told by a backend when a server opens a port, so that no one needs to look for it.
@@ -28,5 +41,11 @@ pub trait PortWatcher: Send + Sync + std::fmt::Debug {
     /// The server with this fixed address has ended, and no port is open there any more.
     fn closed(&self, fixed: Ipv4Addr) {
         let _ = fixed;
+    }
+
+    /// Whether nothing may pass between the two addresses, because one of them is cut off.
+    fn is_cut_off(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
+        let _ = (from, to);
+        false
     }
 }

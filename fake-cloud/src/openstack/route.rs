@@ -127,6 +127,17 @@ impl Service {
         }
     }
 
+    /// What its operations' names begin with: `compute:servers.create`.
+    pub(crate) fn family(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Compute => "compute",
+            Self::Image => "image",
+            Self::Network => "network",
+            Self::Volume => "volume",
+        }
+    }
+
     /// The service whose path this is.
     pub(crate) fn of_path(path: &str) -> Self {
         let owns = |service: &Self| {
@@ -138,6 +149,11 @@ impl Service {
 }
 
 impl Route {
+    /// What everyone calls the operation: `compute:servers.create`.
+    pub(crate) fn operation(&self, service: Service) -> String {
+        format!("{}:{}", service.family(), self.name.replace("::", "."))
+    }
+
     /// The paths that mean it: documents of versions are asked for with and without a slash.
     pub(crate) fn paths(&self, service: Service) -> Vec<String> {
         let path = format!("{}{}", service.prefix(), self.path);

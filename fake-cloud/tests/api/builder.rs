@@ -3,6 +3,8 @@
 use fake_cloud::FakeCloud;
 use reqwest::StatusCode;
 
+use crate::client::http;
+
 #[tokio::test]
 async fn a_cloud_in_a_few_words_is_private_and_leaves_nothing() {
     let first = FakeCloud::builder().user("ada", "lovelace", "engines").start().await.unwrap();
@@ -15,7 +17,7 @@ async fn a_cloud_in_a_few_words_is_private_and_leaves_nothing() {
     let state = first.state_dir().to_owned();
     assert!(state.join("fake-cloud.db").exists());
 
-    let answer = reqwest::get(first.auth_url()).await.unwrap();
+    let answer = http().get(first.auth_url()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     first.shutdown().await;
     assert!(!state.exists());

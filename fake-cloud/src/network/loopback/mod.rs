@@ -8,7 +8,7 @@
 mod forward;
 pub(crate) mod listening;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,8 @@ struct Table {
     /// When each port of a fixed address was opened last.
     opened: HashMap<SocketAddrV4, Instant>,
     associations: HashMap<Ipv4Addr, Association>,
+    /// The fixed addresses that are cut off.
+    cut_off: HashSet<Ipv4Addr>,
 }
 
 #[derive(Debug)]
@@ -117,8 +119,10 @@ impl Network for Loopback {
                 .filter(|address| table.is_about_to_listen(**address))
                 .map(SocketAddrV4::port),
         );
-        for port in ports {
-            self.open(floating, &mut association, port);
+        if !table.cut_off.contains(&fixed) {
+            for port in ports {
+                self.open(floating, &mut association, port);
+            }
         }
         table.associations.insert(floating, association);
         Ok(())
@@ -130,12 +134,41 @@ impl Network for Loopback {
             forward.close().await;
         }
     }
+
+    async fn cut_off(&self, fixed: Ipv4Addr) -> io::Result<()> {
+        let forwards: Vec<Forward> = {
+            let mut table = self.table();
+            table.cut_off.insert(fixed);
+            let leading = table.associations.values_mut().filter(|it| it.fixed == fixed);
+            leading.flat_map(|it| std::mem::take(&mut it.forwards).into_values()).collect()
+        };
+        for forward in forwards {
+            forward.close().await;
+        }
+        Ok(())
+    }
+
+    async fn rejoin(&self, fixed: Ipv4Addr) {
+        let floating: Vec<Ipv4Addr> = {
+            let mut table = self.table();
+            table.cut_off.remove(&fixed);
+            let leading = table.associations.iter().filter(|(_, it)| it.fixed == fixed);
+            leading.map(|(floating, _)| *floating).collect()
+        };
+        for floating in floating {
+            // Opens what was opened meanwhile too; it cannot fail.
+            let _ = self.associate(floating, fixed).await;
+        }
+    }
 }
 
 impl PortWatcher for Loopback {
     fn opened(&self, fixed: Ipv4Addr, port: u16) {
         let mut table = self.table();
         table.opened.insert(SocketAddrV4::new(fixed, port), Instant::now());
+        if table.cut_off.contains(&fixed) {
+            return;
+        }
         for (floating, association) in &mut table.associations {
             if association.fixed == fixed {
                 self.open(*floating, association, port);
@@ -149,6 +182,11 @@ impl PortWatcher for Loopback {
         for association in table.associations.values_mut().filter(|it| it.fixed == fixed) {
             association.forwards.clear();
         }
+    }
+
+    fn is_cut_off(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
+        let table = self.table();
+        from != to && [from, to].iter().any(|address| table.cut_off.contains(address))
     }
 }
 

@@ -96,6 +96,15 @@ pub(crate) fn connect(place: Place, socket: Socket, wanted: SocketAddr) -> Actio
     Action::Continue
 }
 
+/// Whom a `connect` reaches once its action is taken.
+pub(crate) fn peer(action: Action, wanted: SocketAddr) -> Option<Ipv4Addr> {
+    match (action, canonical(wanted.ip())) {
+        (Action::Connect(address), _) => Some(*address.ip()),
+        (_, IpAddr::V4(ip)) => Some(ip),
+        (_, IpAddr::V6(_)) => None,
+    }
+}
+
 /// `listen(socket)`.
 pub(crate) fn listen(place: Place, socket: Socket) -> Action {
     if !socket.stream {

@@ -152,6 +152,12 @@ impl Shared {
             Some(wanted) if call.number == libc::SYS_bind => decide::bind(place, facts, wanted),
             Some(wanted) => decide::connect(place, facts, wanted),
         };
+        if call.number == libc::SYS_connect
+            && let Some(peer) = wanted.and_then(|wanted| decide::peer(action, wanted))
+            && self.ports.is_cut_off(place.fixed, peer)
+        {
+            return Ok(Some(Answer::Return(Err(libc::EHOSTUNREACH))));
+        }
         match action {
             Action::Continue => {}
             Action::Bind(address) => return Ok(Some(Answer::Return(caller.bind(address)))),
