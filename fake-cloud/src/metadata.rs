@@ -108,7 +108,8 @@ fn is_version(word: &str) -> bool {
     word == "latest" || word.split('-').map(str::len).eq([4, 2, 2])
 }
 
-fn openstack(server: &Server) -> serde_json::Value {
+/// What OpenStack's `meta_data.json` says of a server.
+pub(crate) fn openstack(server: &Server) -> serde_json::Value {
     let mut document = json!({
         "uuid": server.id,
         "name": server.name,

@@ -26,5 +26,5 @@ pub fn wait_for<T, E: Debug>(
 
 #[expect(clippy::disallowed_methods, reason = "the one place where tests poll")]
 fn pause() {
-    std::thread::sleep(Duration::from_millis(5));
+    std::thread::sleep(Duration::from_millis(1));
 }

@@ -1,7 +1,7 @@
 //! Servers that exist in the API only: for tests of API clients, and for machines that may not
 //! run anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -12,29 +12,37 @@ use super::{Backend, BackendError, ServerSpec, VolumeMount};
 /// The backend that runs nothing.
 #[derive(Debug, Default)]
 pub struct Inert {
-    disks: Mutex<BTreeSet<Uuid>>,
+    /// The servers that have a disk, and whether they are on.
+    servers: Mutex<BTreeMap<Uuid, bool>>,
     volumes: Mutex<BTreeSet<Uuid>>,
 }
 
 impl Inert {
-    fn disks(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
-        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn servers(&self) -> MutexGuard<'_, BTreeMap<Uuid, bool>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Backend for Inert {
     async fn start(&self, server: &ServerSpec) -> Result<(), BackendError> {
-        self.disks().insert(server.id);
+        self.servers().insert(server.id, true);
         Ok(())
     }
 
-    async fn stop(&self, _: Uuid) -> Result<(), BackendError> {
+    async fn stop(&self, id: Uuid) -> Result<(), BackendError> {
+        if let Some(on) = self.servers().get_mut(&id) {
+            *on = false;
+        }
         Ok(())
+    }
+
+    async fn runs(&self, id: Uuid) -> bool {
+        self.servers().get(&id).is_some_and(|on| *on)
     }
 
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
-        self.disks().remove(&id);
+        self.servers().remove(&id);
         Ok(())
     }
 
@@ -51,10 +59,10 @@ impl Backend for Inert {
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
-        Ok(self.disks().iter().copied().collect())
+        Ok(self.servers().keys().copied().collect())
     }
 
-    async fn volume_create(&self, id: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+    async fn volume_create(&self, id: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         Ok(())
     }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+mod console;
 pub mod inert;
 pub mod process;
 
@@ -29,6 +30,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn cut(&self, id: Uuid) -> Result<(), BackendError> {
         self.stop(id).await
     }
+
+    /// Whether the server has processes just now, frozen or not. Once its end is told by a
+    /// [`ServerExit`] it has none.
+    async fn runs(&self, id: Uuid) -> bool;
 
     /// Ends every process of the server and removes its disk and console log. Succeeds when there
     /// is nothing to remove.
@@ -50,8 +55,14 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
-    /// happens when it is there already. A snapshot is a volume that is never attached.
-    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError>;
+    /// happens when it is there already. A snapshot is a volume that is never attached. A backend
+    /// whose volumes are directories need not keep to the size.
+    async fn volume_create(
+        &self,
+        id: Uuid,
+        size_gib: u64,
+        from: Option<Uuid>,
+    ) -> Result<(), BackendError>;
 
     /// Removes the data of a volume. Succeeds when there is nothing to remove.
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError>;
@@ -88,8 +99,12 @@ pub struct ServerSpec {
     pub disk_gib: u64,
     /// The fixed address, the only one the server sees.
     pub fixed_ip: Ipv4Addr,
+    /// The hardware address of its network interface, as `fa:16:3e:00:00:01`.
+    pub mac: String,
     /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
     pub metadata_url: String,
+    /// What it is told about itself: OpenStack's `meta_data.json`.
+    pub meta_data: serde_json::Value,
     /// Run once, on the first boot, when it begins with `#!`.
     pub user_data: Option<Vec<u8>>,
     /// Public keys for root's `authorized_keys`.
@@ -123,8 +138,13 @@ pub enum ImageSource {
         /// The directory; it is never written to.
         path: PathBuf,
     },
-    /// Content that this backend cannot boot (an uploaded file); only `inert` accepts it.
+    /// A file that was uploaded, whatever is in it.
     Opaque,
+    /// A disk image: where the content of an [`ImageSource::Opaque`] image is.
+    File {
+        /// The file; it is never written to, and goes when the image is deleted.
+        path: PathBuf,
+    },
 }
 
 /// Why a backend could not do what it was asked.

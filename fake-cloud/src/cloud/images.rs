@@ -45,7 +45,7 @@ impl Cloud {
             file.write_all(chunk).await?;
         }
         file.sync_all().await?;
-        fs::rename(&partial, self.content_path(id)).await?;
+        fs::rename(&partial, self.image_content_path(id)).await?;
         Ok(Content {
             size,
             md5: format!("{:x}", md5.finalize()),
@@ -55,12 +55,12 @@ impl Cloud {
 
     /// Opens the content of an image.
     pub(crate) async fn image_content(&self, id: ImageId) -> std::io::Result<File> {
-        File::open(self.content_path(id)).await
+        File::open(self.image_content_path(id)).await
     }
 
     /// Removes the content of an image that is gone; what stays is removed at the next start.
     pub(crate) async fn delete_image_content(&self, id: ImageId) {
-        match fs::remove_file(self.content_path(id)).await {
+        match fs::remove_file(self.image_content_path(id)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(image = %id, error = chain(&error), "its content could not be removed");
             }
@@ -86,7 +86,8 @@ impl Cloud {
         Ok(())
     }
 
-    fn content_path(&self, id: ImageId) -> PathBuf {
+    /// Where the content of an image is, or will be.
+    pub(super) fn image_content_path(&self, id: ImageId) -> PathBuf {
         self.image_dir.join(id.to_string())
     }
 }

@@ -115,9 +115,9 @@ impl Cloud {
         self.clock.now()
     }
 
-    /// Waits by the cloud's clock.
-    pub(crate) async fn sleep(&self, duration: Duration) {
-        self.clock.until(self.now() + duration).await;
+    /// Waits until it is `when` by the cloud's clock.
+    pub(crate) async fn until(&self, when: OffsetDateTime) {
+        self.clock.until(when).await;
     }
 
     /// Moves the cloud's clock forward.
@@ -160,7 +160,11 @@ impl Cloud {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(work)
+        let working = self.steering.gate.enter();
+        self.tasks.spawn(async move {
+            let _working = working;
+            work.await
+        })
     }
 
     /// Ends all servers and waits for work under way; what was running is recorded as running.

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::{Cloud, Failure, chain};
-use crate::backends::{BackendError, ServerExit};
+use crate::backends::{BackendError, ImageSource, ServerExit, ServerSpec};
 use crate::control::{Passage, points};
 use crate::model::life::{Request, Task};
-use crate::model::{Caller, NewServers, ProjectId, ServerId};
+use crate::model::{Caller, Error, Model, NewServers, ProjectId, Server, ServerId};
 
 impl Cloud {
     /// Records new servers and begins to start them; comes back when they are recorded, and with
@@ -46,10 +47,18 @@ impl Cloud {
         request: Request,
         request_id: &str,
     ) -> Result<(), Failure> {
-        let (begun, written) =
-            self.decide(|model, now| model.begin(caller, id, request, request_id, now));
+        self.begin(|model, now| model.begin(caller, id, request, request_id, now)).await
+    }
+
+    /// Begins what the model decides to do to a server; comes back as [`Cloud::create_servers`]
+    /// does.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<(ServerId, Task), Error>,
+    ) -> Result<(), Failure> {
+        let (begun, written) = self.decide(decide);
         let (id, task) = begun?;
-        if request == Request::Delete {
+        if task == Task::Deleting {
             // Whatever is being done to it has no purpose any more.
             self.steering.gate.abandon(id.0);
         }
@@ -90,8 +99,9 @@ impl Cloud {
 
     async fn server_ended(&self, exit: ServerExit) {
         let id = ServerId(exit.id);
-        let Some(_turn) = self.turns.of(id).unless_worked().await else { return };
-        if self.going_down.is_cancelled() {
+        let _turn = self.turns.begin(id).await;
+        // While we waited it may have been started again, by whoever had the turn.
+        if self.going_down.is_cancelled() || self.backend.runs(id.0).await {
             return;
         }
         let (ended, written) = self.decide(|model, now| model.server_ended(id, now));
@@ -111,8 +121,7 @@ impl Cloud {
     /// Does one piece of work on a server and records how it ended.
     async fn run_task(self: &Arc<Self>, id: ServerId, task: Task) {
         let passage = self.pass(&points::server(task), id.0).await;
-        let turn = self.turns.of(id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(id).await;
         let result = match passage {
             _ if !self.is_due(id, task) => return self.forget_if_gone(id),
             Passage::Abandoned => return,
@@ -153,13 +162,15 @@ impl Cloud {
 
     async fn carry_out(&self, id: ServerId, task: Task) -> Result<(), BackendError> {
         let backend = &self.backend;
+        let off = self.read().servers.get(id).is_some_and(Server::is_off);
         match task {
+            Task::Restarting | Task::Resizing | Task::RevertingResize if off => Ok(()),
             Task::Spawning => {
                 self.make_volumes_of(id).await?;
                 self.start(id).await
             }
-            Task::Resuming | Task::PoweringOn => self.start(id).await,
-            Task::SoftReboot => {
+            Task::Restarting | Task::PoweringOn | Task::Unshelving => self.start(id).await,
+            Task::SoftReboot | Task::Resizing | Task::RevertingResize => {
                 backend.stop(id.0).await?;
                 self.start(id).await
             }
@@ -167,16 +178,36 @@ impl Cloud {
                 backend.cut(id.0).await?;
                 self.start(id).await
             }
-            Task::PoweringOff => backend.stop(id.0).await,
-            Task::Pausing => backend.pause(id.0, true).await,
+            Task::Rebuilding => {
+                backend.reset(id.0).await?;
+                if off { Ok(()) } else { self.start(id).await }
+            }
+            Task::ConfirmingResize => Ok(()),
+            Task::PoweringOff | Task::Shelving => backend.stop(id.0).await,
+            Task::Pausing | Task::Suspending => backend.pause(id.0, true).await,
             Task::Unpausing => backend.pause(id.0, false).await,
+            Task::Resuming => {
+                // It does not run any more when the cloud was away meanwhile.
+                self.start(id).await?;
+                backend.pause(id.0, false).await
+            }
             Task::Deleting => backend.delete(id.0).await,
         }
     }
 
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
-        let spec = self.read().spec(id, &self.api_url);
-        self.backend.start(&spec.ok_or(BackendError::NoSuchServer(id.0))?).await
+        let spec = self.spec(id).ok_or(BackendError::NoSuchServer(id.0))?;
+        self.backend.start(&spec).await
+    }
+
+    fn spec(&self, id: ServerId) -> Option<ServerSpec> {
+        let model = self.read();
+        let mut spec = model.spec(id, &self.api_url)?;
+        if spec.image == ImageSource::Opaque {
+            let image = model.servers.get(id)?.image_id;
+            spec.image = ImageSource::File { path: self.image_content_path(image) };
+        }
+        Some(spec)
     }
 
     /// Waits for work, but not for long: what is not done in time goes on without us.

@@ -49,6 +49,10 @@ impl Backend for Scripted {
         Ok(())
     }
 
+    async fn runs(&self, id: Uuid) -> bool {
+        self.running.lock().unwrap().contains(&id)
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.running.lock().unwrap().remove(&id);
         self.disks.lock().unwrap().remove(&id);
@@ -71,7 +75,7 @@ impl Backend for Scripted {
         Ok(self.disks.lock().unwrap().iter().copied().collect())
     }
 
-    async fn volume_create(&self, _: Uuid, _: Option<Uuid>) -> Result<(), BackendError> {
+    async fn volume_create(&self, _: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         Ok(())
     }
 
@@ -219,11 +223,26 @@ async fn a_server_that_ends_by_itself_is_stopped() {
     let stage = Stage::new().await;
     let id = stage.create().await;
     stage.settle().await;
+    stage.backend.running.lock().unwrap().clear();
     for id in [Uuid::nil(), id.0] {
         stage.exits.send(ServerExit { id, reason: "exit 0".to_owned() }).unwrap();
     }
     let stage = stage.hear_all_exits().await;
     assert_eq!(stage.cloud.read().servers.get(id).unwrap().status(), "SHUTOFF");
+}
+
+#[tokio::test]
+async fn an_end_that_a_reboot_has_overtaken_is_no_news() {
+    let stage = Stage::open(tempfile::tempdir().unwrap(), 1).await;
+    let id = stage.create().await;
+    stage.settle().await;
+    stage.act(id, Request::HardReboot).await.unwrap();
+    // The reboot waits for its start; the end of what ran before is told meanwhile.
+    stage.exits.send(ServerExit { id: id.0, reason: "exit 0".to_owned() }).unwrap();
+    tokio::task::yield_now().await;
+    stage.backend.permits.add_permits(1);
+    let stage = stage.hear_all_exits().await;
+    assert_eq!(stage.state(id), Some((State::Active, false)));
 }
 
 #[tokio::test]

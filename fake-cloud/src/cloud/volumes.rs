@@ -157,8 +157,7 @@ impl Cloud {
 
     async fn attach(&self, id: VolumeId, attachment: &Attachment) {
         let passage = self.pass(&points::volume(VolumeState::Attaching), id.0).await;
-        let turn = self.turns.of(attachment.server_id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(attachment.server_id).await;
         let mount = model::mount(id, attachment);
         let shown = match passage {
             _ if !self.is_underway(id, attachment, VolumeState::Attaching) => {
@@ -177,8 +176,7 @@ impl Cloud {
 
     async fn detach(&self, id: VolumeId, attachment: &Attachment) {
         let passage = self.pass(&points::volume(VolumeState::Detaching), id.0).await;
-        let turn = self.turns.of(attachment.server_id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(attachment.server_id).await;
         let mount = model::mount(id, attachment);
         let hidden = match passage {
             _ if !self.is_underway(id, attachment, VolumeState::Detaching) => {
@@ -250,7 +248,7 @@ impl Cloud {
     }
 
     async fn make(&self, owner: Owner, source: Option<Uuid>) -> Result<(), BackendError> {
-        let made = self.backend.volume_create(owner.id(), source).await;
+        let made = self.backend.volume_create(owner.id(), self.size_of(owner), source).await;
         let state = if made.is_ok() { VolumeState::Available } else { VolumeState::Error };
         self.settle(owner, Some(state)).await;
         made
@@ -277,6 +275,16 @@ impl Cloud {
             }
         }
         Ok(())
+    }
+
+    /// In GiB; nothing when it has no record any more.
+    fn size_of(&self, owner: Owner) -> u64 {
+        let model = self.read();
+        let size = match owner {
+            Owner::Volume(id) => model.volumes.get(id).map(|volume| volume.size_gib),
+            Owner::Snapshot(id) => model.snapshots.get(id).map(|snapshot| snapshot.size_gib),
+        };
+        size.unwrap_or_default()
     }
 
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {

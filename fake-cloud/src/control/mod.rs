@@ -186,6 +186,12 @@ impl Control {
         self.0.steering.gate.release(wanted)
     }
 
+    /// Comes back when no work is under way, apart from what waits: to be stepped, for its time,
+    /// for the end of a fault. What was just let go on is under way.
+    pub async fn settled(&self) {
+        self.0.steering.gate.settled(|| self.0.now()).await;
+    }
+
     /// Moves the cloud's clock forward.
     pub fn advance_clock(&self, by: Duration) -> OffsetDateTime {
         self.0.advance_clock(by);

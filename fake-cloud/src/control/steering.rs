@@ -79,7 +79,7 @@ impl Cloud {
     pub(crate) async fn strike<T>(&self, point: &str, work: impl Future<Output = T>) -> Struck<T> {
         let strike = self.steering.faults().strike(point);
         if !strike.delay.is_zero() {
-            self.sleep(strike.delay).await;
+            self.until(self.now() + strike.delay).await;
         }
         match strike.effect {
             Some((_, Effect::Error { status, code, message, after })) => {
@@ -130,10 +130,11 @@ impl Cloud {
     async fn wait(&self, step: &str, id: Uuid, waits_for: Wait, time: Option<Duration>) -> bool {
         let since = self.now();
         let pending = Pending { step: step.to_owned(), id, waits_for, since };
-        let mut place = self.steering.gate.wait(pending);
+        let due = time.map(|time| since + time);
+        let mut place = self.steering.gate.wait(pending, due);
         let time = async {
-            match time {
-                Some(duration) => self.sleep(duration).await,
+            match due {
+                Some(due) => self.until(due).await,
                 None => std::future::pending().await,
             }
         };
@@ -146,8 +147,7 @@ impl Cloud {
 
     /// Ends a server as if it had died by itself.
     pub(crate) async fn kill(&self, id: ServerId) -> Result<(), Failure> {
-        let turn = self.turns.of(id);
-        let _turn = turn.begin().await;
+        let _turn = self.turns.begin(id).await;
         self.backend.cut(id.0).await?;
         let (_, written) = self.decide(|model, now| model.server_ended(id, now));
         Ok(written.wait().await?)

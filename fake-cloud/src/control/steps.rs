@@ -2,12 +2,12 @@
 //! so. Every piece of such work passes here before it begins.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::fault::matches;
@@ -93,7 +93,7 @@ impl Transitions {
 fn usual(step: &str) -> f64 {
     match step {
         "server.spawning" => 12.0,
-        "server.soft_reboot" | "server.resuming" => 8.0,
+        "server.soft_reboot" | "server.restarting" => 8.0,
         "server.pausing" | "server.unpausing" => 1.0,
         "snapshot.creating" => 5.0,
         _ if step.starts_with("server.") => 5.0,
@@ -103,14 +103,36 @@ fn usual(step: &str) -> f64 {
 
 /// The gate that work passes.
 #[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<Inner>);
+pub(crate) struct Gate {
+    inner: Mutex<Inner>,
+    /// How many pieces of work are under way, apart from those that wait here.
+    working: Arc<watch::Sender<usize>>,
+}
+
+/// A piece of work that is under way for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Working(Arc<watch::Sender<usize>>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.send_modify(|working| *working -= 1);
+    }
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     transitions: Transitions,
     last: u64,
     /// Dropping a sender without a word tells the work that nobody wants it any more.
-    waiting: BTreeMap<u64, (Pending, oneshot::Sender<()>)>,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    pending: Pending,
+    /// When its time has come, if it waits for that.
+    due: Option<OffsetDateTime>,
+    go: oneshot::Sender<()>,
 }
 
 /// A place among those that wait; left when dropped.
@@ -123,11 +145,32 @@ pub(crate) struct Place<'a> {
 
 impl Gate {
     pub(crate) fn new(transitions: Transitions) -> Self {
-        Self(Mutex::new(Inner { transitions, ..Inner::default() }))
+        let inner = Mutex::new(Inner { transitions, ..Inner::default() });
+        Self { inner, working: Arc::default() }
+    }
+
+    /// Counts a piece of work as under way.
+    pub(crate) fn enter(&self) -> Working {
+        self.working.send_modify(|working| *working += 1);
+        Working(Arc::clone(&self.working))
+    }
+
+    /// Comes back when nothing is under way, apart from what waits here for more than has happened.
+    pub(crate) async fn settled(&self, now: impl Fn() -> OffsetDateTime) {
+        let mut working = self.working.subscribe();
+        // The sender is our own: it is there as long as we are.
+        while working.wait_for(|working| *working == 0).await.is_ok() {
+            let due = |waiting: &Waiting| waiting.due.is_some_and(|due| due <= now());
+            if !self.lock().waiting.values().any(due) {
+                return;
+            }
+            // It is about to go on.
+            let _ = working.changed().await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn transitions(&self) -> Transitions {
@@ -145,19 +188,21 @@ impl Gate {
         self.lock().transitions.duration(step)
     }
 
-    /// Joins those that wait.
-    pub(crate) fn wait(&self, pending: Pending) -> Place<'_> {
+    /// Joins those that wait: of a piece of work that is under way. `due` is when its time has
+    /// come, if it waits for that.
+    pub(crate) fn wait(&self, pending: Pending, due: Option<OffsetDateTime>) -> Place<'_> {
         let (sender, go) = oneshot::channel();
         let mut inner = self.lock();
         inner.last += 1;
         let number = inner.last;
-        inner.waiting.insert(number, (pending, sender));
+        inner.waiting.insert(number, Waiting { pending, due, go: sender });
+        self.working.send_modify(|working| *working -= 1);
         Place { gate: self, number, go }
     }
 
     /// All that wait, the oldest first.
     pub(crate) fn pending(&self) -> Vec<Pending> {
-        self.lock().waiting.values().map(|(pending, _)| pending.clone()).collect()
+        self.lock().waiting.values().map(|waiting| waiting.pending.clone()).collect()
     }
 
     /// Lets work go on that waits for its time or a step; tells which.
@@ -186,16 +231,17 @@ impl Gate {
 
     fn take(&self, count: usize, fits: impl Fn(&Pending) -> bool, go: bool) -> Vec<Pending> {
         let mut inner = self.lock();
-        let chosen = inner.waiting.iter().filter(|(_, (pending, _))| fits(pending));
+        let chosen = inner.waiting.iter().filter(|(_, waiting)| fits(&waiting.pending));
         let numbers: Vec<u64> = chosen.map(|(number, _)| *number).take(count).collect();
         let taken = numbers.into_iter().filter_map(|number| inner.waiting.remove(&number));
         taken
-            .map(|(pending, sender)| {
+            .map(|waiting| {
+                self.working.send_modify(|working| *working += 1);
                 if go {
                     // Who waits no longer does not mind.
-                    let _ = sender.send(());
+                    let _ = waiting.go.send(());
                 }
-                pending
+                waiting.pending
             })
             .collect()
     }
@@ -210,7 +256,10 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.gate.lock().waiting.remove(&self.number);
+        // Unless it was let go on.
+        if self.gate.lock().waiting.remove(&self.number).is_some() {
+            self.gate.working.send_modify(|working| *working += 1);
+        }
     }
 }
 
@@ -238,9 +287,10 @@ mod tests {
     #[test]
     fn the_oldest_that_fits_goes_on() {
         let gate = Gate::new(Transitions::Manual);
-        let mut first = gate.wait(pending("server.spawning", 1, Wait::Step));
-        let mut second = gate.wait(pending("server.spawning", 2, Wait::Step));
-        let mut stuck = gate.wait(pending("server.spawning", 3, Wait::Fault(9)));
+        let _under_way = [(); 3].map(|()| gate.enter());
+        let mut first = gate.wait(pending("server.spawning", 1, Wait::Step), None);
+        let mut second = gate.wait(pending("server.spawning", 2, Wait::Step), None);
+        let mut stuck = gate.wait(pending("server.spawning", 3, Wait::Fault(9)), None);
         let one = StepWanted { count: Some(1), id: None, step: Some("server.*".to_owned()) };
         let released = gate.release(&one);
         assert_eq!(released[0].id, Uuid::from_u128(1));
@@ -256,10 +306,11 @@ mod tests {
     #[test]
     fn work_that_is_not_wanted_any_more_is_told() {
         let gate = Gate::new(Transitions::Manual);
-        let mut place = gate.wait(pending("server.spawning", 1, Wait::Step));
+        let _under_way = [(); 3].map(|()| gate.enter());
+        let mut place = gate.wait(pending("server.spawning", 1, Wait::Step), None);
         gate.abandon(Uuid::from_u128(1));
         assert_eq!(place.turn().now_or_never(), Some(false));
-        drop(gate.wait(pending("server.spawning", 2, Wait::Step)));
+        drop(gate.wait(pending("server.spawning", 2, Wait::Step), None));
         assert_eq!(gate.pending(), []);
     }
 }

@@ -97,9 +97,7 @@ pub(super) async fn disassociate(call: Call) -> Result<Xml, Fault> {
         }
     };
     call.cloud.associate(&call.caller, &id.to_string(), None).await?;
-    let mut xml = Xml::default();
-    xml.text("return", true);
-    Ok(xml)
+    Ok(Xml::done())
 }
 
 pub(super) async fn release(call: Call) -> Result<Xml, Fault> {
@@ -113,9 +111,7 @@ pub(super) async fn release(call: Call) -> Result<Xml, Fault> {
         floating.id
     };
     call.cloud.delete_floating_ip(&call.caller, &id.to_string()).await?;
-    let mut xml = Xml::default();
-    xml.text("return", true);
-    Ok(xml)
+    Ok(Xml::done())
 }
 
 pub(super) fn addresses(call: &Call) -> Result<Xml, Fault> {

@@ -55,7 +55,7 @@ impl Fault {
 
     /// Something that is not there, or is another account's.
     pub(crate) fn missing(kind: Kind, id: impl std::fmt::Display) -> Self {
-        let code = format!("{}.NotFound", kind.code());
+        let code = format!("{}.NotFound", kind.missing_code());
         Self::new(
             code,
             match kind {
@@ -68,7 +68,7 @@ impl Fault {
 
     /// What should be an id and is none.
     pub(crate) fn malformed(kind: Kind, id: &str) -> Self {
-        let code = format!("{}.Malformed", kind.code());
+        let code = format!("{}.Malformed", kind.malformed_code());
         Self::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", kind.prefix()))
     }
 
@@ -167,6 +167,8 @@ fn missing(kind: model::error::Kind, id: &str, message: String) -> Fault {
         Model::FloatingIp => Kind::Allocation,
         Model::Network => Kind::Vpc,
         Model::Subnet => Kind::Subnet,
+        Model::Volume => Kind::Volume,
+        Model::Snapshot => Kind::Snapshot,
         _ => return Fault::invalid_value(message),
     };
     match id.parse::<uuid::Uuid>() {
@@ -180,7 +182,18 @@ fn refused(refusal: &Refusal) -> Fault {
         Request::Start => "started",
         Request::Stop => "stopped",
         Request::SoftReboot | Request::HardReboot => "rebooted",
-        Request::Pause | Request::Unpause | Request::Delete => "changed",
+        Request::Pause
+        | Request::Unpause
+        | Request::Suspend
+        | Request::Resume
+        | Request::Rebuild
+        | Request::Resize
+        | Request::ConfirmResize
+        | Request::RevertResize
+        | Request::Shelve
+        | Request::OffloadShelved
+        | Request::Unshelve
+        | Request::Delete => "changed",
     };
     let id = Kind::Instance.id(refusal.server);
     Fault::new(
@@ -196,6 +209,8 @@ fn over_quota(over: &[Over], message: String) -> Fault {
         Some("floatingip") => "AddressLimitExceeded",
         Some("security_group") => "SecurityGroupLimitExceeded",
         Some("security_group_rule") => "RulesPerSecurityGroupLimitExceeded",
+        Some("volumes" | "gigabytes") => "VolumeLimitExceeded",
+        Some("snapshots") => "SnapshotLimitExceeded",
         Some("metadata_items") => "TagLimitExceeded",
         _ => "ResourceLimitExceeded",
     };

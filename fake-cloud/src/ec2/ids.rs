@@ -11,29 +11,71 @@ use crate::model::ProjectId;
 /// How many hexadecimal digits follow the prefix.
 const DIGITS: usize = 17;
 
-/// What an id can be of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+/// Declares the kinds of ids, one a line: what they begin with, what the codes of errors about
+/// missing things and about malformed ids begin with, what messages call them, what tags do.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $prefix:literal, $missing:literal, $malformed:literal,
+        $words:literal, $resource:literal;)*) => {
+        /// What an id can be of.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// What its ids begin with.
+            pub(crate) fn prefix(self) -> &'static str {
+                match self { $(Self::$kind => $prefix),* }
+            }
+
+            /// What the codes of errors about missing ones begin with.
+            pub(crate) fn missing_code(self) -> &'static str {
+                match self { $(Self::$kind => $missing),* }
+            }
+
+            /// What the codes of errors about malformed ids begin with.
+            pub(crate) fn malformed_code(self) -> &'static str {
+                match self { $(Self::$kind => $malformed),* }
+            }
+
+            /// What messages call it.
+            pub(crate) fn words(self) -> &'static str {
+                match self { $(Self::$kind => $words),* }
+            }
+
+            /// What tags call it.
+            pub(crate) fn resource_type(self) -> &'static str {
+                match self { $(Self::$kind => $resource),* }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A server.
-    Instance,
+    Instance: "i", "InvalidInstanceID", "InvalidInstanceID", "instance ID", "instance";
     /// An image.
-    Image,
+    Image: "ami", "InvalidAMIID", "InvalidAMIID", "image id", "image";
     /// A security group.
-    SecurityGroup,
+    SecurityGroup: "sg", "InvalidGroup", "InvalidGroupId", "security group", "security-group";
     /// A rule of a security group.
-    Rule,
+    Rule: "sgr", "InvalidSecurityGroupRuleId", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule";
     /// A floating IP.
-    Allocation,
+    Allocation: "eipalloc", "InvalidAllocationID", "InvalidAllocationID", "allocation ID", "elastic-ip";
     /// A floating IP and where it leads.
-    Association,
+    Association: "eipassoc", "InvalidAssociationID", "InvalidAssociationID", "association ID", "elastic-ip-association";
     /// A key pair.
-    KeyPair,
+    KeyPair: "key", "InvalidKeyPair", "InvalidKeyPairID", "key pair", "key-pair";
+    /// A volume.
+    Volume: "vol", "InvalidVolume", "InvalidVolumeID", "volume", "volume";
+    /// A snapshot of a volume.
+    Snapshot: "snap", "InvalidSnapshot", "InvalidSnapshotID", "snapshot", "snapshot";
     /// A network.
-    Vpc,
+    Vpc: "vpc", "InvalidVpcID", "InvalidVpcID", "vpc ID", "vpc";
     /// A subnet.
-    Subnet,
+    Subnet: "subnet", "InvalidSubnetID", "InvalidSubnetID", "subnet ID", "subnet";
     /// A port.
-    Interface,
+    Interface: "eni", "InvalidNetworkInterfaceID", "InvalidNetworkInterfaceId", "networkInterface ID", "network-interface";
 }
 
 /// An id in EC2's form.
@@ -45,72 +87,15 @@ pub(crate) struct Id {
 
 impl Kind {
     /// All kinds that can bear tags.
-    pub(crate) const TAGGED: [Self; 5] =
-        [Self::Instance, Self::Image, Self::SecurityGroup, Self::Allocation, Self::KeyPair];
-
-    /// What its ids begin with.
-    pub(crate) fn prefix(self) -> &'static str {
-        match self {
-            Self::Instance => "i",
-            Self::Image => "ami",
-            Self::SecurityGroup => "sg",
-            Self::Rule => "sgr",
-            Self::Allocation => "eipalloc",
-            Self::Association => "eipassoc",
-            Self::KeyPair => "key",
-            Self::Vpc => "vpc",
-            Self::Subnet => "subnet",
-            Self::Interface => "eni",
-        }
-    }
-
-    /// What the codes of errors about it begin with.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Instance => "InvalidInstanceID",
-            Self::Image => "InvalidAMIID",
-            Self::SecurityGroup => "InvalidGroup",
-            Self::Rule => "InvalidSecurityGroupRuleId",
-            Self::Allocation => "InvalidAllocationID",
-            Self::Association => "InvalidAssociationID",
-            Self::KeyPair => "InvalidKeyPair",
-            Self::Vpc => "InvalidVpcID",
-            Self::Subnet => "InvalidSubnetID",
-            Self::Interface => "InvalidNetworkInterfaceID",
-        }
-    }
-
-    /// What messages call it.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Instance => "instance ID",
-            Self::Image => "image id",
-            Self::SecurityGroup => "security group",
-            Self::Rule => "security group rule ID",
-            Self::Allocation => "allocation ID",
-            Self::Association => "association ID",
-            Self::KeyPair => "key pair",
-            Self::Vpc => "vpc ID",
-            Self::Subnet => "subnet ID",
-            Self::Interface => "networkInterface ID",
-        }
-    }
-
-    /// What tags call it.
-    pub(crate) fn resource_type(self) -> &'static str {
-        match self {
-            Self::Instance => "instance",
-            Self::Image => "image",
-            Self::SecurityGroup => "security-group",
-            Self::Rule => "security-group-rule",
-            Self::Allocation => "elastic-ip",
-            Self::Association => "elastic-ip-association",
-            Self::KeyPair => "key-pair",
-            Self::Vpc => "vpc",
-            Self::Subnet => "subnet",
-            Self::Interface => "network-interface",
-        }
-    }
+    pub(crate) const TAGGED: [Self; 7] = [
+        Self::Instance,
+        Self::Image,
+        Self::SecurityGroup,
+        Self::Allocation,
+        Self::KeyPair,
+        Self::Volume,
+        Self::Snapshot,
+    ];
 
     /// The id of something of this kind.
     pub(crate) fn id(self, uuid: impl Into<Uuid>) -> Id {

@@ -39,8 +39,8 @@ pub(super) fn images(call: &Call) -> Result<Xml, Fault> {
             && (owners.is_empty() || owners.iter().any(|owner| owned(call, image, owner)))
             && filters.pass(&image.properties, |name| values(image, name))
     };
-    let places = model.images.iter().filter(visible).filter(wanted).enumerate();
-    let (images, next) = page.of(places.map(|(index, image)| ((false, index as u64), image)));
+    let wanted = model.images.iter().filter(visible).filter(wanted);
+    let (images, next) = page.in_order(&model.images, wanted);
     let mut xml = Xml::default();
     xml.list("imagesSet", images, view);
     xml.optional("nextToken", next);

@@ -32,8 +32,8 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
         (named.is_empty() || named.contains(&flavor.name.as_str()))
             && filters.pass(NO_TAGS, |name| values(flavor, name))
     };
-    let places = model.flavors.iter().filter(wanted).enumerate();
-    let (flavors, next) = page.of(places.map(|(index, flavor)| ((false, index as u64), flavor)));
+    let wanted = model.flavors.iter().filter(wanted);
+    let (flavors, next) = page.in_order(&model.flavors, wanted);
     let mut xml = Xml::default();
     xml.list("instanceTypeSet", flavors, view);
     xml.optional("nextToken", next);

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::errors::Fault;
 use super::params::Params;
+use crate::model::{Record, Table};
 
 /// A thing's place in a list that may change between two pages: whether it is in the list's second
 /// part, and its number there. Things do not change places.
@@ -39,6 +40,15 @@ impl Page {
         let invalid = || Fault::new("InvalidNextToken", "The token is not valid");
         let after = params.text("NextToken").map(|token| read_token(token).ok_or_else(invalid));
         Ok(Self { max, after: after.transpose()? })
+    }
+
+    /// As [`Page::of`], for records of a table in its order.
+    pub(crate) fn in_order<'a, R: Record>(
+        &self,
+        table: &Table<R>,
+        records: impl Iterator<Item = &'a R>,
+    ) -> (Vec<&'a R>, Option<String>) {
+        self.of(records.map(|record| ((false, table.sequence(record.id())), record)))
     }
 
     /// The things of the page, and the token for the next one if there is one.

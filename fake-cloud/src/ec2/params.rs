@@ -32,13 +32,18 @@ impl Params {
     }
 
     /// What is at a path, as in `Placement.AvailabilityZone`.
-    fn at(&self, path: &str) -> Option<&Self> {
+    pub(crate) fn below(&self, path: &str) -> Option<&Self> {
         path.split('.').try_fold(self, |place, part| place.below.get(part))
+    }
+
+    /// Whether something was sent at a path, be it empty.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.below(path).is_some()
     }
 
     /// The value at a path; what is sent empty counts as not sent.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        self.at(path)?.value.as_deref().filter(|value| !value.is_empty())
+        self.below(path)?.value.as_deref().filter(|value| !value.is_empty())
     }
 
     /// This parameter's own value.
@@ -82,7 +87,7 @@ impl Params {
 
     /// The members of a list, in the order of their numbers.
     pub(crate) fn list(&self, path: &str) -> Vec<&Self> {
-        let Some(place) = self.at(path) else { return Vec::new() };
+        let Some(place) = self.below(path) else { return Vec::new() };
         let numbered = |(name, member): (&String, _)| Some((name.parse::<u32>().ok()?, member));
         let mut members: Vec<_> =
             place.below.iter().filter_map(|(name, member)| numbered((name, member))).collect();

@@ -36,9 +36,7 @@ pub(super) fn regions(call: &Call) -> Result<Xml, Fault> {
 pub(super) fn zones(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["zone-name", "zone-id", "region-name", "state"])?;
     let wanted = call.params.texts("ZoneName");
-    if let Some(other) = wanted.iter().find(|name| **name != ZONE) {
-        return Err(Fault::invalid_value(format!("Invalid availability zone: [{other}]")));
-    }
+    wanted.iter().try_for_each(|name| check_zone(name))?;
     let pass = filters.pass(NO_TAGS, |name| match name {
         "zone-name" | "zone-id" => vec![ZONE.to_owned()],
         "region-name" => vec![call.cloud.region.clone()],
@@ -57,6 +55,14 @@ pub(super) fn zones(call: &Call) -> Result<Xml, Fault> {
         xml.list("messageSet", [(); 0], |_, ()| {});
     });
     Ok(xml)
+}
+
+/// Refuses zones that there are not.
+pub(super) fn check_zone(name: &str) -> Result<(), Fault> {
+    if name == ZONE {
+        return Ok(());
+    }
+    Err(Fault::invalid_value(format!("Invalid availability zone: [{name}]")))
 }
 
 pub(super) fn account_attributes(call: &Call) -> Result<Xml, Fault> {

@@ -64,8 +64,8 @@ pub(super) fn security_groups(call: &Call) -> Result<Xml, Fault> {
                 _ => vpc.iter().map(ToString::to_string).collect(),
             })
     };
-    let places = own(call, &model).filter(wanted).enumerate();
-    let (groups, next) = page.of(places.map(|(index, group)| ((false, index as u64), group)));
+    let wanted = own(call, &model).filter(wanted);
+    let (groups, next) = page.in_order(&model.security_groups, wanted);
     let mut xml = Xml::default();
     xml.list("securityGroupInfo", groups, |xml, group| {
         let (out, into): (Vec<_>, Vec<_>) =
@@ -192,9 +192,7 @@ async fn revoke(call: Call, direction: Direction) -> Result<Xml, Fault> {
         Ok(())
     });
     revoked.await?;
-    let mut xml = Xml::default();
-    xml.text("return", true);
-    Ok(xml)
+    Ok(Xml::done())
 }
 
 fn own<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a SecurityGroup> {

@@ -9,6 +9,13 @@ use time::OffsetDateTime;
 pub(crate) struct Xml(String);
 
 impl Xml {
+    /// The content that says no more than that a request was carried out.
+    pub(crate) fn done() -> Self {
+        let mut xml = Self::default();
+        xml.text("return", true);
+        xml
+    }
+
     /// An element that holds a value.
     pub(crate) fn text(&mut self, name: &str, value: impl Display) {
         // Writing to a String cannot fail.

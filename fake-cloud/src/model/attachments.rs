@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Error, Kind};
-use super::life::State;
+use super::life::{Obstacle, State};
 use super::{
     Attachment, Caller, Model, ProjectId, Server, ServerId, Volume, VolumeId, VolumeState,
 };
@@ -54,7 +54,7 @@ impl Model {
     ) -> Result<(VolumeId, Attachment), Error> {
         let server = self.server(caller, server)?;
         let server_id = server.id;
-        check_server("attach_volume", server)?;
+        check_server(caller, "attach_volume", server)?;
         let volume = self.volume(caller, id)?;
         let attached_here = volume.attachment.as_ref().is_some_and(|it| it.server_id == server_id);
         if attached_here {
@@ -113,7 +113,7 @@ impl Model {
         id: &str,
         now: OffsetDateTime,
     ) -> Result<(VolumeId, Attachment), Error> {
-        check_server("detach_volume", self.server(caller, server)?)?;
+        check_server(caller, "detach_volume", self.server(caller, server)?)?;
         self.volume(caller, id)?;
         let (volume, attachment) = self.attachment(caller, server, id)?;
         if volume.state != VolumeState::InUse {
@@ -178,11 +178,17 @@ pub(crate) fn mount(id: VolumeId, attachment: &Attachment) -> VolumeMount {
     VolumeMount { id: id.0, device: attachment.device.clone() }
 }
 
-fn check_server(verb: &str, server: &Server) -> Result<(), Error> {
+fn check_server(caller: &Caller, verb: &str, server: &Server) -> Result<(), Error> {
+    server.check_lock(caller)?;
     let obstacle = match (server.task, server.state) {
-        (Some(task), _) => format!("task_state {}", task.name()),
-        (None, State::Building | State::Error) => format!("vm_state {}", server.state.vm_state()),
-        (None, State::Active | State::Paused | State::Stopped) => return Ok(()),
+        (Some(task), _) => Obstacle::Task(task),
+        (None, state @ (State::Building | State::Suspended | State::Error)) => {
+            Obstacle::State(state)
+        }
+        (
+            None,
+            State::Active | State::Paused | State::Stopped | State::Resized | State::Shelved,
+        ) => return Ok(()),
     };
     let id = server.id;
     Err(Error::Conflict(format!("Cannot '{verb}' instance {id} while it is in {obstacle}")))

@@ -64,14 +64,7 @@ impl Model {
         };
         let key = key.map(|key| (key.name.clone(), key.public_key.clone()));
         let groups = self.groups_for(project, &wanted.security_groups)?;
-        let metadata = wanted.metadata.len() as u64;
-        let limit = self.quotas(project).metadata_items;
-        quota::check(&[Demand {
-            resource: "metadata_items",
-            used: 0,
-            requested: metadata,
-            limit,
-        }])?;
+        self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plug = self.check_plug(caller, project, wanted.plug, count)?;
         self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
@@ -113,7 +106,8 @@ impl Model {
                 launch_index: index,
                 number: self.servers.iter().next_back().map_or(1, |last| last.number + 1),
                 metadata_token: Uuid::new_v4().simple().to_string(),
-                locked: false,
+                lock: None,
+                resize: None,
                 state: if failed { State::Error } else { State::Building },
                 task: (!failed).then_some(Task::Spawning),
                 fault,
@@ -133,8 +127,15 @@ impl Model {
     }
 
     fn bootable_image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
-        let missing = |_| Error::Invalid("Can not find requested image".to_owned());
-        let image = self.image(caller, id).map_err(missing)?;
+        self.active_image(caller, id).map_err(|error| match error {
+            Error::NotFound { .. } => Error::Invalid("Can not find requested image".to_owned()),
+            other => other,
+        })
+    }
+
+    /// An image that the caller may see and that has its content.
+    pub(super) fn active_image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
+        let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),
             ImageStatus::Queued | ImageStatus::Saving => {
@@ -257,7 +258,7 @@ impl Model {
     }
 }
 
-fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), Error> {
+pub(super) fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), Error> {
     if flavor.ram_mib < image.min_ram {
         return Err(Error::Invalid("Flavor's memory is too small for requested image.".to_owned()));
     }
@@ -278,7 +279,7 @@ pub(super) fn check_single(count: u32, what: &str) -> Result<(), Error> {
     Err(Error::Invalid(format!("Unable to launch multiple instances with a single {what}.")))
 }
 
-fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
     let Some(user_data) = user_data else { return Ok(()) };
     if user_data.len() > USER_DATA_MAX {
         return Err(Error::Invalid(format!(

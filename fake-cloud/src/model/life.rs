@@ -3,12 +3,14 @@
 //! ```text
 //!            start fails
 //!  Building ─────────────► Error ◄──── a task fails
-//!     │ Spawning             │ HardReboot, PoweringOff
+//!     │ Spawning             │ HardReboot, PoweringOff, Rebuilding
 //!     ▼                      ▼
 //!  Active ⇄ Stopped      (Active, Stopped)
-//!    ▲ │      ▲
-//!    │ ▼      └── its first process ended
-//!  Paused
+//!   ▲ ▲│ │ ▲  ▲
+//!   │ ││ │ │  └── its first process ended
+//!   │ ││ └─┴─ Resizing ──► Resized ── confirmed or reverted ──► (Active, Stopped)
+//!   │ │└──► Paused, Suspended, Shelved
+//!   │ └────────┘
 //!                         any state ── Deleting ──► gone
 //! ```
 //!
@@ -28,8 +30,14 @@ pub enum State {
     Active,
     /// Its processes are frozen.
     Paused,
+    /// Its processes are frozen, for longer.
+    Suspended,
     /// It does not run; its disk is kept.
     Stopped,
+    /// It has another flavor, which its owner has not confirmed yet.
+    Resized,
+    /// It is put aside: it does not run, and has no place on a machine.
+    Shelved,
     /// Something went wrong; its fault says what.
     Error,
 }
@@ -41,7 +49,7 @@ pub enum Task {
     /// It is made and started for the first time.
     Spawning,
     /// It is started again because the cloud has come back.
-    Resuming,
+    Restarting,
     /// It is stopped and started as its owner asked, gently.
     SoftReboot,
     /// It is stopped and started as its owner asked, at once.
@@ -54,6 +62,22 @@ pub enum Task {
     Pausing,
     /// It is being thawed.
     Unpausing,
+    /// It is being frozen, for longer.
+    Suspending,
+    /// It is being thawed, or started when nothing of it is left to thaw.
+    Resuming,
+    /// It gets a new disk.
+    Rebuilding,
+    /// It gets another flavor.
+    Resizing,
+    /// It keeps its new flavor.
+    ConfirmingResize,
+    /// It gets its former flavor back.
+    RevertingResize,
+    /// It is being put aside.
+    Shelving,
+    /// It is being taken up again.
+    Unshelving,
     /// It is being removed.
     Deleting,
 }
@@ -73,6 +97,24 @@ pub enum Request {
     Pause,
     /// Thaw it.
     Unpause,
+    /// Freeze it, for longer.
+    Suspend,
+    /// Thaw it, after that.
+    Resume,
+    /// Give it a new disk.
+    Rebuild,
+    /// Give it another flavor.
+    Resize,
+    /// Keep the new flavor.
+    ConfirmResize,
+    /// Go back to the former flavor.
+    RevertResize,
+    /// Put it aside.
+    Shelve,
+    /// Take its place on a machine from it, once it is put aside.
+    OffloadShelved,
+    /// Take it up again.
+    Unshelve,
     /// Remove it.
     Delete,
 }
@@ -114,7 +156,10 @@ impl State {
             Self::Building => "building",
             Self::Active => "active",
             Self::Paused => "paused",
+            Self::Suspended => "suspended",
             Self::Stopped => "stopped",
+            Self::Resized => "resized",
+            Self::Shelved => "shelved_offloaded",
             Self::Error => "error",
         }
     }
@@ -125,76 +170,124 @@ impl Task {
     pub fn name(self) -> &'static str {
         match self {
             Self::Spawning => "spawning",
-            Self::Resuming => "reboot_started_hard",
+            Self::Restarting => "reboot_started_hard",
             Self::SoftReboot => "rebooting",
             Self::HardReboot => "rebooting_hard",
             Self::PoweringOff => "powering-off",
             Self::PoweringOn => "powering-on",
             Self::Pausing => "pausing",
             Self::Unpausing => "unpausing",
+            Self::Suspending => "suspending",
+            Self::Resuming => "resuming",
+            Self::Rebuilding => "rebuilding",
+            Self::Resizing => "resize_migrating",
+            Self::ConfirmingResize => "resize_confirming",
+            Self::RevertingResize => "resize_reverting",
+            Self::Shelving => "shelving",
+            Self::Unshelving => "unshelving",
             Self::Deleting => "deleting",
         }
     }
 
     /// The state of the server once the task has succeeded; none when the server is gone.
-    pub fn outcome(self) -> Option<State> {
+    /// `off` tells whether the server was off before its owner asked for the task, or for the
+    /// resizing that the task ends.
+    pub fn outcome(self, state: State, off: bool) -> Option<State> {
+        let as_before = if off { State::Stopped } else { State::Active };
         match self {
+            Self::Restarting if state == State::Resized => Some(State::Resized),
             Self::Spawning
-            | Self::Resuming
+            | Self::Restarting
             | Self::SoftReboot
             | Self::HardReboot
             | Self::PoweringOn
-            | Self::Unpausing => Some(State::Active),
+            | Self::Unpausing
+            | Self::Resuming
+            | Self::Unshelving => Some(State::Active),
+            Self::Rebuilding | Self::ConfirmingResize | Self::RevertingResize => Some(as_before),
             Self::PoweringOff => Some(State::Stopped),
             Self::Pausing => Some(State::Paused),
+            Self::Suspending => Some(State::Suspended),
+            Self::Resizing => Some(State::Resized),
+            Self::Shelving => Some(State::Shelved),
             Self::Deleting => None,
         }
     }
+}
 
-    /// The task that finishes the server's business after the cloud itself was interrupted in
-    /// this one: none when its interruption has done the work.
-    pub fn after_interruption(self) -> Option<Self> {
-        match self {
-            Self::Spawning => Some(Self::Spawning),
-            Self::Resuming
-            | Self::SoftReboot
-            | Self::HardReboot
-            | Self::PoweringOn
-            | Self::Pausing
-            | Self::Unpausing => Some(Self::Resuming),
-            Self::PoweringOff => None,
-            Self::Deleting => Some(Self::Deleting),
-        }
+/// What a server is, and what is to be done to it, when the cloud itself was interrupted and
+/// comes back: no server runs then. What was frozen is lost; as in Nova after a power cut, a
+/// paused server is found stopped, and a suspended one waits to be resumed.
+pub fn after_interruption(state: State, task: Option<Task>) -> (State, Option<Task>) {
+    match (task, state) {
+        (
+            Some(
+                task @ (Task::Spawning
+                | Task::Rebuilding
+                | Task::Resizing
+                | Task::ConfirmingResize
+                | Task::RevertingResize
+                | Task::Unshelving
+                | Task::Deleting),
+            ),
+            state,
+        ) => (state, Some(task)),
+        (None | Some(Task::Restarting), State::Resized) => (State::Resized, Some(Task::Restarting)),
+        (
+            Some(
+                Task::Restarting
+                | Task::SoftReboot
+                | Task::HardReboot
+                | Task::PoweringOn
+                | Task::Pausing
+                | Task::Unpausing
+                | Task::Resuming,
+            ),
+            _,
+        )
+        | (None, State::Active) => (State::Active, Some(Task::Restarting)),
+        // The interruption has done the work.
+        (Some(Task::PoweringOff), _) | (None, State::Paused) => (State::Stopped, None),
+        (Some(Task::Suspending), _) => (State::Suspended, None),
+        (Some(Task::Shelving), _) => (State::Shelved, None),
+        (
+            None,
+            state @ (State::Building
+            | State::Suspended
+            | State::Stopped
+            | State::Shelved
+            | State::Error),
+        ) => (state, None),
     }
 }
 
 impl Request {
     /// The task that carries the request out, or what stands in its way.
     pub fn begin(self, state: State, task: Option<Task>) -> Result<Task, Obstacle> {
-        if self == Self::Delete {
-            return Ok(Task::Deleting);
-        }
-        if let Some(task) = task {
-            return Err(Obstacle::Task(task));
-        }
-        match (self, state) {
-            (Self::Delete, _) => Ok(Task::Deleting),
-            (Self::Start, State::Stopped) => Ok(Task::PoweringOn),
-            (Self::Stop, State::Active | State::Error) => Ok(Task::PoweringOff),
-            (Self::SoftReboot, State::Active) => Ok(Task::SoftReboot),
-            (Self::HardReboot, State::Active | State::Paused | State::Stopped | State::Error) => {
-                Ok(Task::HardReboot)
-            }
-            (Self::Pause, State::Active) => Ok(Task::Pausing),
-            (Self::Unpause, State::Paused) => Ok(Task::Unpausing),
-            (Self::Start, State::Building | State::Active | State::Paused | State::Error)
-            | (Self::Stop, State::Building | State::Paused | State::Stopped)
-            | (Self::SoftReboot, State::Building | State::Paused | State::Stopped | State::Error)
-            | (Self::HardReboot, State::Building)
-            | (Self::Pause, State::Building | State::Paused | State::Stopped | State::Error)
-            | (Self::Unpause, State::Building | State::Active | State::Stopped | State::Error) => {
-                Err(Obstacle::State(state))
-            }
+        use State::{Active, Error, Paused, Resized, Shelved, Stopped, Suspended};
+        let (fitting, carried_out): (&[State], Task) = match self {
+            Self::Delete => return Ok(Task::Deleting),
+            Self::Start => (&[Stopped], Task::PoweringOn),
+            Self::Stop => (&[Active, Error], Task::PoweringOff),
+            Self::SoftReboot => (&[Active], Task::SoftReboot),
+            Self::HardReboot => (&[Active, Paused, Suspended, Stopped, Error], Task::HardReboot),
+            Self::Pause => (&[Active], Task::Pausing),
+            Self::Unpause => (&[Paused], Task::Unpausing),
+            Self::Suspend => (&[Active], Task::Suspending),
+            Self::Resume => (&[Suspended], Task::Resuming),
+            Self::Rebuild => (&[Active, Stopped, Error], Task::Rebuilding),
+            Self::Resize => (&[Active, Stopped], Task::Resizing),
+            Self::ConfirmResize => (&[Resized], Task::ConfirmingResize),
+            Self::RevertResize => (&[Resized], Task::RevertingResize),
+            Self::Shelve => (&[Active, Stopped, Paused, Suspended], Task::Shelving),
+            // Nova does it at once after shelving unless told otherwise: there is never any left.
+            Self::OffloadShelved => (&[], Task::Shelving),
+            Self::Unshelve => (&[Shelved], Task::Unshelving),
+        };
+        match task {
+            _ if !fitting.contains(&state) => Err(Obstacle::State(state)),
+            Some(task) => Err(Obstacle::Task(task)),
+            None => Ok(carried_out),
         }
     }
 
@@ -206,6 +299,15 @@ impl Request {
             Self::SoftReboot | Self::HardReboot => "reboot",
             Self::Pause => "pause",
             Self::Unpause => "unpause",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Rebuild => "rebuild",
+            Self::Resize => "resize",
+            Self::ConfirmResize => "confirmResize",
+            Self::RevertResize => "revertResize",
+            Self::Shelve => "shelve",
+            Self::OffloadShelved => "shelveOffload",
+            Self::Unshelve => "unshelve",
             Self::Delete => "delete",
         }
     }
@@ -215,8 +317,16 @@ impl Request {
 mod tests {
     use super::*;
 
-    const STATES: [State; 5] =
-        [State::Building, State::Active, State::Paused, State::Stopped, State::Error];
+    const STATES: [State; 8] = [
+        State::Building,
+        State::Active,
+        State::Paused,
+        State::Suspended,
+        State::Stopped,
+        State::Resized,
+        State::Shelved,
+        State::Error,
+    ];
 
     fn allowed(request: Request) -> Vec<State> {
         STATES.into_iter().filter(|state| request.begin(*state, None).is_ok()).collect()
@@ -224,23 +334,39 @@ mod tests {
 
     #[test]
     fn each_request_fits_its_states_and_no_other() {
-        assert_eq!(allowed(Request::Start), [State::Stopped]);
-        assert_eq!(allowed(Request::Stop), [State::Active, State::Error]);
-        assert_eq!(allowed(Request::SoftReboot), [State::Active]);
-        assert_eq!(allowed(Request::HardReboot), STATES[1..]);
-        assert_eq!(allowed(Request::Pause), [State::Active]);
-        assert_eq!(allowed(Request::Unpause), [State::Paused]);
-        assert_eq!(allowed(Request::Delete), STATES);
+        use State::{Active, Error, Paused, Resized, Shelved, Stopped, Suspended};
+        for (request, states) in [
+            (Request::Start, vec![Stopped]),
+            (Request::Stop, vec![Active, Error]),
+            (Request::SoftReboot, vec![Active]),
+            (Request::HardReboot, vec![Active, Paused, Suspended, Stopped, Error]),
+            (Request::Pause, vec![Active]),
+            (Request::Unpause, vec![Paused]),
+            (Request::Suspend, vec![Active]),
+            (Request::Resume, vec![Suspended]),
+            (Request::Rebuild, vec![Active, Stopped, Error]),
+            (Request::Resize, vec![Active, Stopped]),
+            (Request::ConfirmResize, vec![Resized]),
+            (Request::RevertResize, vec![Resized]),
+            (Request::Shelve, vec![Active, Paused, Suspended, Stopped]),
+            (Request::OffloadShelved, vec![]),
+            (Request::Unshelve, vec![Shelved]),
+            (Request::Delete, STATES.to_vec()),
+        ] {
+            assert_eq!(allowed(request), states, "{request:?}");
+        }
     }
 
     #[test]
     fn a_busy_server_can_only_be_deleted() {
         let busy = Some(Task::HardReboot);
-        for request in [Request::Start, Request::Stop, Request::SoftReboot, Request::Pause] {
+        for request in [Request::Stop, Request::SoftReboot, Request::Pause, Request::Rebuild] {
             let refused = request.begin(State::Active, busy);
             assert_eq!(refused, Err(Obstacle::Task(Task::HardReboot)));
         }
         assert_eq!(Request::Delete.begin(State::Active, busy), Ok(Task::Deleting));
+        let refused = Request::Start.begin(State::Active, busy);
+        assert_eq!(refused, Err(Obstacle::State(State::Active)), "the state is looked at first");
     }
 
     #[test]
@@ -258,9 +384,32 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_was_off_stays_off() {
+        for task in [Task::Rebuilding, Task::ConfirmingResize, Task::RevertingResize] {
+            assert_eq!(task.outcome(State::Stopped, true), Some(State::Stopped));
+            assert_eq!(task.outcome(State::Error, false), Some(State::Active));
+        }
+        assert_eq!(Task::Resizing.outcome(State::Stopped, true), Some(State::Resized));
+        assert_eq!(Task::PoweringOn.outcome(State::Stopped, true), Some(State::Active));
+    }
+
+    #[test]
     fn interrupted_work_is_taken_up_again() {
-        assert_eq!(Task::Deleting.after_interruption(), Some(Task::Deleting));
-        assert_eq!(Task::PoweringOff.after_interruption(), None);
-        assert_eq!(Task::SoftReboot.after_interruption(), Some(Task::Resuming));
+        use State::{Active, Paused, Resized, Shelved, Stopped, Suspended};
+        for (before, after) in [
+            ((Active, Some(Task::Deleting)), (Active, Some(Task::Deleting))),
+            ((Active, Some(Task::PoweringOff)), (Stopped, None)),
+            ((Active, Some(Task::SoftReboot)), (Active, Some(Task::Restarting))),
+            ((Stopped, Some(Task::HardReboot)), (Active, Some(Task::Restarting))),
+            ((Stopped, Some(Task::Rebuilding)), (Stopped, Some(Task::Rebuilding))),
+            ((Active, Some(Task::Suspending)), (Suspended, None)),
+            ((Suspended, None), (Suspended, None)),
+            ((Paused, None), (Stopped, None)),
+            ((Active, Some(Task::Shelving)), (Shelved, None)),
+            ((Resized, None), (Resized, Some(Task::Restarting))),
+            ((Resized, Some(Task::Restarting)), (Resized, Some(Task::Restarting))),
+        ] {
+            assert_eq!(after_interruption(before.0, before.1), after, "{before:?}");
+        }
     }
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::life::{State, Task};
+use super::error::Error;
+use super::life::{Refusal, Request, State, Task};
 use super::table::Record;
-use super::{Flavor, ImageId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId, UserId};
+use super::{
+    Caller, Flavor, ImageId, Lock, NetworkId, PortId, ProjectId, Resize, SecurityGroupId, ServerId,
+    UserId,
+};
 use crate::backends::ImageSource;
 
 /// How many events of a server are remembered: the latest.
@@ -57,8 +61,12 @@ pub struct Server {
     pub number: u64,
     /// Opens its part of the metadata service, and no other's.
     pub metadata_token: String,
-    /// Whether its owner has locked it.
-    pub locked: bool,
+    /// What keeps others than the administrator from changing it.
+    #[serde(default)]
+    pub lock: Option<Lock>,
+    /// What it was before it was resized, until that is confirmed or reverted.
+    #[serde(default)]
+    pub resize: Option<Resize>,
     /// What it is.
     pub state: State,
     /// What is being done to it.
@@ -177,13 +185,41 @@ impl Server {
     pub fn status(&self) -> &'static str {
         match (self.state, self.task) {
             (State::Building, _) => "BUILD",
+            (State::Active | State::Stopped | State::Error, Some(Task::Rebuilding)) => "REBUILD",
+            (State::Active | State::Stopped, Some(Task::Resizing)) => "RESIZE",
+            (State::Resized, Some(Task::RevertingResize)) => "REVERT_RESIZE",
             (State::Active, Some(Task::SoftReboot)) => "REBOOT",
-            (State::Active, Some(Task::HardReboot | Task::Resuming)) => "HARD_REBOOT",
+            (State::Active, Some(Task::HardReboot | Task::Restarting)) => "HARD_REBOOT",
             (State::Active, _) => "ACTIVE",
             (State::Paused, _) => "PAUSED",
+            (State::Suspended, _) => "SUSPENDED",
             (State::Stopped, _) => "SHUTOFF",
+            (State::Resized, _) => "VERIFY_RESIZE",
+            (State::Shelved, _) => "SHELVED_OFFLOADED",
             (State::Error, _) => "ERROR",
         }
+    }
+
+    /// Whether it is off, and stays so when it is rebuilt or resized.
+    pub fn is_off(&self) -> bool {
+        self.resize.as_ref().map_or(self.state == State::Stopped, |resize| resize.off)
+    }
+
+    /// Whether it has a place on a machine.
+    pub fn is_placed(&self) -> bool {
+        !matches!(self.state, State::Building | State::Shelved)
+    }
+
+    /// The task that a request would begin, unless the server's state or its lock forbids that.
+    pub(super) fn check_request(&self, caller: &Caller, request: Request) -> Result<Task, Error> {
+        self.check_lock(caller)?;
+        let refusal = |obstacle| Refusal { server: self.id, request, obstacle };
+        let task = request.begin(self.state, self.task).map_err(refusal)?;
+        if self.port_id.is_none() && request != Request::Delete {
+            let id = self.id;
+            return Err(Error::Conflict(format!("Instance {id} has no address and cannot run")));
+        }
+        Ok(task)
     }
 
     /// The value of the API's `power_state`.
@@ -191,8 +227,9 @@ impl Server {
         match self.state {
             State::Building | State::Error => 0,
             State::Active => 1,
+            State::Resized if !self.is_off() => 1,
             State::Paused => 3,
-            State::Stopped => 4,
+            State::Stopped | State::Suspended | State::Resized | State::Shelved => 4,
         }
     }
 

@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
-use super::life::{Refusal, Request, State, Task};
+use super::life::{Request, State, Task, after_interruption};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
 use super::{Caller, Model, ProjectId, ServerId};
 use crate::backends::ServerSpec;
+use crate::metadata;
 
 impl Model {
     /// A server that the caller may see.
@@ -39,14 +40,7 @@ impl Model {
         now: OffsetDateTime,
     ) -> Result<(ServerId, Task), Error> {
         let server = self.server_mut(caller, id)?;
-        let task = request.begin(server.state, server.task).map_err(|obstacle| Refusal {
-            server: server.id,
-            request,
-            obstacle,
-        })?;
-        if server.port_id.is_none() && request != Request::Delete {
-            return Err(Error::Conflict(format!("Instance {id} has no address and cannot run")));
-        }
+        let task = server.check_request(caller, request)?;
         server.task = Some(task);
         server.begin(request.verb(), request_id, caller.user_id, now);
         Ok((server.id, task))
@@ -71,8 +65,16 @@ impl Model {
             event.updated = now;
             event.message = result.as_ref().err().cloned();
         }
-        match (result, task.outcome()) {
+        match (result, task.outcome(server.state, server.is_off())) {
             (Ok(()), Some(state)) => {
+                if task == Task::RevertingResize
+                    && let Some(before) = server.resize.take()
+                {
+                    server.flavor = before.flavor;
+                }
+                if state != State::Resized {
+                    server.resize = None;
+                }
                 server.state = state;
                 server.fault = None;
                 if state == State::Active {
@@ -90,6 +92,7 @@ impl Model {
             }
             (Err(message), _) => {
                 server.state = State::Error;
+                server.resize = None;
                 server.fault = Some(Fault { message, created: now });
                 Vec::new()
             }
@@ -98,38 +101,61 @@ impl Model {
 
     /// Records that a server ended by itself; whatever is being done to it then knows better.
     pub fn server_ended(&mut self, id: ServerId, now: OffsetDateTime) -> bool {
-        let running = |server: &&mut Server| {
-            matches!(server.state, State::Active | State::Paused) && server.task.is_none()
+        let Some(server) = self.servers.get_mut(id).filter(|server| server.task.is_none()) else {
+            return false;
         };
-        let Some(server) = self.servers.get_mut(id).filter(running) else { return false };
-        server.state = State::Stopped;
+        match (server.state, &mut server.resize) {
+            (State::Active | State::Paused, _) => server.state = State::Stopped,
+            (State::Resized, Some(resize)) if !resize.off => resize.off = true,
+            _ => return false,
+        }
         let user = server.user_id;
         server.begin("stop", "", user, now);
         true
     }
 
+    /// Says what a server is, whatever it was and whatever is being done to it.
+    pub fn reset_state(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        state: State,
+        request_id: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let server = self.server_mut(caller, id)?;
+        (server.state, server.task) = (state, None);
+        server.begin("resetState", request_id, caller.user_id, now);
+        Ok(())
+    }
+
+    /// Refuses a server in which no agent could listen now.
+    pub fn check_agent(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let server = self.server(caller, id)?;
+        server.check_lock(caller)?;
+        if server.state == State::Active {
+            return Ok(());
+        }
+        let state = server.state.vm_state();
+        Err(Error::Conflict(format!(
+            "Cannot 'changePassword' instance {id} while it is in vm_state {state}"
+        )))
+    }
+
     /// Decides what each server needs after the cloud itself was away: running ones are started
     /// again, interrupted work is taken up, the rest stays as it was.
     pub fn resume(&mut self, now: OffsetDateTime) -> Vec<(ServerId, Task)> {
-        let needs = |server: &Server| match (server.task, server.state) {
-            (Some(task), _) => Some(task.after_interruption()),
-            (None, State::Active) => Some(Some(Task::Resuming)),
-            (None, State::Paused) => Some(None),
-            (None, State::Building | State::Stopped | State::Error) => None,
-        };
-        let needy: Vec<_> =
-            self.servers.iter().filter_map(|server| Some((server.id, needs(server)?))).collect();
         self.requeue_cut_uploads();
+        let needs = |server: &Server| {
+            let (state, task) = after_interruption(server.state, server.task);
+            let quiet = (state, task) == (server.state, server.task) && task.is_none();
+            (!quiet).then_some((server.id, state, task))
+        };
+        let needy: Vec<_> = self.servers.iter().filter_map(needs).collect();
         let mut work = Vec::new();
-        for (id, task) in needy {
+        for (id, state, task) in needy {
             let Some(server) = self.servers.get_mut(id) else { continue };
-            server.task = task;
-            server.updated = now;
-            match task {
-                Some(Task::Resuming) => server.state = State::Active,
-                None => server.state = State::Stopped,
-                Some(_) => {}
-            }
+            (server.state, server.task, server.updated) = (state, task, now);
             work.extend(task.map(|task| (id, task)));
         }
         work
@@ -138,7 +164,7 @@ impl Model {
     /// What the backend needs to know to start a server.
     pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
-        let fixed_ip = self.ports.get(server.port_id?)?.address;
+        let port = self.ports.get(server.port_id?)?;
         let image = self.images.get(server.image_id);
         let decoded = |data: &String| STANDARD.decode(data).ok();
         Some(ServerSpec {
@@ -148,8 +174,10 @@ impl Model {
             vcpus: server.flavor.vcpus,
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,
-            fixed_ip,
+            fixed_ip: port.address,
+            mac: port.mac.clone(),
             metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
+            meta_data: metadata::openstack(server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
             hosts: self.hosts(server.project_id),
@@ -177,13 +205,22 @@ impl Model {
         metadata: BTreeMap<String, String>,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let project = self.server(caller, id)?.project_id;
-        let requested = metadata.len() as u64;
-        let limit = self.quotas(project).metadata_items;
-        quota::check(&[Demand { resource: "metadata_items", used: 0, requested, limit }])?;
+        let server = self.server(caller, id)?;
+        server.check_lock(caller)?;
+        self.check_metadata(server.project_id, &metadata)?;
         let server = self.server_mut(caller, id)?;
         server.metadata = metadata;
         server.updated = now;
         Ok(())
+    }
+
+    /// Refuses more metadata than the project's quota allows for one server.
+    pub(super) fn check_metadata(
+        &self,
+        project: ProjectId,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let (requested, limit) = (metadata.len() as u64, self.quotas(project).metadata_items);
+        quota::check(&[Demand { resource: "metadata_items", used: 0, requested, limit }])
     }
 }

@@ -57,6 +57,11 @@ impl<R: Record> Table<R> {
         self.records.get(self.places.get(&id)?)
     }
 
+    /// The number of the record with this id in the order of creation; none comes before zero.
+    pub fn sequence(&self, id: R::Id) -> u64 {
+        self.places.get(&id).copied().unwrap_or_default()
+    }
+
     /// The record with this id, to be changed.
     pub fn get_mut(&mut self, id: R::Id) -> Option<&mut R> {
         let record = self.records.get_mut(self.places.get(&id)?)?;

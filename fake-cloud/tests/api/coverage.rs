@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::client::Stack;
 
 /// Each operation: its method, its path and who may ask.
-fn operations() -> Vec<(Method, String, String)> {
+pub(crate) fn operations() -> Vec<(Method, String, String)> {
     let document = fake_cloud::coverage::document();
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();

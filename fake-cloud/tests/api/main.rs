@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+mod actions;
 mod builder;
 mod client;
 mod compute;
+mod control;
 mod coverage;
 mod ec2;
 mod floating_ips;
+mod fuzz;
 mod identity;
 mod image;
 mod network;

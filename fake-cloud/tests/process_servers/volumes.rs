@@ -15,7 +15,7 @@ done";
 
 async fn volume(fixture: &Fixture, device: &str) -> VolumeMount {
     let id = Uuid::new_v4();
-    fixture.backend.volume_create(id, None).await.unwrap();
+    fixture.backend.volume_create(id, 1, None).await.unwrap();
     VolumeMount { id, device: device.to_owned() }
 }
 
@@ -121,7 +121,7 @@ async fn a_copy_keeps_what_was_there_when_it_was_made() {
     let source = volume(&fixture, "sdb").await;
     std::fs::write(data(&fixture, source.id).join("file"), "old").unwrap();
     let copy = Uuid::new_v4();
-    fixture.backend.volume_create(copy, Some(source.id)).await.unwrap();
+    fixture.backend.volume_create(copy, 1, Some(source.id)).await.unwrap();
     std::fs::write(data(&fixture, source.id).join("file"), "new").unwrap();
     fixture.backend.volume_delete(source.id).await.unwrap();
     fixture.reopen();

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 
-use super::{console, limits, running, sys, users};
-use crate::backends::BackendError;
+use super::{limits, running, sys, users};
+use crate::backends::{BackendError, console};
 use crate::guest::directory::ServerDirectory;
 use crate::guest::order::{Command, Report};
 use crate::guest::{MARKER, channel};
@@ -61,8 +62,9 @@ pub(super) async fn launch(
     let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC)
         .map_err(io::Error::from)
         .map_err(failed("create the console"))?;
-    let console =
-        console::record(&directory.console(), pipe).map_err(failed("open the console log"))?;
+    let pipe = pipe::Receiver::from_owned_fd(pipe).map_err(failed("read the console"))?;
+    let log = console::Log::open(&directory.console()).map_err(failed("open the console log"))?;
+    let console = tokio::spawn(console::record(log, pipe));
     let errors = writer.try_clone().map_err(failed("create the console"))?;
     let mut child = tokio::process::Command::new(init_program)
         .arg(MARKER)

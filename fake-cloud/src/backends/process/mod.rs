@@ -9,7 +9,6 @@
 
 pub(crate) mod base;
 mod capabilities;
-mod console;
 mod consoles;
 mod launch;
 mod limits;
@@ -31,7 +30,7 @@ use uuid::Uuid;
 pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
 
-use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount};
+use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
 use crate::guest::order::{Answer, Command, Isolation, Order};
 use crate::network::PortWatcher;
 use launch::{LaunchError, Launched};
@@ -141,6 +140,10 @@ impl Backend for Process {
         Ok(())
     }
 
+    async fn runs(&self, id: Uuid) -> bool {
+        self.0.servers().contains_key(&id)
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.end(id, Ending::PowerCut).await;
         self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
@@ -168,7 +171,12 @@ impl Backend for Process {
         self.0.state.servers().map_err(BackendError::step("list the servers' disks"))
     }
 
-    async fn volume_create(&self, id: Uuid, from: Option<Uuid>) -> Result<(), BackendError> {
+    async fn volume_create(
+        &self,
+        id: Uuid,
+        _: u64,
+        from: Option<Uuid>,
+    ) -> Result<(), BackendError> {
         let volumes = self.0.state.volumes().clone();
         tokio::task::spawn_blocking(move || volumes.create(id, from))
             .await
@@ -242,7 +250,7 @@ impl Inner {
         limit: &Arc<limits::Group>,
         isolation: Isolation,
     ) -> Result<Launched, LaunchError> {
-        if server.image == ImageSource::Opaque {
+        if matches!(server.image, ImageSource::Opaque | ImageSource::File { .. }) {
             let reason = "an uploaded file is no root directory".to_owned();
             return Err(LaunchError::Failed(BackendError::Image(reason)));
         }

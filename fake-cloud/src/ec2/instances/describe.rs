@@ -12,9 +12,12 @@ use crate::ec2::pages::{Page, Place};
 use crate::ec2::xml::{Millis, Xml};
 use crate::model::{Model, ZONE};
 
-const FILTERS: [&str; 21] = [
+const FILTERS: [&str; 24] = [
     "architecture",
     "availability-zone",
+    "block-device-mapping.delete-on-termination",
+    "block-device-mapping.device-name",
+    "block-device-mapping.volume-id",
     "client-token",
     "dns-name",
     "group-id",
@@ -125,6 +128,16 @@ fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
     match name {
         "architecture" => vec![std::env::consts::ARCH.to_owned()],
         "availability-zone" => vec![ZONE.to_owned()],
+        "block-device-mapping.delete-on-termination" => model
+            .volumes_of(server.id)
+            .map(|(_, it)| it.delete_on_termination.to_string())
+            .collect(),
+        "block-device-mapping.device-name" => {
+            model.volumes_of(server.id).map(|(_, it)| format!("/dev/{}", it.device)).collect()
+        }
+        "block-device-mapping.volume-id" => {
+            model.volumes_of(server.id).map(|(it, _)| Kind::Volume.id(it.id).to_string()).collect()
+        }
         "client-token" => one(server.client_token.as_ref().map(|known| known.token.clone())),
         "dns-name" | "ip-address" => one(floating.map(|ip| ip.address.to_string())),
         "group-id" | "instance.group-id" => {

@@ -28,9 +28,7 @@ pub(crate) async fn stop(call: Call) -> Result<Xml, Fault> {
 pub(crate) async fn reboot(call: Call) -> Result<Xml, Fault> {
     let targets = targets(&call, Request::SoftReboot, &[])?;
     act(&call, Request::SoftReboot, &targets).await?;
-    let mut xml = Xml::default();
-    xml.text("return", true);
-    Ok(xml)
+    Ok(Xml::done())
 }
 
 pub(crate) async fn console_output(call: Call) -> Result<Xml, Fault> {

@@ -1,6 +1,7 @@
 //! Instances: servers as EC2 sees them.
 
 pub(super) mod describe;
+mod devices;
 pub(super) mod life;
 pub(super) mod run;
 mod view;
@@ -10,8 +11,11 @@ use std::collections::BTreeMap;
 use super::errors::Fault;
 use super::ids::{Id, Kind};
 use super::operation::Call;
+use super::tags;
 use crate::model::life::{State, Task};
 use crate::model::{Model, Server, Terminated};
+
+pub(super) use devices::ROOT_DEVICES;
 
 /// A server, or what is remembered of one.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +44,11 @@ impl Instance<'_> {
         Kind::Instance.id(self.server.id)
     }
 
+    /// Whether only its memory is left.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.is_some()
+    }
+
     /// The tags it bears.
     fn tags(&self) -> BTreeMap<String, String> {
         tags(self.server)
@@ -51,23 +60,17 @@ fn state(server: &Server) -> InstanceState {
         (_, Some(Task::Deleting)) => (32, "shutting-down"),
         (_, Some(Task::PoweringOff)) => (64, "stopping"),
         (State::Building, _) | (State::Stopped, Some(Task::PoweringOn)) => (0, "pending"),
-        (State::Active | State::Paused, _) => (16, "running"),
-        (State::Stopped | State::Error, _) => (80, "stopped"),
+        (State::Resized, _) if !server.is_off() => (16, "running"),
+        (State::Active | State::Paused | State::Suspended, _) => (16, "running"),
+        (State::Stopped | State::Resized | State::Shelved | State::Error, _) => (80, "stopped"),
     }
 }
 
 /// A server's tags: its metadata, and its name if somebody has given it one.
 pub(super) fn tags(server: &Server) -> BTreeMap<String, String> {
-    let mut tags = server.metadata.clone();
-    tags.remove(NAME);
-    if server.name != Server::default_name(server.id) {
-        tags.insert(NAME.to_owned(), server.name.clone());
-    }
-    tags
+    let named = server.name != Server::default_name(server.id);
+    tags::with_name(&server.metadata, named.then_some(&server.name))
 }
-
-/// The tag that is a server's name.
-pub(super) const NAME: &str = "Name";
 
 /// The project's servers, and then those that are gone.
 fn all<'a>(call: &'a Call, model: &'a Model) -> impl Iterator<Item = Instance<'a>> {

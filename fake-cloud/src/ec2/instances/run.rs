@@ -1,13 +1,14 @@
 //! New instances: what a request asks for, in the words of the model.
 
-use super::{Instance, NAME, view};
+use super::{Instance, devices, view};
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
 use crate::ec2::params::Params;
+use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
-use crate::ec2::{digest, images, security_groups, tags};
-use crate::model::{ClientToken, Model, NewServers, Plug, ZONE};
+use crate::ec2::{digest, images, places, security_groups};
+use crate::model::{ClientToken, Model, NewServers, Plug};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -43,10 +44,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }
-    if let Some(zone) = params.text("Placement.AvailabilityZone").filter(|zone| *zone != ZONE) {
-        return Err(Fault::invalid_value(format!("Invalid availability zone: [{zone}]")));
-    }
-    check_devices(params)?;
+    params.text("Placement.AvailabilityZone").map_or(Ok(()), places::check_zone)?;
     let mut tags = tags::specified(params, Kind::Instance)?;
     let name = tags.remove(NAME).unwrap_or_default();
     Ok(NewServers {
@@ -59,6 +57,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         metadata: tags,
         security_groups: groups(call, model)?,
         plug: plug(params, model)?,
+        volumes: devices::read(call, params, model, flavor)?,
         min_count,
         max_count,
         request_id: call.request_id.clone(),
@@ -120,23 +119,6 @@ fn plug(params: &Params, model: &Model) -> Result<Plug, Fault> {
             Ok(Plug::Network(network.id, Some(address.parse().map_err(invalid)?)))
         }
         _ => Ok(Plug::Auto),
-    }
-}
-
-/// Volumes are not attached at the start: a request for one must not pass as if they were.
-fn check_devices(params: &Params) -> Result<(), Fault> {
-    let devices = params.list("BlockDeviceMapping");
-    let volume = devices.iter().find(|device| {
-        let root = matches!(device.text("DeviceName"), None | Some("/dev/sda1" | "/dev/xvda"));
-        device.text("Ebs.SnapshotId").is_some()
-            || (device.text("Ebs.VolumeSize").is_some() && !root)
-    });
-    match volume {
-        None => Ok(()),
-        Some(_) => Err(Fault::new(
-            "UnsupportedOperation",
-            "Instances of this cloud start with a root disk of their type's size, and no other",
-        )),
     }
 }
 

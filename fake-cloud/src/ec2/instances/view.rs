@@ -4,6 +4,7 @@ use super::Instance;
 use crate::ec2::Kind;
 use crate::ec2::ids::account;
 use crate::ec2::tags::tag_set;
+use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
 use crate::model::{FloatingIp, Model, Port, SecurityGroupId, ZONE};
 
@@ -78,7 +79,15 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     }
     xml.text("architecture", std::env::consts::ARCH);
     xml.text("rootDeviceType", "instance-store");
-    xml.list("blockDeviceMapping", [(); 0], |_, ()| {});
+    xml.list("blockDeviceMapping", model.volumes_of(server.id), |xml, (volume, held)| {
+        xml.text("deviceName", format_args!("/dev/{}", held.device));
+        xml.within("ebs", |xml| {
+            xml.text("volumeId", Kind::Volume.id(volume.id));
+            xml.text("status", attachment_status(volume));
+            xml.text("attachTime", Millis(held.attached));
+            xml.text("deleteOnTermination", held.delete_on_termination);
+        });
+    });
     xml.text("virtualizationType", "paravirtual");
     xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
     tag_set(xml, &instance.tags());

@@ -132,7 +132,7 @@ fn gather(
             let step = Failure::step(format!("mount the image {}", path.display()));
             machine.image = Some(image.map_err(step).map_err(broken)?);
         }
-        ImageSource::Opaque => {
+        ImageSource::Opaque | ImageSource::File { .. } => {
             return Err(broken(Failure::step("boot an image without a root directory")(
                 io::Error::from(io::ErrorKind::Unsupported),
             )));

@@ -3,13 +3,13 @@
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::Error;
-use crate::model::life::Request;
+use super::{Error, consoles, fields, rebuild};
+use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::{empty, ok};
+use crate::openstack::response::empty;
 
 #[derive(Debug, Deserialize)]
 struct Reboot {
@@ -18,8 +18,13 @@ struct Reboot {
 }
 
 #[derive(Debug, Deserialize)]
-struct Console {
-    length: Option<Value>,
+struct Lock {
+    locked_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NewState {
+    state: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -38,6 +43,26 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         "os-stop" => begin(&cx, Request::Stop).await,
         "pause" => begin(&cx, Request::Pause).await,
         "unpause" => begin(&cx, Request::Unpause).await,
+        "suspend" => begin(&cx, Request::Suspend).await,
+        "resume" => begin(&cx, Request::Resume).await,
+        "shelve" => begin(&cx, Request::Shelve).await,
+        "shelveOffload" => begin(&cx, Request::OffloadShelved).await,
+        "unshelve" => begin(&cx, Request::Unshelve).await,
+        "forceDelete" => begin(&cx, Request::Delete).await,
+        "rebuild" => rebuild::rebuild(&cx, arguments).await,
+        "resize" => rebuild::resize(&cx, arguments).await,
+        "revertResize" => begin(&cx, Request::RevertResize).await,
+        "confirmResize" => {
+            begin(&cx, Request::ConfirmResize).await?;
+            Ok(empty(StatusCode::NO_CONTENT))
+        }
+        "lock" => lock(&cx, arguments).await,
+        "unlock" => unlock(&cx).await,
+        "os-resetState" => reset_state(&cx, arguments_of(&name, arguments)?).await,
+        "changePassword" => change_password(&cx),
+        "os-getVNCConsole" | "os-getSPICEConsole" | "os-getSerialConsole" if !cx.since(6) => {
+            consoles::unavailable(&cx, &arguments_of(&name, arguments)?)
+        }
         "reboot" => {
             let request =
                 match arguments_of::<Reboot>(&name, arguments)?.kind.to_uppercase().as_str() {
@@ -53,7 +78,7 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
                 };
             begin(&cx, request).await
         }
-        "os-getConsoleOutput" => console(&cx, arguments_of(&name, arguments)?).await,
+        "os-getConsoleOutput" => consoles::output(&cx, arguments_of(&name, arguments)?).await,
         "addFloatingIp" if !cx.since(44) => {
             add_floating_ip(&cx, arguments_of(&name, arguments)?).await
         }
@@ -74,25 +99,64 @@ async fn begin(cx: &Context, request: Request) -> Result<Response, Error> {
     Ok(empty(StatusCode::ACCEPTED))
 }
 
-async fn console(cx: &Context, Console { length }: Console) -> Result<Response, Error> {
-    let id = cx.cloud.read().server(&cx.caller()?, cx.param("id"))?.id;
-    let lines = match &length {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.parse().ok()),
-        Some(number) => Some(number.as_i64()),
+async fn lock(cx: &Context, arguments: Value) -> Result<Response, Error> {
+    let reason = match arguments {
+        Value::Null => None,
+        _ if !cx.since(73) => None,
+        given => fields::read::<Lock>(cx, "lock", given, &[("locked_reason", 73)])?.locked_reason,
     };
-    // -1 asks for everything.
-    let lines = match lines {
-        None | Some(Some(-1)) => None,
-        Some(lines) => {
-            Some(lines.and_then(|lines| usize::try_from(lines).ok()).ok_or_else(|| {
-                Fault::bad_request("Length in request body must be an integer value")
-            })?)
+    let caller = cx.caller()?;
+    cx.cloud
+        .change(|model, now| {
+            model.lock_server(&caller, cx.param("id"), reason, &cx.request_id, now)?;
+            Ok::<_, Error>(empty(StatusCode::ACCEPTED))
+        })
+        .await
+}
+
+async fn unlock(cx: &Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    cx.cloud
+        .change(|model, now| {
+            model.unlock_server(&caller, cx.param("id"), &cx.request_id, now)?;
+            Ok::<_, Error>(empty(StatusCode::ACCEPTED))
+        })
+        .await
+}
+
+async fn reset_state(cx: &Context, wanted: NewState) -> Result<Response, Error> {
+    let caller = cx.caller()?;
+    cx.cloud.read().server(&caller, cx.param("id"))?;
+    if !caller.is_admin {
+        return Err(Fault::forbidden(
+            "Policy doesn't allow os_compute_api:os-admin-actions:reset_state to be performed.",
+        )
+        .into());
+    }
+    let state = match wanted.state.as_str() {
+        "active" => State::Active,
+        "error" => State::Error,
+        other => {
+            return Err(Fault::bad_request(format!(
+                "Invalid input for field/attribute state. Value: {other}. '{other}' is not one of \
+                 ['active', 'error']"
+            ))
+            .into());
         }
     };
-    let output =
-        cx.cloud.backend.console(id.0, lines).await.map_err(crate::cloud::Failure::from)?;
-    Ok(ok(&json!({"output": output})))
+    cx.cloud
+        .change(|model, now| {
+            model.reset_state(&caller, cx.param("id"), state, &cx.request_id, now)?;
+            Ok::<_, Error>(empty(StatusCode::ACCEPTED))
+        })
+        .await
+}
+
+/// What Nova answers where no agent in the server could change a password.
+fn change_password(cx: &Context) -> Result<Response, Error> {
+    cx.cloud.read().check_agent(&cx.caller()?, cx.param("id"))?;
+    let message = "Unable to set password on instance";
+    Err(Fault::named(StatusCode::NOT_IMPLEMENTED, "HTTPNotImplemented", message).into())
 }
 
 async fn add_floating_ip(cx: &Context, wanted: Address) -> Result<Response, Error> {

@@ -104,13 +104,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
 }
 
 fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
-    let name = wanted.name.trim();
-    if name.is_empty() || name.len() > 255 {
-        return Err(Fault::bad_request(format!(
-            "Invalid input for field/attribute name. Value: {}. It must have 1 to 255 characters.",
-            wanted.name
-        )));
-    }
+    let name = check_name(&wanted.name)?;
     let min_count = count("min_count", wanted.min_count)?;
     let max_count = count("max_count", wanted.max_count)?;
     let (min_count, max_count) = match (min_count, max_count) {
@@ -123,7 +117,7 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
         return Err(Fault::bad_request("min_count must be <= max_count"));
     }
     Ok(NewServers {
-        name: name.to_owned(),
+        name,
         hostname: wanted.hostname,
         description: wanted.description,
         flavor: reference(&wanted.flavor)?,
@@ -141,8 +135,20 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
     })
 }
 
+/// A server's name, as it is kept.
+pub(super) fn check_name(text: &str) -> Result<String, Fault> {
+    let name = text.trim();
+    if name.is_empty() || name.len() > 255 {
+        return Err(Fault::bad_request(format!(
+            "Invalid input for field/attribute name. Value: {text}. It must have 1 to 255 \
+             characters."
+        )));
+    }
+    Ok(name.to_owned())
+}
+
 /// Ids of flavors may be sent as numbers, and as links by very old clients.
-fn reference(value: &Value) -> Result<String, Fault> {
+pub(super) fn reference(value: &Value) -> Result<String, Fault> {
     match value {
         Value::String(text) => Ok(text.rsplit('/').next().unwrap_or(text).to_owned()),
         Value::Number(number) => Ok(number.to_string()),
@@ -216,7 +222,7 @@ fn count(name: &str, value: Option<Value>) -> Result<Option<u32>, Fault> {
 }
 
 /// The administrator's password that Nova makes up: nobody can log in with it here either.
-fn password() -> String {
+pub(super) fn password() -> String {
     rand::rng().sample_iter(Alphanumeric).take(12).map(char::from).collect()
 }
 

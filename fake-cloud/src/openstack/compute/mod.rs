@@ -1,7 +1,9 @@
 //! Nova: servers and what belongs to them.
 
 mod actions;
+mod consoles;
 mod create;
+mod fields;
 mod filters;
 mod flavors;
 mod floating_ips;
@@ -10,6 +12,7 @@ mod images;
 mod key_pairs;
 mod metadata;
 mod quotas;
+mod rebuild;
 mod servers;
 mod tags;
 mod versions;
@@ -29,6 +32,7 @@ pub(super) const ROUTES: &[Route] = routes![
     Project PUT "/v2.1/servers/{id}" servers::update;
     Project DELETE "/v2.1/servers/{id}" servers::delete;
     Project POST "/v2.1/servers/{id}/action" servers::action;
+    Project POST "/v2.1/servers/{id}/remote-consoles" consoles::remote;
     Project GET "/v2.1/servers/{id}/ips" servers::addresses;
     Project GET "/v2.1/servers/{id}/ips/{network}" servers::addresses_on;
     Project GET "/v2.1/servers/{id}/os-interface" servers::interfaces;

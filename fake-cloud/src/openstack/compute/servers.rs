@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Error;
 pub(super) use super::actions::act as action;
@@ -49,10 +49,10 @@ struct Changes {
 }
 
 /// Tells a field that is `null` from one that is not there.
-mod double_option {
+pub(super) mod double_option {
     use serde::{Deserialize, Deserializer};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::openstack) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Option<String>>, D::Error> {
         Option::deserialize(deserializer).map(Some)
@@ -189,6 +189,17 @@ struct List<'a> {
 struct NextLink {
     rel: &'static str,
     href: String,
+}
+
+/// A server by itself, to add something to it.
+pub(super) fn view(
+    cx: &Context,
+    model: &Model,
+    caller: &Caller,
+    server: &Server,
+    depth: Depth,
+) -> Value {
+    json!(Full(&Lens::new(cx, model, caller), server, depth))
 }
 
 fn one(cx: &Context, model: &Model, caller: &Caller, server: &Server, depth: Depth) -> Response {

@@ -139,7 +139,7 @@ impl Serialize for Full<'_> {
             self.later(&mut map)?;
         } else {
             if lens.since(9) {
-                map.serialize_entry("locked", &server.locked)?;
+                map.serialize_entry("locked", &server.lock.is_some())?;
             }
             if lens.since(19) {
                 map.serialize_entry("description", &server.description)?;
@@ -194,8 +194,8 @@ impl Full<'_> {
 
     fn extended<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self(lens, server, _) = *self;
-        let placed = server.state != State::Building;
-        map.serialize_entry("OS-EXT-AZ:availability_zone", if placed { ZONE } else { "" })?;
+        let zone = if server.is_placed() { ZONE } else { "" };
+        map.serialize_entry("OS-EXT-AZ:availability_zone", zone)?;
         map.serialize_entry("config_drive", "")?;
         map.serialize_entry("key_name", &server.key.as_ref().map(|(name, _)| name))?;
         map.serialize_entry("OS-SRV-USG:launched_at", &server.launched.map(Micros))?;
@@ -211,7 +211,7 @@ impl Full<'_> {
 
     fn for_admin<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self(lens, server, _) = *self;
-        let host = (server.state != State::Building).then_some(HOST);
+        let host = server.is_placed().then_some(HOST);
         map.serialize_entry("OS-EXT-SRV-ATTR:host", &host)?;
         let instance = format_args!("instance-{:08x}", server.number).to_string();
         map.serialize_entry("OS-EXT-SRV-ATTR:instance_name", &instance)?;
@@ -235,7 +235,7 @@ impl Full<'_> {
         let Self(lens, server, depth) = *self;
         let none: [(); 0] = [];
         if lens.since(9) {
-            map.serialize_entry("locked", &server.locked)?;
+            map.serialize_entry("locked", &server.lock.is_some())?;
         }
         if lens.since(19) {
             map.serialize_entry("description", &server.description)?;
@@ -250,7 +250,8 @@ impl Full<'_> {
             map.serialize_entry("server_groups", &none)?;
         }
         if lens.since(73) {
-            map.serialize_entry("locked_reason", &())?;
+            let reason = server.lock.as_ref().and_then(|lock| lock.reason.as_ref());
+            map.serialize_entry("locked_reason", &reason)?;
         }
         if lens.since(96) {
             map.serialize_entry("pinned_availability_zone", &())?;

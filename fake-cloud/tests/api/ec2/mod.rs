@@ -4,6 +4,7 @@ mod instances;
 mod key_pairs;
 mod network;
 mod requests;
+mod volumes;
 
 use std::fmt::Write;
 
@@ -15,20 +16,20 @@ use time::macros::format_description;
 use crate::client::Stack;
 
 /// A client that signs as AWS's own do, written from their specification.
-struct Ec2<'a> {
+pub(crate) struct Ec2<'a> {
     stack: &'a Stack,
     key: AccessKeyPair,
 }
 
 /// The status of an answer, and its text.
-type Answer = (u16, String);
+pub(crate) type Answer = (u16, String);
 
 impl<'a> Ec2<'a> {
-    fn of(stack: &'a Stack, user: &str) -> Self {
+    pub(crate) fn of(stack: &'a Stack, user: &str) -> Self {
         Self { stack, key: stack.cloud.access_key(user).unwrap() }
     }
 
-    async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
         let mut body = format!("Action={action}&Version=2016-11-15");
         for (name, value) in parameters {
             write!(body, "&{name}=").unwrap();
@@ -87,7 +88,7 @@ impl<'a> Ec2<'a> {
     }
 
     /// Makes an instance and gives its id.
-    async fn run(&self, more: &[(&str, &str)]) -> String {
+    pub(crate) async fn run(&self, more: &[(&str, &str)]) -> String {
         let image = self.image().await;
         let mut parameters = vec![
             ("ImageId", image.as_str()),

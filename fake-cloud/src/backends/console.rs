@@ -2,45 +2,45 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::pipe;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// How much is kept at least; the file may hold twice as much before its beginning is dropped.
 const KEPT: u64 = 1024 * 1024;
 
-/// Copies all that comes through the pipe to the log, until its last writer is gone.
-pub(super) fn record(log: &Path, pipe: OwnedFd) -> io::Result<tokio::task::JoinHandle<()>> {
-    let mut log = Log::open(log, KEPT)?;
-    let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
-    Ok(tokio::spawn(async move {
-        let mut buffer = vec![0; 8 * 1024];
-        loop {
-            match pipe.read(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                // To the page cache: quicker than to hand it to another thread. When the disk is
-                // full the server goes on without its console.
-                Ok(count) => {
-                    if let Err(error) = log.append(&buffer[..count]) {
-                        tracing::warn!(%error, "failed to write a console log");
-                    }
+/// Copies all that comes from a server to its log, until there is nobody left to write.
+pub(super) async fn record(mut log: Log, mut from: impl AsyncRead + Unpin) {
+    let mut buffer = vec![0; 8 * 1024];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            // To the page cache: quicker than to hand it to another thread. When the disk is
+            // full the server goes on without its console.
+            Ok(count) => {
+                if let Err(error) = log.append(&buffer[..count]) {
+                    tracing::warn!(%error, "failed to write a console log");
                 }
             }
         }
-    }))
+    }
 }
 
-struct Log {
+/// The file; what is appended to it is bounded.
+pub(super) struct Log {
     file: File,
     length: u64,
     kept: u64,
 }
 
 impl Log {
-    fn open(path: &Path, kept: u64) -> io::Result<Self> {
+    /// Opens the log, or makes it.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Self::keeping(path, KEPT)
+    }
+
+    fn keeping(path: &Path, kept: u64) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -115,12 +115,12 @@ mod tests {
     fn a_long_log_loses_its_beginning_and_a_restart_appends() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("console.log");
-        let mut log = Log::open(&path, 100).unwrap();
+        let mut log = Log::keeping(&path, 100).unwrap();
         for number in 0..50 {
             log.append(format!("line {number}\n").as_bytes()).unwrap();
         }
         drop(log);
-        Log::open(&path, 100).unwrap().append(b"again\n").unwrap();
+        Log::keeping(&path, 100).unwrap().append(b"again\n").unwrap();
 
         let text = read(&path, None).unwrap();
         assert!(text.starts_with("line ") && text.ends_with("line 49\nagain\n"), "{text}");

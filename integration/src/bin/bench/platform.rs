@@ -1,15 +1,13 @@
-//! Measures what the design promises and prints medians, with the aims beside them.
-//!
-//! `cargo run --release -p integration --bin bench [RUNS]`; needs `cargo build --release` before.
+//! The platform: from nothing to a service that runs, and what it costs.
 
-use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use integration::{Stack, processes};
 
-fn main() {
-    let runs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
-    let mut table = Table::default();
+use crate::table::Table;
+
+/// Measures the platform.
+pub(crate) fn bench(table: &mut Table, runs: usize) {
     let mut samples = Samples::default();
     for _ in 0..runs {
         measure(&mut samples);
@@ -23,7 +21,6 @@ fn main() {
     table.memory("one manager", &samples.manager_memory, "12 MiB");
     table.memory("one agent", &samples.agent_memory, "12 MiB");
     table.time("100 servers in parallel, agents answering", &[many(100)], "15 s");
-    table.print();
 }
 
 #[derive(Default)]
@@ -73,41 +70,4 @@ fn many(count: u32) -> Duration {
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let add = (count - 1).to_string();
     timed(|| drop(stack.cps(&["generic", "add-nodes", "1", &add]).ok()))
-}
-
-/// What is printed at the end.
-#[derive(Default)]
-struct Table(Vec<[String; 4]>);
-
-impl Table {
-    fn time(&mut self, what: &str, samples: &[Duration], aim: &str) {
-        let millis: Vec<u128> = samples.iter().map(Duration::as_millis).collect();
-        self.row(what, &millis, "ms", aim);
-    }
-
-    fn memory(&mut self, what: &str, kib: &[u64], aim: &str) {
-        let mib: Vec<u64> = kib.iter().map(|kib| kib.div_ceil(1024)).collect();
-        self.row(what, &mib, "MiB", aim);
-    }
-
-    fn row<T: Ord + Copy + Display>(&mut self, what: &str, samples: &[T], unit: &str, aim: &str) {
-        let mut sorted = samples.to_vec();
-        sorted.sort_unstable();
-        let (median, range) = match sorted[..] {
-            [] => ("not measured".to_owned(), String::new()),
-            [first, .., last] => {
-                (format!("{} {unit}", sorted[sorted.len() / 2]), format!("{first}–{last}"))
-            }
-            [only] => (format!("{only} {unit}"), String::new()),
-        };
-        self.0.push([what.to_owned(), median, range, aim.to_owned()]);
-    }
-
-    #[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-    fn print(&self) {
-        println!("| what | median | range | at most |\n|---|---|---|---|");
-        for [what, median, range, aim] in &self.0 {
-            println!("| {what} | {median} | {range} | {aim} |");
-        }
-    }
 }

@@ -1,19 +1,17 @@
 //! Tags. They are kept where the other API keeps what means the same: a server's are its metadata
 //! and its name, an image's are its properties.
 
+mod bearers;
+
 use std::collections::BTreeMap;
 
 use super::errors::Fault;
 use super::filters::Filters;
 use super::ids::Kind;
-use super::instances::{self, NAME};
 use super::operation::Call;
 use super::params::Params;
 use super::xml::Xml;
-use super::{addresses, images, key_pairs, security_groups};
-use crate::model::{
-    Caller, FloatingIpId, ImageId, KeyPairId, Model, SecurityGroupId, Server, ServerId,
-};
+use bearers::{Bearer, everything, find, set, tags_of};
 
 /// What a tag's names and values are kept as.
 pub(super) type Tags = BTreeMap<String, String>;
@@ -23,14 +21,15 @@ const TAGS_MAX: usize = 50;
 const KEY_MAX: usize = 127;
 const VALUE_MAX: usize = 255;
 
-/// Something that bears tags.
-#[derive(Debug, Clone, Copy)]
-enum Bearer {
-    Server(ServerId),
-    Image(ImageId),
-    Group(SecurityGroupId),
-    Address(FloatingIpId),
-    Key(KeyPairId),
+/// The tag that is a thing's name, where things have names.
+pub(super) const NAME: &str = "Name";
+
+/// Metadata, and a name, as tags.
+pub(super) fn with_name(metadata: &Tags, name: Option<&String>) -> Tags {
+    let mut tags = metadata.clone();
+    tags.remove(NAME);
+    tags.extend(name.map(|name| (NAME.to_owned(), name.clone())));
+    tags
 }
 
 /// Writes the tags of a thing.
@@ -129,9 +128,7 @@ async fn change(call: Call, change: impl Fn(&mut Tags)) -> Result<Xml, Fault> {
         Ok::<_, Fault>(())
     });
     changed.await?;
-    let mut xml = Xml::default();
-    xml.text("return", true);
-    Ok(xml)
+    Ok(Xml::done())
 }
 
 pub(super) fn tags(call: &Call) -> Result<Xml, Fault> {
@@ -161,111 +158,6 @@ pub(super) fn tags(call: &Call) -> Result<Xml, Fault> {
         xml.text("value", value);
     });
     Ok(xml)
-}
-
-/// All of the project's things that bear tags.
-fn everything(call: &Call, model: &Model) -> Vec<(Kind, String, Tags)> {
-    let own = |project| project == call.project;
-    let servers = model.servers.iter().filter(|server| own(server.project_id)).map(|server| {
-        (Kind::Instance, Kind::Instance.id(server.id).to_string(), instances::tags(server))
-    });
-    let images =
-        model.images.iter().filter(|image| own(image.owner)).map(|image| {
-            (Kind::Image, Kind::Image.id(image.id).to_string(), image.properties.clone())
-        });
-    let groups = model.security_groups.iter().filter(|group| own(group.project_id)).map(|group| {
-        let id = Kind::SecurityGroup.id(group.id).to_string();
-        (Kind::SecurityGroup, id, group.tags.clone())
-    });
-    let addresses = model
-        .floating_ips
-        .iter()
-        .filter(|ip| own(ip.project_id))
-        .map(|ip| (Kind::Allocation, Kind::Allocation.id(ip.id).to_string(), ip.tags.clone()));
-    let user = call.caller.user_id;
-    let keys = model
-        .key_pairs
-        .iter()
-        .filter(move |key| key.user_id == user)
-        .map(|key| (Kind::KeyPair, Kind::KeyPair.id(key.id).to_string(), key.tags.clone()));
-    servers.chain(images).chain(groups).chain(addresses).chain(keys).collect()
-}
-
-/// What an id names, among what the caller may change.
-fn find(call: &Call, model: &Model, text: &str) -> Result<Bearer, Fault> {
-    let kind = Kind::TAGGED.into_iter().find(|kind| kind.read(text).is_some());
-    match kind {
-        Some(Kind::Instance) => {
-            let id = instances::find(call, model, text)?.server.id;
-            let alive = model.servers.get(id).map(|server| Bearer::Server(server.id));
-            alive.ok_or_else(|| Fault::missing(Kind::Instance, text))
-        }
-        Some(Kind::Image) => {
-            let image = images::find(call, model, text)?;
-            if !image.writable_by(&call.caller) {
-                let message = "You are not authorized to perform this operation.";
-                return Err(Fault::new("UnauthorizedOperation", message)
-                    .with_status(http::StatusCode::FORBIDDEN));
-            }
-            Ok(Bearer::Image(image.id))
-        }
-        Some(Kind::SecurityGroup) => {
-            Ok(Bearer::Group(security_groups::by_id(call, model, text)?.id))
-        }
-        Some(Kind::Allocation) => Ok(Bearer::Address(addresses::by_id(call, model, text)?.id)),
-        Some(Kind::KeyPair) => Ok(Bearer::Key(key_pairs::by_id(call, model, text)?.id)),
-        _ => Err(Fault::new("InvalidID", format!("The ID '{text}' is not valid"))),
-    }
-}
-
-fn tags_of(model: &Model, bearer: Bearer) -> Option<Tags> {
-    match bearer {
-        Bearer::Server(id) => model.servers.get(id).map(instances::tags),
-        Bearer::Image(id) => model.images.get(id).map(|image| image.properties.clone()),
-        Bearer::Group(id) => model.security_groups.get(id).map(|group| group.tags.clone()),
-        Bearer::Address(id) => model.floating_ips.get(id).map(|ip| ip.tags.clone()),
-        Bearer::Key(id) => model.key_pairs.get(id).map(|key| key.tags.clone()),
-    }
-}
-
-fn set(
-    model: &mut Model,
-    caller: &Caller,
-    bearer: Bearer,
-    mut tags: Tags,
-    now: time::OffsetDateTime,
-) -> Result<(), Fault> {
-    match bearer {
-        Bearer::Server(id) => {
-            let name = tags.remove(NAME).filter(|name| !name.is_empty());
-            model.set_metadata(caller, &id.to_string(), tags, now)?;
-            if let Some(server) = model.servers.get_mut(id) {
-                server.name = name.unwrap_or_else(|| Server::default_name(id));
-            }
-        }
-        Bearer::Image(id) => {
-            if let Some(image) = model.images.get_mut(id) {
-                image.properties = tags;
-                image.updated = now;
-            }
-        }
-        Bearer::Group(id) => {
-            if let Some(group) = model.security_groups.get_mut(id) {
-                group.tags = tags;
-            }
-        }
-        Bearer::Address(id) => {
-            if let Some(address) = model.floating_ips.get_mut(id) {
-                address.tags = tags;
-            }
-        }
-        Bearer::Key(id) => {
-            if let Some(key) = model.key_pairs.get_mut(id) {
-                key.tags = tags;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

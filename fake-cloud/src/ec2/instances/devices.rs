@@ -1,0 +1,65 @@
+//! The block devices of a new instance: volumes that are made for it, and what its root disk is.
+
+use crate::ec2::errors::Fault;
+use crate::ec2::ids::Kind;
+use crate::ec2::operation::Call;
+use crate::ec2::params::Params;
+use crate::ec2::{tags, volumes};
+use crate::model::{AttachWanted, Flavor, LaunchSource, LaunchVolume, Model};
+
+/// What clients call the root disk, which is no volume here.
+pub(in crate::ec2) const ROOT_DEVICES: [&str; 4] = ["sda", "sda1", "vda", "xvda"];
+
+/// The volumes that a request wants each instance to start with.
+pub(super) fn read(
+    call: &Call,
+    params: &Params,
+    model: &Model,
+    flavor: &Flavor,
+) -> Result<Vec<LaunchVolume>, Fault> {
+    let tags = tags::specified(params, Kind::Volume)?;
+    let mut volumes = Vec::new();
+    for device in params.list("BlockDeviceMapping") {
+        let path = device.required("DeviceName")?;
+        // Instance types without disks of their own besides the root one take no notice of these.
+        let nothing = device.has("NoDevice") || device.text("VirtualName").is_some();
+        if nothing {
+            continue;
+        }
+        let ebs = device.below("Ebs").ok_or_else(|| Fault::missing_parameter("Ebs"))?;
+        if ROOT_DEVICES.contains(&path.strip_prefix("/dev/").unwrap_or(path)) {
+            check_root(ebs, flavor)?;
+            continue;
+        }
+        let mut wanted = volumes::read(call, ebs, model)?;
+        if wanted.size_gib.is_none() && wanted.snapshot.is_none() {
+            return Err(Fault::missing_parameter("size or snapshotId"));
+        }
+        volumes::named(&mut wanted, tags.clone());
+        let attach = AttachWanted {
+            device: Some(path.to_owned()),
+            tag: None,
+            delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
+        };
+        volumes.push(LaunchVolume { source: LaunchSource::New(wanted), attach });
+    }
+    Ok(volumes)
+}
+
+/// The root disk is of the image and as large as the type says: a request for another must not
+/// pass as if it were granted.
+fn check_root(ebs: &Params, flavor: &Flavor) -> Result<(), Fault> {
+    let size = ebs.number("VolumeSize")?;
+    let larger = size.is_some_and(|size| u64::try_from(size).is_ok_and(|it| it > flavor.disk_gib));
+    if larger || ebs.text("SnapshotId").is_some() {
+        let (name, own) = (&flavor.name, flavor.disk_gib);
+        return Err(Fault::new(
+            "UnsupportedOperation",
+            format!(
+                "The root disk of an instance of type {name} has {own} GiB and comes from its \
+                 image. Choose a larger type, or attach a volume as another device."
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Measures what the design promises and prints medians, with the aims beside them.
+//!
+//! `cargo run --release -p integration --bin bench [platform|cloud|all] [RUNS]`; needs
+//! `cargo build --release --workspace` before. The cloud is measured beside its peers when their programs are
+//! in `PATH`: `moto_server` (moto[server,ec2] of PyPI) and `ministack`. Load comes from `wrk`.
+
+mod cloud;
+mod ec2;
+mod load;
+mod openstack;
+mod peers;
+mod platform;
+mod server;
+mod table;
+
+use std::process::ExitCode;
+
+use table::Table;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let what = arguments.next_if(|text| text.parse::<usize>().is_err());
+    let runs = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let mut table = Table::default();
+    match what.as_deref() {
+        None | Some("all") => {
+            platform::bench(&mut table, runs);
+            cloud::bench(&mut table, runs);
+        }
+        Some("platform") => platform::bench(&mut table, runs),
+        Some("cloud") => cloud::bench(&mut table, runs),
+        Some(_) => return usage(),
+    }
+    table.print();
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "how a command is used is said where errors are")]
+fn usage() -> ExitCode {
+    eprintln!("usage: bench [platform|cloud|all] [RUNS]");
+    ExitCode::from(2)
+}
