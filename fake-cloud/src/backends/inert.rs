@@ -62,6 +62,10 @@ impl Backend for Inert {
         Ok(self.servers().keys().copied().collect())
     }
 
+    async fn volume_extend(&self, _: Uuid, _: u64) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     async fn volume_create(&self, id: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         Ok(())

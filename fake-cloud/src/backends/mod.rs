@@ -64,6 +64,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         from: Option<Uuid>,
     ) -> Result<(), BackendError>;
 
+    /// Makes a volume larger, while a server has it too.
+    async fn volume_extend(&self, id: Uuid, size_gib: u64) -> Result<(), BackendError>;
+
     /// Removes the data of a volume. Succeeds when there is nothing to remove.
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError>;
 

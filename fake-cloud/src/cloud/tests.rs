@@ -75,6 +75,10 @@ impl Backend for Scripted {
         Ok(self.disks.lock().unwrap().iter().copied().collect())
     }
 
+    async fn volume_extend(&self, _: Uuid, _: u64) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     async fn volume_create(&self, _: Uuid, _: u64, _: Option<Uuid>) -> Result<(), BackendError> {
         Ok(())
     }

@@ -90,6 +90,30 @@ impl Cloud {
         Ok(snapshot)
     }
 
+    /// Makes a volume larger, and begins to make its data so.
+    pub(crate) async fn extend_volume(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        size_gib: u64,
+        attached_too: bool,
+    ) -> Result<(), Failure> {
+        let (extended, written) =
+            self.decide(|model, now| model.extend_volume(caller, id, size_gib, attached_too, now));
+        let id = extended?;
+        written.wait().await?;
+        let cloud = Arc::clone(self);
+        let work = self.spawn(async move { cloud.extend(id, size_gib).await });
+        self.wait_a_little(vec![work]).await;
+        Ok(())
+    }
+
+    async fn extend(&self, id: VolumeId, size_gib: u64) {
+        if let Err(error) = self.backend.volume_extend(id.into(), size_gib).await {
+            tracing::warn!(volume = %id, error = chain(&error), "its data did not grow");
+        }
+    }
+
     /// Begins to remove a volume.
     pub(crate) async fn delete_volume(
         self: &Arc<Self>,
@@ -332,6 +356,12 @@ impl Cloud {
         // A copy needs its source: removals come after.
         join_all(making.into_iter().map(|(owner, from)| self.begin_making(owner, from))).await;
         join_all(removing.into_iter().map(|owner| self.begin_removal(owner))).await;
+        // An interruption may have come between a larger size and its effect.
+        let made =
+            |volume: &&Volume| matches!(volume.state, VolumeState::Available | VolumeState::InUse);
+        let sizes = |volume: &Volume| (volume.id, volume.size_gib);
+        let sizes: Vec<_> = self.read().volumes.iter().filter(made).map(sizes).collect();
+        join_all(sizes.into_iter().map(|(id, size)| self.extend(id, size))).await;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Messages between the cloud and a server's processes, each with a descriptor if need be.
+//! Messages between the cloud and a server's processes, with descriptors if need be.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,6 +14,9 @@ use serde::de::DeserializeOwned;
 
 const LONGEST_MESSAGE: usize = 16 * 1024;
 
+/// More descriptors than any message has.
+const MOST_DESCRIPTORS: usize = 64;
+
 /// Two connected ends that keep messages apart; the first does not block.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (cloud, server) =
@@ -22,18 +25,17 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((cloud, server))
 }
 
-/// Sends a message, with a descriptor or without.
+/// Sends a message and descriptors.
 pub(crate) fn send<M: Serialize>(
     socket: impl AsFd,
     message: &M,
-    descriptor: Option<BorrowedFd<'_>>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let descriptors: Vec<_> = descriptor.into_iter().collect();
-    if !descriptors.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for one message"));
     }
     let parts = [IoSlice::new(&text)];
     retry_on_intr(|| sendmsg(&socket, &parts, &mut ancillary, SendFlags::NOSIGNAL))?;
@@ -43,9 +45,9 @@ pub(crate) fn send<M: Serialize>(
 /// Receives a message; `None` when the other end is closed.
 pub(crate) fn receive<M: DeserializeOwned>(
     socket: impl AsFd,
-) -> io::Result<Option<(M, Option<OwnedFd>)>> {
+) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
     let mut text = vec![0; LONGEST_MESSAGE];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = retry_on_intr(|| {
         let mut parts = [IoSliceMut::new(&mut text)];
@@ -60,11 +62,13 @@ pub(crate) fn receive<M: DeserializeOwned>(
     if length == 0 {
         return Ok(None);
     }
-    let descriptor = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    Ok(Some((serde_json::from_slice(&text[..length])?, descriptor)))
+    let mut descriptors = vec![];
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    Ok(Some((serde_json::from_slice(&text[..length])?, descriptors)))
 }
 
 #[cfg(test)]
@@ -76,14 +80,14 @@ mod tests {
     fn messages_arrive_one_by_one_with_their_descriptors() {
         let (cloud, server) = pair().unwrap();
         let (pipe, _writer) = rustix::pipe::pipe().unwrap();
-        send(&server, &Report::Unshared, None).unwrap();
-        send(&server, &Report::Forked, Some(pipe.as_fd())).unwrap();
+        send(&server, &Report::Unshared, &[]).unwrap();
+        send(&server, &Report::Forked, &[pipe.as_fd(), pipe.as_fd()]).unwrap();
         drop(server);
 
         let (first, none) = receive::<Report>(&cloud).unwrap().unwrap();
-        assert!(matches!(first, Report::Unshared) && none.is_none());
+        assert!(matches!(first, Report::Unshared) && none.is_empty());
         let (second, some) = receive::<Report>(&cloud).unwrap().unwrap();
-        assert!(matches!(second, Report::Forked) && some.is_some());
+        assert!(matches!(second, Report::Forked) && some.len() == 2);
         assert!(receive::<Report>(&cloud).unwrap().is_none(), "closed");
     }
 

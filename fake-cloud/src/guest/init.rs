@@ -23,8 +23,13 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Runs until the server ends; returns the exit code.
-pub(super) fn run(order: &Order, directory: &ServerDirectory, control: &OwnedFd) -> i32 {
-    let mut init = match Init::boot(order, directory, control) {
+pub(super) fn run(
+    order: &Order,
+    directory: &ServerDirectory,
+    volumes: Vec<OwnedFd>,
+    control: &OwnedFd,
+) -> i32 {
+    let mut init = match Init::boot(order, directory, volumes, control) {
         Ok(init) => init,
         Err((failure, refused)) => {
             launch::report_failure(control, &failure, refused);
@@ -59,6 +64,7 @@ impl<'a> Init<'a> {
     fn boot(
         order: &Order,
         directory: &ServerDirectory,
+        mounts: Vec<OwnedFd>,
         control: &'a OwnedFd,
     ) -> Result<Self, (Failure, bool)> {
         let booted_at = Instant::now();
@@ -78,8 +84,9 @@ impl<'a> Init<'a> {
                 plain::enter(order, directory).map_err(|failure| (failure, false))?
             }
         };
+        let mut mounts = mounts.into_iter();
         for volume in &order.volumes {
-            volumes.show(volume).map_err(|error| {
+            volumes.show(volume, mounts.next()).map_err(|error| {
                 (Failure::step(format!("show the volume {}", volume.id))(error), false)
             })?;
         }
@@ -116,7 +123,8 @@ impl<'a> Init<'a> {
         // A script could reach the machine through it.
         drop(outside);
         init.start_scripts(order, user_data.as_deref());
-        channel::send(control, &Report::Running { without }, listener.as_ref().map(AsFd::as_fd))
+        let listener: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+        channel::send(control, &Report::Running { without }, &listener)
             .map_err(|error| (Failure::step("report the boot")(error), false))?;
         Ok(init)
     }
@@ -197,7 +205,7 @@ impl<'a> Init<'a> {
                 match channel::receive(self.control)? {
                     // The cloud is gone: its servers go with it.
                     None => return Ok(()),
-                    Some((command, descriptor)) => self.obey(&command, descriptor.as_ref()),
+                    Some((command, descriptors)) => self.obey(&command, descriptors),
                 }
                 if self.deadline.is_some() && self.reap()? == Remaining::Nobody {
                     return Ok(());
@@ -206,7 +214,9 @@ impl<'a> Init<'a> {
         }
     }
 
-    fn obey(&mut self, command: &Command, reply_to: Option<&OwnedFd>) {
+    fn obey(&mut self, command: &Command, descriptors: Vec<OwnedFd>) {
+        let mut descriptors = descriptors.into_iter();
+        let reply_to = descriptors.next();
         match command {
             Command::Proceed => {}
             Command::ShutDown => {
@@ -219,14 +229,14 @@ impl<'a> Init<'a> {
             Command::Pause => self.signal_all(Signal::STOP),
             Command::Resume => self.signal_all(Signal::CONT),
             Command::Attach { volume } => {
-                let shown = self.volumes.show(volume);
+                let shown = self.volumes.show(volume, descriptors.next());
                 self.log_result(&format!("attaching {}", volume.device), &shown);
-                reply(reply_to, &shown);
+                reply(reply_to.as_ref(), &shown);
             }
             Command::Detach { volume } => {
                 let hidden = self.volumes.hide(volume);
                 self.log_result(&format!("detaching {}", volume.device), &hidden);
-                reply(reply_to, &hidden);
+                reply(reply_to.as_ref(), &hidden);
             }
         }
     }
@@ -280,7 +290,7 @@ fn reply(to: Option<&OwnedFd>, result: &io::Result<()>) {
     let Some(to) = to else { return };
     let number = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
     let answer = Answer(result.as_ref().copied().map_err(number));
-    let _ = channel::send(to, &answer, None);
+    let _ = channel::send(to, &answer, &[]);
 }
 
 #[derive(PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(super) fn run(directory: &ServerDirectory) -> i32 {
     let Ok(control) = take_control() else { return 1 };
     match launch(directory, &control) {
         Ok(Launched::Caller) => 0,
-        Ok(Launched::Init(order)) => init::run(&order, directory, &control),
+        Ok(Launched::Init(order, volumes)) => init::run(&order, directory, volumes, &control),
         Err((failure, refused)) => {
             report_failure(&control, &failure, refused);
             1
@@ -26,7 +26,7 @@ pub(super) fn run(directory: &ServerDirectory) -> i32 {
 
 enum Launched {
     Caller,
-    Init(Box<Order>),
+    Init(Box<Order>, Vec<OwnedFd>),
 }
 
 /// Fails with whether the isolation was refused.
@@ -41,11 +41,11 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
         sys::unshare(NAMESPACES)
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
-    proceed(control).map_err(|failure| (failure, false))?;
+    let volumes = proceed(control).map_err(|failure| (failure, false))?;
     match sys::clone_sibling() {
-        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(order))),
+        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(order), volumes)),
         Ok(sys::Clone::Caller(init)) => {
-            channel::send(control, &Report::Forked, Some(init.as_fd()))
+            channel::send(control, &Report::Forked, &[init.as_fd()])
                 .map_err(|error| (Failure::step("report the first process")(error), false))?;
             Ok(Launched::Caller)
         }
@@ -60,11 +60,15 @@ pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWUTS)
     .union(UnshareFlags::NEWIPC);
 
-/// Reports that the namespaces exist and waits for what only the cloud can do from outside.
-pub(super) fn proceed(control: &OwnedFd) -> Result<(), Failure> {
-    channel::send(control, &Report::Unshared, None).map_err(Failure::step("report"))?;
+/// What it takes to mount.
+pub(super) const MOUNTS: UnshareFlags = UnshareFlags::NEWUSER.union(UnshareFlags::NEWNS);
+
+/// Reports that the namespaces exist and waits for what only the cloud can do from outside; returns
+/// the mounts of the volumes.
+pub(super) fn proceed(control: &OwnedFd) -> Result<Vec<OwnedFd>, Failure> {
+    channel::send(control, &Report::Unshared, &[]).map_err(Failure::step("report"))?;
     match channel::receive(control).map_err(Failure::step("wait for the cloud"))? {
-        Some((Command::Proceed, _)) => Ok(()),
+        Some((Command::Proceed, volumes)) => Ok(volumes),
         _ => {
             Err(Failure::step("wait for the cloud")(io::Error::from(io::ErrorKind::UnexpectedEof)))
         }
@@ -94,5 +98,5 @@ pub(super) fn report_failure(control: &OwnedFd, failure: &Failure, refused: bool
         refused,
     };
     // When the cloud is gone too, nobody is left to tell.
-    let _ = channel::send(control, &report, None);
+    let _ = channel::send(control, &report, &[]);
 }

@@ -15,6 +15,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod directory;
+mod helpers;
 mod identity;
 mod init;
 mod launch;
@@ -38,6 +39,12 @@ pub(crate) const MARKER: &str = "fake-cloud:server";
 /// an empty directory to try it in.
 pub(crate) const PROBE_MARKER: &str = "fake-cloud:probe";
 
+/// First argument of a process that is to hand out a mount of a directory, its second.
+pub(crate) const MOUNT_MARKER: &str = "fake-cloud:mount";
+
+/// First argument of a process that is to keep a file system still.
+pub(crate) const FREEZE_MARKER: &str = "fake-cloud:freeze";
+
 static CALLED: AtomicBool = AtomicBool::new(false);
 
 /// Turns this process into a server if it was started to be one, and returns at once otherwise.
@@ -56,6 +63,13 @@ pub fn run_if_guest() {
     if first == OsStr::new(PROBE_MARKER) {
         let directory = PathBuf::from(arguments.next().unwrap_or_default());
         std::process::exit(probe::run(&directory));
+    }
+    if first == OsStr::new(MOUNT_MARKER) {
+        let directory = PathBuf::from(arguments.next().unwrap_or_default());
+        std::process::exit(helpers::mount(&directory));
+    }
+    if first == OsStr::new(FREEZE_MARKER) {
+        std::process::exit(helpers::freeze());
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Order {
     pub(crate) metadata_url: String,
     pub(crate) authorized_keys: Vec<String>,
     pub(crate) hosts: Vec<(Ipv4Addr, String)>,
-    /// Where the volumes of all servers are.
+    /// Where the volumes of all servers are: for a server that has no mounts.
     pub(crate) volume_store: PathBuf,
     pub(crate) volumes: Vec<VolumeMount>,
 }
@@ -78,7 +78,8 @@ impl Trial {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Users are mapped, limits are set: go on.
+    /// Users are mapped, limits are set: go on. Mounts of the order's volumes come along, if the
+    /// server has mounts.
     Proceed,
     /// End every process, politely at first.
     ShutDown,
@@ -86,7 +87,8 @@ pub(crate) enum Command {
     Pause,
     /// Let them go on.
     Resume,
-    /// Show a volume; an [`Answer`] goes to the channel that comes along.
+    /// Show a volume; an [`Answer`] goes to the channel that comes along, before the volume's mount
+    /// if the server has mounts.
     Attach { volume: VolumeMount },
     /// Take a volume away; an [`Answer`] goes to the channel that comes along.
     Detach { volume: VolumeMount },

@@ -13,7 +13,7 @@ pub(super) fn run(directory: &Path) -> i32 {
     let Ok(control) = launch::take_control() else { return 1 };
     match start(&control) {
         Ok(sys::Clone::Caller(process)) => {
-            i32::from(channel::send(&control, &Report::Forked, Some(process.as_fd())).is_err())
+            i32::from(channel::send(&control, &Report::Forked, &[process.as_fd()]).is_err())
         }
         Ok(sys::Clone::New) => i32::from(try_all(directory, &control).is_err()),
         Err(failure) => {
@@ -31,7 +31,7 @@ fn start(control: &OwnedFd) -> Result<sys::Clone, Failure> {
 
 fn try_all(directory: &Path, control: &OwnedFd) -> io::Result<()> {
     let tell = |trial, refused: Option<String>| {
-        channel::send(control, &Report::Tried { trial, refused }, None)
+        channel::send(control, &Report::Tried { trial, refused }, &[])
     };
     match root::try_namespaces() {
         Ok(()) => tell(Trial::Namespaces, None)?,
@@ -48,7 +48,7 @@ fn try_all(directory: &Path, control: &OwnedFd) -> io::Result<()> {
     let listener = seccomp::install(Isolation::Namespaces);
     let refused = listener.as_ref().err().map(|error| format!("seccomp is refused: {error}"));
     tell(Trial::Localhost, refused)?;
-    channel::send(control, &Report::Running { without: vec![] }, None)?;
+    channel::send(control, &Report::Running { without: vec![] }, &[])?;
     // The cloud has a look at this process meanwhile.
     let _ = channel::receive::<Command>(control)?;
     Ok(())

@@ -210,7 +210,7 @@ impl Model {
         size_gib: u64,
         attached_too: bool,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<VolumeId, Error> {
         let volume = self.volume(caller, id)?;
         let allowed = volume.state == VolumeState::Available
             || attached_too && volume.state == VolumeState::InUse;
@@ -232,7 +232,7 @@ impl Model {
         let volume = self.volume_mut(caller, id)?;
         volume.size_gib = size_gib;
         volume.updated = Some(now);
-        Ok(())
+        Ok(volume.id)
     }
 
     /// Changes what is said of a volume's speed, and its size when it is to grow.

@@ -210,20 +210,8 @@ async fn cloud_to_be_killed() {
 #[tokio::test]
 async fn a_killed_cloud_leaves_nothing() {
     let state = tempfile::tempdir().unwrap();
-    let mut cloud = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "life::cloud_to_be_killed", "--ignored", "--nocapture"])
-        .env("FAKE_CLOUD_TEST_STATE", state.path())
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut output = tokio::io::BufReader::new(cloud.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("servers ") {
-        line.clear();
-        let read = tokio::io::AsyncBufReadExt::read_line(&mut output, &mut line);
-        assert_ne!(tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap(), 0);
-    }
+    let mut cloud = processes::Cloud::start(state.path(), "life::cloud_to_be_killed");
+    let line = cloud.says("servers ").await;
     let namespaces: Vec<_> = line
         .split_whitespace()
         .filter_map(|word| word.parse().ok())
@@ -232,8 +220,7 @@ async fn a_killed_cloud_leaves_nothing() {
     assert_eq!(namespaces.len(), 2);
     assert!(namespaces.iter().all(|namespace| processes::count_in(namespace) > 2));
 
-    cloud.start_kill().unwrap();
-    cloud.wait().await.unwrap();
+    cloud.kill().await;
     let gone = || namespaces.iter().all(|namespace| processes::count_in(namespace) == 0);
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !gone() {

@@ -3,7 +3,47 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout};
 use uuid::Uuid;
+
+use crate::fixture::PATIENCE;
+
+/// A cloud in a process of its own, to be killed: an ignored test of this very program.
+pub(crate) struct Cloud {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Cloud {
+    pub(crate) fn start(state: &Path, test: &str) -> Self {
+        let mut process = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--ignored", "--nocapture"])
+            .env("FAKE_CLOUD_TEST_STATE", state)
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Self { process, output }
+    }
+
+    /// Waits for a line that contains this; returns it.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            let read = self.output.read_line(&mut line);
+            assert_ne!(tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap(), 0);
+        }
+        line
+    }
+
+    pub(crate) async fn kill(mut self) {
+        self.process.start_kill().unwrap();
+        self.process.wait().await.unwrap();
+    }
+}
 
 /// Process 1 of every server of the state directory.
 pub(crate) fn servers_of(state: &Path) -> Vec<u32> {

@@ -94,16 +94,16 @@ fn probe() -> io::Result<Vec<Outcome>> {
 fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
     let mut outcomes = vec![];
     let mut process = None;
-    while let Some((report, descriptor)) = channel::receive(control)? {
+    while let Some((report, descriptors)) = channel::receive(control)? {
         match report {
             Report::Unshared => {
                 if let Err(error) = users::map(probe) {
                     outcomes.push((Trial::Namespaces, Some(format!("cannot map users: {error}"))));
                     break;
                 }
-                channel::send(control, &order::Command::Proceed, None)?;
+                channel::send(control, &order::Command::Proceed, &[])?;
             }
-            Report::Forked => process = descriptor,
+            Report::Forked => process = descriptors.into_iter().next(),
             Report::Tried { trial, refused } => outcomes.push((trial, refused)),
             Report::Running { .. } => break,
             Report::Failed { step, errno, .. } => {
@@ -122,7 +122,7 @@ fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
             *refused = reached.err().map(|error| format!("cannot reach into servers: {error}"));
         }
         // It ends when the channel closes.
-        channel::send(control, &order::Command::ShutDown, None)?;
+        channel::send(control, &order::Command::ShutDown, &[])?;
         waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED)?;
     }
     Ok(outcomes)

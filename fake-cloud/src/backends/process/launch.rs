@@ -1,7 +1,7 @@
 //! Starts a server's first process and accompanies it until its boot scripts run.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
 pub(super) async fn launch(
     init_program: &Path,
     directory: ServerDirectory,
+    volumes: &[OwnedFd],
     limit: Arc<limits::Group>,
 ) -> Result<Launched, LaunchError> {
     let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
@@ -79,7 +80,7 @@ pub(super) async fn launch(
     let control = sys::watch(control).map_err(failed("watch the channel"))?;
 
     let mut birth = Birth { control, process: None };
-    let booting = birth.accompany(child.id(), &limit);
+    let booting = birth.accompany(child.id(), volumes, &limit);
     let booted = match tokio::time::timeout(PATIENCE, booting).await {
         Ok(result) => result,
         Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
@@ -114,23 +115,30 @@ impl Birth {
     async fn accompany(
         &mut self,
         launcher: Option<u32>,
+        volumes: &[OwnedFd],
         limit: &Arc<limits::Group>,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
         loop {
-            let (report, descriptor) = self.next().await.map_err(failed("boot the server"))?;
+            let (report, descriptors) = self.next().await.map_err(failed("boot the server"))?;
             match report {
                 Report::Unshared => {
                     let launcher = launcher.ok_or_else(unexpected_end);
                     let launcher = launcher.map_err(failed("find the launcher"))?;
-                    self.let_in(launcher, limit).await?;
+                    self.let_in(launcher, volumes, limit).await?;
                 }
                 Report::Forked => {
-                    let process = descriptor.ok_or_else(unexpected_end).and_then(sys::watch);
+                    let process = descriptors
+                        .into_iter()
+                        .next()
+                        .ok_or_else(unexpected_end)
+                        .and_then(sys::watch);
                     self.process = Some(Arc::new(process.map_err(failed("watch the server"))?));
                 }
                 // Only of a probe.
                 Report::Tried { .. } => {}
-                Report::Running { without } => return Ok((descriptor, without)),
+                Report::Running { without } => {
+                    return Ok((descriptors.into_iter().next(), without));
+                }
                 Report::Failed { step, errno, refused } => {
                     let error = BackendError::step(step)(io::Error::from_raw_os_error(errno));
                     return Err(if refused {
@@ -144,7 +152,12 @@ impl Birth {
     }
 
     /// Does for the process in its new namespaces what only can be done from outside.
-    async fn let_in(&self, launcher: u32, limit: &Arc<limits::Group>) -> Result<(), LaunchError> {
+    async fn let_in(
+        &self,
+        launcher: u32,
+        volumes: &[OwnedFd],
+        limit: &Arc<limits::Group>,
+    ) -> Result<(), LaunchError> {
         if is_in_new_namespace(launcher) {
             users::map(launcher)
                 .map_err(|error| LaunchError::Refused(BackendError::step("map users")(error)))?;
@@ -153,11 +166,12 @@ impl Birth {
         tokio::task::spawn_blocking(move || limit.add(launcher))
             .await
             .map_err(|error| failed("limit the server")(error.into()))?;
-        channel::send(self.control.get_ref(), &Command::Proceed, None)
+        let volumes: Vec<_> = volumes.iter().map(AsFd::as_fd).collect();
+        channel::send(self.control.get_ref(), &Command::Proceed, &volumes)
             .map_err(failed("tell the server to go on"))
     }
 
-    async fn next(&self) -> io::Result<(Report, Option<OwnedFd>)> {
+    async fn next(&self) -> io::Result<(Report, Vec<OwnedFd>)> {
         loop {
             let mut ready = self.control.readable().await?;
             match ready.try_io(|control| channel::receive(control.get_ref())) {

@@ -16,10 +16,13 @@ mod running;
 pub(crate) mod seccomp;
 mod state;
 pub(crate) mod sys;
+pub(crate) mod trees;
 mod users;
 mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +34,7 @@ pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
 
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
-use crate::guest::order::{Answer, Command, Isolation, Order};
+use crate::guest::order::{Command, Isolation, Order};
 use crate::network::PortWatcher;
 use launch::{LaunchError, Launched};
 use limits::{Limits, Quota};
@@ -75,7 +78,7 @@ impl Process {
         exits: ExitSender,
         ports: Arc<dyn PortWatcher>,
     ) -> Result<Self, BackendError> {
-        let state = State::open(&settings.state_dir)
+        let state = State::open(&settings.state_dir, &settings.init_program)
             .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
         let limits = Limits::open(state.path());
         let interceptor = Interceptor::start(Arc::clone(&ports))
@@ -97,15 +100,6 @@ impl Process {
         let servers = self.0.servers();
         let running = servers.get(&id).ok_or(BackendError::NoSuchServer(id))?;
         running.command(command).map_err(BackendError::step("tell the server"))
-    }
-
-    /// Has the server's init do something; it is done too when the server does not run.
-    async fn order(&self, id: Uuid, command: Command) -> std::io::Result<()> {
-        let Some(running) = self.0.servers().get(&id).cloned() else { return Ok(()) };
-        match running.ask(&command).await? {
-            Some(Answer(Err(number))) => Err(std::io::Error::from_raw_os_error(number)),
-            Some(Answer(Ok(()))) | None => Ok(()),
-        }
     }
 
     /// Ends the server's processes if there are any; returns when the last one is gone.
@@ -160,10 +154,8 @@ impl Backend for Process {
 
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
         let log = self.0.state.server(id).console();
-        tokio::task::spawn_blocking(move || console::read(&log, lines))
+        blocking(move || console::read(&log, lines))
             .await
-            .map_err(std::io::Error::from)
-            .flatten()
             .map_err(BackendError::step("read the console log"))
     }
 
@@ -174,15 +166,20 @@ impl Backend for Process {
     async fn volume_create(
         &self,
         id: Uuid,
-        _: u64,
+        size_gib: u64,
         from: Option<Uuid>,
     ) -> Result<(), BackendError> {
         let volumes = self.0.state.volumes().clone();
-        tokio::task::spawn_blocking(move || volumes.create(id, from))
+        blocking(move || volumes.create(id, size_gib, from))
             .await
-            .map_err(std::io::Error::from)
-            .flatten()
             .map_err(BackendError::step("make the volume's data"))
+    }
+
+    async fn volume_extend(&self, id: Uuid, size_gib: u64) -> Result<(), BackendError> {
+        let volumes = self.0.state.volumes().clone();
+        blocking(move || volumes.extend(id, size_gib))
+            .await
+            .map_err(BackendError::step("make the volume larger"))
     }
 
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError> {
@@ -194,16 +191,25 @@ impl Backend for Process {
     }
 
     async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
-        let command = Command::Attach { volume: volume.clone() };
-        self.order(server, command).await.map_err(BackendError::step("mount the volume"))
+        self.0.attach(server, volume).await.map_err(BackendError::step("mount the volume"))
     }
 
     async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
+        let step = BackendError::step("unmount the volume");
+        let Some(running) = self.0.servers().get(&server).cloned() else { return Ok(()) };
         let command = Command::Detach { volume: volume.clone() };
-        self.order(server, command).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::ResourceBusy => BackendError::Busy(volume.id),
-            _ => BackendError::step("unmount the volume")(error),
-        })
+        match running.order(&command, None).await {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                return Err(BackendError::Busy(volume.id));
+            }
+            result => result.map_err(step)?,
+        }
+        if self.0.state.volumes().is_mounted(volume.id) {
+            // Processes with mounts of their own have it still, and the server keeps it.
+            self.volume_attach(server, volume).await?;
+            return Err(BackendError::Busy(volume.id));
+        }
+        Ok(())
     }
 
     async fn power_off(&self) {
@@ -270,19 +276,25 @@ impl Inner {
         };
         let user_data = server.user_data.clone();
         let state = self.state.clone();
-        let directory = tokio::task::spawn_blocking(move || {
+        let directory = blocking(move || {
             if matches!(order.image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
             state.prepare(&order, user_data.as_deref())
         })
         .await
-        .map_err(std::io::Error::from)
-        .flatten()
         .map_err(|error| {
             LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
         })?;
-        launch::launch(&self.init_program, directory, Arc::clone(limit)).await
+        let mut volumes = vec![];
+        if isolation == Isolation::Namespaces {
+            for volume in &server.volumes {
+                let step = BackendError::step(format!("show the volume {}", volume.id));
+                let mount = self.mount_volume(volume.id).await;
+                volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
+            }
+        }
+        launch::launch(&self.init_program, directory, &volumes, Arc::clone(limit)).await
     }
 
     /// Keeps the server and watches over it.
@@ -328,6 +340,21 @@ impl Inner {
         Ok(())
     }
 
+    /// Shows a volume in a server, if it runs.
+    async fn attach(&self, server: Uuid, volume: &VolumeMount) -> io::Result<()> {
+        let Some(running) = self.servers().get(&server).cloned() else { return Ok(()) };
+        let mount = match self.isolation() {
+            Isolation::Namespaces => Some(self.mount_volume(volume.id).await?),
+            Isolation::Plain => None,
+        };
+        running.order(&Command::Attach { volume: volume.clone() }, mount).await
+    }
+
+    async fn mount_volume(&self, id: Uuid) -> io::Result<OwnedFd> {
+        let volumes = self.state.volumes().clone();
+        blocking(move || volumes.mount(id)).await
+    }
+
     fn say_lacks(&self, lacks: Vec<String>) {
         let mut said = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
         for lack in lacks {
@@ -351,6 +378,13 @@ impl Drop for Inner {
         }
         self.state.finish();
     }
+}
+
+/// Does what blocks where it does not hold up the rest.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten()
 }
 
 /// The socket address in `http://address:port/…`, when it is one.

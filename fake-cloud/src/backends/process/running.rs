@@ -59,17 +59,27 @@ impl Running {
     }
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {
-        channel::send(&self.control, command, None)
+        channel::send(&self.control, command, &[])
+    }
+
+    /// Has the server's init do something; it is done too when the server ends before that.
+    pub(super) async fn order(&self, command: &Command, mount: Option<OwnedFd>) -> io::Result<()> {
+        match self.ask(command, mount).await? {
+            Some(Answer(Err(number))) => Err(io::Error::from_raw_os_error(number)),
+            Some(Answer(Ok(()))) | None => Ok(()),
+        }
     }
 
     /// Tells the server something and waits for its answer: none when it ends before that.
-    pub(super) async fn ask(&self, command: &Command) -> io::Result<Option<Answer>> {
+    async fn ask(&self, command: &Command, mount: Option<OwnedFd>) -> io::Result<Option<Answer>> {
         let (ours, servers_end) = channel::pair()?;
-        match channel::send(&self.control, command, Some(servers_end.as_fd())) {
+        let descriptors: Vec<_> =
+            [&servers_end].into_iter().chain(&mount).map(AsFd::as_fd).collect();
+        match channel::send(&self.control, command, &descriptors) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
             result => result?,
         }
-        drop(servers_end);
+        drop((servers_end, mount));
         let answers = sys::watch(ours)?;
         loop {
             let mut ready = answers.readable().await?;

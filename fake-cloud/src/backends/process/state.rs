@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  servers/<id>/   a server, see [`crate::guest::directory`]
-//!  volumes/<id>/   the data of a volume, see [`super::volumes`]
+//!  volumes/        the data of volumes, see [`super::volumes`]
 //!  base/           what servers share, see [`super::base`]
 //!  trash/          what is being removed; a removal that was cut short goes on at the next start
 //! ```
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::base;
 use super::volumes::Volumes;
-use crate::guest::directory::{ServerDirectory, remove_tree, write_private};
+use crate::guest::directory::{ServerDirectory, remove, write_private};
 use crate::guest::order::Order;
 
 #[derive(Debug, Clone)]
@@ -74,14 +74,14 @@ fn flatten(path: &Path) -> io::Result<()> {
 
 impl State {
     /// Creates the directory, or cleans up in it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, init_program: &Path) -> io::Result<Self> {
         flatten(path)?;
         for inner in ["servers", "trash"] {
             DirBuilder::new().recursive(true).mode(0o700).create(path.join(inner))?;
         }
         let path = path.canonicalize()?;
         let state = Self {
-            volumes: Volumes::open(path.join("volumes"))?,
+            volumes: Volumes::open(path.join("volumes"), init_program)?,
             path,
             base_built: Arc::default(),
             background: Arc::default(),
@@ -123,7 +123,9 @@ impl State {
 
     /// Takes a volume's data away at once; its content is removed in the background.
     pub(super) fn discard_volume(&self, id: Uuid) -> io::Result<()> {
-        if self.move_to_trash(&self.volumes.path(id))? {
+        if let Some(data) = self.volumes.path(id)
+            && self.move_to_trash(&data)?
+        {
             self.empty_trash();
         }
         Ok(())
@@ -190,9 +192,7 @@ impl State {
                 if background.ending.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(error) = remove_tree(&entry.path())
-                    && error.kind() != io::ErrorKind::NotFound
-                {
+                if let Err(error) = remove(&entry.path()) {
                     tracing::warn!(path = %entry.path().display(), %error, "failed to remove");
                 }
             }
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn only_servers_are_listed_and_a_discarded_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let state = State::open(directory.path()).unwrap();
+        let state = State::open(directory.path(), Path::new("")).unwrap();
         let id = Uuid::new_v4();
         fs::create_dir(state.server(id).path()).unwrap();
         fs::create_dir(directory.path().join("servers/other")).unwrap();

@@ -1,4 +1,4 @@
-//! The system calls that no crate we use offers safely: all unsafe code of the backend is here.
+//! The system calls that no crate we use offers safely: but for loop devices, all unsafe code of the backend is here.
 #![expect(
     unsafe_code,
     reason = "raw system calls, each wrapped in a function that is safe to call"
@@ -8,6 +8,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
+use rustix::ioctl::{NoArg, ioctl, opcode};
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 use tokio::io::Interest;
@@ -250,6 +251,21 @@ pub(crate) fn set_tree_read_only(tree: impl AsFd) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Stops all writing to a file system, when what was written before is on its disk. It stays so
+/// until [`thaw`]; who writes waits, and cannot even be killed.
+pub(crate) fn freeze(root: impl AsFd) -> io::Result<()> {
+    // SAFETY: the kernel does not look at the argument.
+    unsafe { ioctl(root, NoArg::<{ opcode::read_write::<libc::c_int>(b'X', 119) }>::new()) }?;
+    Ok(())
+}
+
+/// Lets a frozen file system go on; fails if it is not frozen.
+pub(crate) fn thaw(root: impl AsFd) -> io::Result<()> {
+    // SAFETY: the kernel does not look at the argument.
+    unsafe { ioctl(root, NoArg::<{ opcode::read_write::<libc::c_int>(b'X', 120) }>::new()) }?;
+    Ok(())
 }
 
 /// Lets the runtime tell when the descriptor is readable.

@@ -9,6 +9,7 @@ use rustix::mount::MountFlags;
 
 use super::super::Failure;
 use super::{make_directory, mounts};
+use crate::backends::process::trees;
 
 /// Devices that every program may expect.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -28,7 +29,7 @@ const LINKS: [(&str, &str); 7] = [
 
 /// This machine's devices that a server gets.
 pub(super) fn gather() -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
-    let device = |name| Ok((name, mounts::as_it_is(&Path::new("/dev").join(name))?));
+    let device = |name| Ok((name, trees::as_it_is(&Path::new("/dev").join(name))?));
     let mut devices = vec![];
     for name in DEVICES {
         let step = Failure::step(format!("show /dev/{name}"));

@@ -19,7 +19,7 @@ use super::identity;
 use super::order::Order;
 use super::volumes::Volumes;
 use crate::backends::ImageSource;
-use crate::backends::process::base;
+use crate::backends::process::{base, trees};
 use layout::{Entry, Place};
 use mounts::Durability;
 
@@ -56,10 +56,8 @@ pub(super) fn enter(
     devices::populate(Path::new("/dev"), &machine.devices).map_err(refused)?;
     furnish(&machine).map_err(broken)?;
     write_identity(order).map_err(broken)?;
-    let volumes = Volumes::mounted(machine.volume_store);
-    if let Some(error) = volumes.refusal() {
-        without.push(format!("volumes ({error})"));
-    }
+    let volumes =
+        Volumes::mounted().map_err(Failure::step("mount /mnt/volumes")).map_err(broken)?;
     // Last: what this process has open of the machine can be reached by its links.
     show_processes(&machine.processes).map_err(refused)?;
     Ok((without, volumes))
@@ -77,8 +75,6 @@ struct Machine {
     sys: Option<OwnedFd>,
     devices: Vec<(&'static str, OwnedFd)>,
     processes: OwnedFd,
-    /// The directory of all volumes, or why there can be none.
-    volume_store: io::Result<OwnedFd>,
 }
 
 /// A name in the root directory.
@@ -111,10 +107,9 @@ fn gather(
         base: None,
         files: vec![],
         // Nice to have: a server starts without it.
-        sys: mounts::read_only(Path::new("/sys")).ok(),
+        sys: trees::read_only(Path::new("/sys")).ok(),
         devices: devices::gather().map_err(refused)?,
         processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
-        volume_store: mounts::as_it_is(&order.volume_store),
     };
     match &order.image {
         ImageSource::Host { extra_files } => {
@@ -122,7 +117,7 @@ fn gather(
             let etc = order.base.join("etc");
             let layer = directory.layers().join("etc");
             machine.etc = mounts::overlay(&etc, &layer, Durability::Volatile).ok();
-            let base = mounts::read_only(&order.base);
+            let base = trees::read_only(&order.base);
             machine.base = Some(base.map_err(Failure::step("show the base")).map_err(broken)?);
             machine.files = files_to_show(extra_files).map_err(broken)?;
         }
@@ -192,7 +187,7 @@ fn system_parts(
                     Ok(mount) => mount,
                     Err(error) => {
                         without.push(format!("a writable /{} (overlay: {error})", name.display()));
-                        mounts::read_only(&lower).map_err(step())?
+                        trees::read_only(&lower).map_err(step())?
                     }
                 })
             }
@@ -205,7 +200,7 @@ fn system_parts(
 fn files_to_show(files: &[(PathBuf, PathBuf)]) -> Result<Vec<ShownFile>, Failure> {
     let show = |(here, there): &(PathBuf, PathBuf)| {
         let step = Failure::step(format!("show {} as {}", here.display(), there.display()));
-        let mount = mounts::read_only(here).map_err(step)?;
+        let mount = trees::read_only(here).map_err(step)?;
         Ok(ShownFile { mount, is_directory: here.is_dir(), path: Path::new("/").join(there) })
     };
     files.iter().map(show).collect()
@@ -290,7 +285,7 @@ fn show_processes(processes: &OwnedFd) -> Result<(), Failure> {
         for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
             let path = proc.join(name);
             if path.exists() {
-                mounts::read_only(&path)
+                trees::read_only(&path)
                     .and_then(|mount| mounts::place(mount, &path))
                     .map_err(Failure::step(format!("protect /proc/{name}")))?;
             }

@@ -9,9 +9,8 @@ use std::path::Path;
 
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
-    open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
 use super::super::directory::{WORK, remove_tree};
@@ -75,22 +74,6 @@ pub(super) fn place(mount: impl AsFd, target: &Path) -> io::Result<()> {
 fn escape_colons(path: &Path) -> io::Result<String> {
     let text = path.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
     Ok(text.replace('\\', "\\\\").replace(':', "\\:"))
-}
-
-/// A read-only view of a file or a directory, with all that is mounted below it.
-pub(super) fn read_only(source: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, source, flags)?;
-    crate::backends::process::sys::set_tree_read_only(tree.as_fd())?;
-    Ok(tree)
-}
-
-/// A device or a directory as it is.
-pub(super) fn as_it_is(source: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    Ok(open_tree(CWD, source, flags)?)
 }
 
 /// A small file system in memory that runs no programs.

@@ -29,10 +29,6 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         Fault::bad_request("Invalid input for field/attribute os-extend: new_size is required.")
     })?;
     let (caller, attached_too) = (cx.caller()?, cx.version >= EXTENDS_ATTACHED);
-    let extended = cx.cloud.change(|model, now| {
-        model.extend_volume(&caller, cx.param("id"), wanted, attached_too, now)?;
-        Ok::<_, Error>(())
-    });
-    extended.await?;
+    cx.cloud.extend_volume(&caller, cx.param("id"), wanted, attached_too).await?;
     Ok(json_type(empty(StatusCode::ACCEPTED)))
 }
