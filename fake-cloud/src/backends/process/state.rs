@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::base;
 use super::volumes::Volumes;
-use crate::guest::directory::{ServerDirectory, remove, write_private};
+use crate::guest::directory::{ServerDirectory, remove, remove_tree, write_private};
 use crate::guest::order::Order;
 
 #[derive(Debug, Clone)]
