@@ -1,5 +1,6 @@
 //! A whole cloud: from settings to a listener that answers, and down again.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
-use crate::backends::{BackendError, ExitSender};
+use crate::backends::{BackendError, ExitSender, ImageSource};
 use crate::builder::{Borrowed, Builder};
 use crate::cloud::{Cloud, Failure, World, chain};
 use crate::control::{self, Control, ControlAccess};
@@ -23,9 +24,9 @@ use crate::credentials::Credentials;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
 use crate::network::{self, PortWatcher};
-use crate::settings::{BackendKind, Listen, Settings, UserSettings};
+use crate::settings::{BackendKind, ImageSettings, Listen, Settings, UserSettings};
 use crate::store::{self, Store, StoreError};
-use crate::{ec2, openstack, passwords};
+use crate::{ec2, image, openstack, passwords};
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -56,6 +57,8 @@ pub struct FakeCloud {
     listener: JoinHandle<()>,
     writer: JoinHandle<()>,
     _lock: File,
+    /// Keeps them from being removed.
+    _images: Vec<File>,
 }
 
 /// Why a cloud did not start.
@@ -110,6 +113,9 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("failed to open the state of the cloud")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The images of this machine cannot be used.
+    #[error(transparent)]
+    Images(#[from] image::Error),
     /// The backend cannot be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -134,11 +140,12 @@ impl FakeCloud {
     }
 
     pub(crate) async fn start_in(
-        settings: Settings,
+        mut settings: Settings,
         borrowed: Borrowed,
     ) -> Result<Self, StartError> {
         control::check_transitions(&settings.transitions).map_err(StartError::Transitions)?;
         let lock = lock(&settings.state_dir)?;
+        let images = offer_stored(&mut settings)?;
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
@@ -164,6 +171,7 @@ impl FakeCloud {
             listener,
             writer,
             _lock: lock,
+            _images: images,
         };
         let path = settings.state_dir.clone();
         let kept = started.control_access().keep(&path);
@@ -283,6 +291,28 @@ fn lock(state_dir: &Path) -> Result<File, StartError> {
         }
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Adds the images of the store to those that everyone can use; what the settings name goes first.
+fn offer_stored(settings: &mut Settings) -> Result<Vec<File>, image::Error> {
+    let Some(path) = &settings.image_store else { return Ok(vec![]) };
+    let store = image::Store::open(path)?;
+    let mut held = vec![];
+    for image in store.list()? {
+        if settings.images.iter().any(|known| known.name == image.name) {
+            continue;
+        }
+        held.push(store.hold(&image)?);
+        settings.images.push(ImageSettings {
+            source: ImageSource::Directory { path: store.root(&image) },
+            properties: BTreeMap::from([
+                ("os_distro".to_owned(), image.system),
+                ("architecture".to_owned(), image.architecture),
+            ]),
+            name: image.name,
+        });
+    }
+    Ok(held)
 }
 
 fn listen(listen: &Listen) -> Result<TcpListener, StartError> {

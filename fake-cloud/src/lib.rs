@@ -23,6 +23,7 @@ mod credentials;
 mod ec2;
 mod fake_cloud;
 pub mod guest;
+pub mod image;
 mod key_material;
 mod metadata;
 pub mod model;

@@ -25,6 +25,9 @@ struct Arguments {
 enum Command {
     Chaos(commands::chaos::Arguments),
     Time(commands::time::Arguments),
+    /// Makes and keeps root file systems that servers boot from.
+    #[command(subcommand)]
+    Image(commands::image::Command),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ async fn perform(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match (arguments.command, arguments.run) {
         (Some(Command::Chaos(arguments)), _) => commands::chaos::run(arguments).await,
         (Some(Command::Time(arguments)), _) => commands::time::run(arguments).await,
+        (Some(Command::Image(command)), _) => commands::image::run(command),
         (None, Some(arguments)) => commands::run::run(arguments).await,
         (None, None) => Err("no state directory was named: give --state DIR".into()),
     }

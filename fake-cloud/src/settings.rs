@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
 use crate::control::Transitions;
+use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
 use crate::model::address::AddressRange;
 use crate::model::quota::Quotas;
@@ -37,6 +38,10 @@ pub struct Settings {
     pub init_program: PathBuf,
     /// The images that everyone can use.
     pub images: Vec<ImageSettings>,
+    /// A directory with images that `fake-cloud image` keeps: everyone can use them too.
+    pub image_store: Option<PathBuf>,
+    /// How large a root file system may be that a user uploads.
+    pub image_limits: Limits,
     /// The flavors.
     pub flavors: Vec<FlavorSettings>,
     /// The user who may do everything, and their project.
@@ -188,6 +193,8 @@ impl Settings {
                 source: ImageSource::Host { extra_files: Vec::new() },
                 properties: BTreeMap::new(),
             }],
+            image_store: None,
+            image_limits: Limits::default(),
             flavors: FlavorSettings::customary(),
             admin: UserSettings {
                 roles: vec!["admin".to_owned(), "member".to_owned(), "reader".to_owned()],

@@ -41,6 +41,10 @@ impl Backend for Inert {
         self.servers().get(&id).is_some_and(|on| *on)
     }
 
+    fn boots_directories(&self) -> bool {
+        false
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.servers().remove(&id);
         Ok(())

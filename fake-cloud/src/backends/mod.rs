@@ -54,6 +54,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// compares with its own records.
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
 
+    /// Whether servers can boot [`ImageSource::Directory`]: if not, no archive is unpacked for them.
+    fn boots_directories(&self) -> bool {
+        true
+    }
+
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing
     /// happens when it is there already. A snapshot is a volume that is never attached. A backend
     /// whose volumes are directories need not keep to the size.

@@ -76,6 +76,9 @@ impl Cloud {
             Err(error) => return Err(error),
         };
         while let Some(file) = files.next_entry().await? {
+            if file.file_type().await?.is_dir() {
+                continue;
+            }
             let name = file.file_name();
             let id = name.to_str().and_then(|name| name.parse().ok());
             let known = id.is_some_and(|id| self.read().images.get(id).is_some());
@@ -83,7 +86,7 @@ impl Cloud {
                 fs::remove_file(file.path()).await?;
             }
         }
-        Ok(())
+        self.tidy_image_trees().await
     }
 
     /// Where the content of an image is, or will be.

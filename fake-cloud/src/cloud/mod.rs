@@ -2,6 +2,7 @@
 
 mod addresses;
 mod failure;
+mod image_trees;
 mod images;
 mod servers;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::backends::Backend;
 use crate::builder::Borrowed;
 use crate::clock::Clock;
 use crate::control::Steering;
+use crate::image::unpack::Limits;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
@@ -29,6 +31,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
 
 pub(crate) use failure::{Failure, chain};
+pub(crate) use image_trees::Tree;
 pub(crate) use turns::Turns;
 
 /// How long work under way may delay the end.
@@ -47,6 +50,8 @@ pub(crate) struct Cloud {
     pub(crate) patience: Duration,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// How large a root file system may be that a user uploads.
+    image_limits: Limits,
     /// Passwords that were right.
     pub(crate) passwords: Passwords,
     /// What runs the servers.
@@ -94,6 +99,7 @@ impl Cloud {
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             image_dir: settings.state_dir.join("images"),
+            image_limits: settings.image_limits,
             passwords: Passwords::new(),
             backend: world.backend,
             going_down: CancellationToken::new(),

@@ -148,6 +148,7 @@ impl Cloud {
             self.rejoin(id).await;
         }
         if task == Task::Deleting {
+            self.drop_image_trees().await;
             self.remove_released().await;
         }
         if let Err(error) = written.wait().await {

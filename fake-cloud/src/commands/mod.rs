@@ -2,5 +2,6 @@
 
 pub(crate) mod chaos;
 mod client;
+pub(crate) mod image;
 pub(crate) mod run;
 pub(crate) mod time;

@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use fake_cloud::image::Store;
 use fake_cloud::settings::{BackendKind, Listen};
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
+#[group(id = "run")]
 pub(crate) struct Arguments {
     /// Where the cloud keeps its state; made when missing.
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
@@ -24,15 +26,20 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
     backend: BackendKind,
 
+    /// Where the images are that `fake-cloud image` makes: the cloud offers them all.
+    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_IMAGES", default_value_os_t = Store::default_path())]
+    images: PathBuf,
+
     /// Password of the user `admin`.
     #[arg(long, env = "FAKE_CLOUD_PASSWORD", default_value = "secret", hide_env_values = true)]
     password: String,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, password } = arguments;
+    let Arguments { state, listen, backend, images, password } = arguments;
     let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
     settings.backend = backend;
+    settings.image_store = Some(images);
     settings.init_program = std::env::current_exe()?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

@@ -134,8 +134,10 @@ impl Model {
 
     fn seed_image(&mut self, wanted: &ImageSettings, owner: ProjectId, now: OffsetDateTime) {
         let built_in = |image: &&Image| {
-            // What users upload is opaque, whatever they call it.
-            image.name.as_deref() == Some(&wanted.name) && image.source != ImageSource::Opaque
+            // What users upload has a checksum, whatever they call it.
+            image.name.as_deref() == Some(&wanted.name)
+                && image.source != ImageSource::Opaque
+                && image.md5.is_none()
         };
         let properties = wanted.properties.clone();
         let known = self.images.iter().find(built_in);

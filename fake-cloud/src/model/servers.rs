@@ -12,7 +12,7 @@ use super::life::{Request, State, Task, after_interruption};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
 use super::{Caller, Model, ProjectId, ServerId};
-use crate::backends::ServerSpec;
+use crate::backends::{ImageSource, ServerSpec};
 use crate::metadata;
 
 impl Model {
@@ -166,11 +166,16 @@ impl Model {
         let server = self.servers.get(id)?;
         let port = self.ports.get(server.port_id?)?;
         let image = self.images.get(server.image_id);
+        let source = match (&server.image_source, image) {
+            // What the image was when the disk was made is below the disk for ever.
+            (source @ ImageSource::Directory { .. }, _) | (source, None) => source,
+            (_, Some(image)) => &image.source,
+        };
         let decoded = |data: &String| STANDARD.decode(data).ok();
         Some(ServerSpec {
             id: id.0,
             hostname: server.hostname.clone(),
-            image: image.map_or(&server.image_source, |image| &image.source).clone(),
+            image: source.clone(),
             vcpus: server.flavor.vcpus,
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,

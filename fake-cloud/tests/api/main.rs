@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod actions;
+mod boot_images;
 mod builder;
 mod client;
 mod compute;

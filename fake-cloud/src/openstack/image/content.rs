@@ -7,12 +7,16 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::Error;
-use crate::cloud::Failure;
+use crate::backends::ImageSource;
+use crate::cloud::{Failure, Tree};
 use crate::model::ImageStatus;
 use crate::model::error::{Error as ModelError, Kind};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::empty;
+
+/// The property that says why servers cannot boot an archive.
+const UNBOOTABLE: &str = "unbootable";
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
@@ -38,6 +42,7 @@ pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
     let keep = cx.cloud.keep_image_content(id, StreamReader::new(stream));
     let kept = cx.cloud.going_down.run_until_cancelled(keep).await;
     let kept = kept.unwrap_or_else(|| Err(std::io::Error::other("the cloud goes down")));
+    let tree = if kept.is_ok() { cx.cloud.unpack_image(id).await } else { Tree::None };
     cx.cloud
         .change(|model, now| {
             let missing = || ModelError::not_found(Kind::Image, id);
@@ -49,6 +54,13 @@ pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
                     image.md5 = Some(content.md5);
                     image.sha512 = Some(content.sha512);
                     image.updated = now;
+                    match tree {
+                        Tree::None => {}
+                        Tree::Unpacked(path) => image.source = ImageSource::Directory { path },
+                        Tree::Failed(reason) => {
+                            image.properties.insert(UNBOOTABLE.to_owned(), reason);
+                        }
+                    }
                     Ok(())
                 }
                 Err(source) => {

@@ -141,6 +141,7 @@ pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
         cx.cloud.change(|model, _| Ok::<_, Error>(model.delete_image(&caller, cx.param("id"))?));
     let id = deleted.await?;
     cx.cloud.delete_image_content(id).await;
+    cx.cloud.drop_image_trees().await;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 

@@ -1,0 +1,83 @@
+//! Makes an archive of a tree, with the owners that its files should have.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use tar::{Builder, EntryType, Header};
+
+use super::owners::{Owner, Owners};
+
+/// Writes the archive of a tree; the same tree makes the same archive.
+pub fn pack(root: &Path, archive: impl Write) -> io::Result<()> {
+    let owners = Owners::of(root)?;
+    let mut archive = Builder::new(archive);
+    // Files of several names, by device and number: the first name holds the content.
+    let mut names: HashMap<(u64, u64), PathBuf> = HashMap::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(path) = pending.pop() {
+        let file = root.join(&path);
+        let found = file.symlink_metadata()?;
+        let kind = found.file_type();
+        let mut header = header(&path, &found, &owners);
+        if kind.is_dir() {
+            header.set_entry_type(EntryType::Directory);
+            let name = if path.as_os_str().is_empty() { Path::new("./") } else { &path };
+            archive.append_data(&mut header, name, io::empty())?;
+            let mut inside = vec![];
+            for entry in fs::read_dir(&file)? {
+                inside.push(path.join(entry?.file_name()));
+            }
+            inside.sort_unstable_by(|a, b| b.cmp(a));
+            pending.append(&mut inside);
+        } else if kind.is_symlink() {
+            header.set_entry_type(EntryType::Symlink);
+            archive.append_link(&mut header, &path, fs::read_link(&file)?)?;
+        } else if kind.is_file() {
+            let number = (found.dev(), found.ino());
+            if found.nlink() > 1
+                && let Some(first) = names.get(&number)
+            {
+                header.set_entry_type(EntryType::Link);
+                archive.append_link(&mut header, &path, first)?;
+                continue;
+            }
+            names.insert(number, path.clone());
+            capability(&mut archive, &file)?;
+            header.set_size(found.len());
+            archive.append_data(&mut header, &path, fs::File::open(&file)?)?;
+        } else if kind.is_fifo() {
+            header.set_entry_type(EntryType::Fifo);
+            archive.append_data(&mut header, &path, io::empty())?;
+        }
+        // Sockets and devices mean nothing elsewhere.
+    }
+    archive.finish()
+}
+
+fn header(path: &Path, found: &fs::Metadata, owners: &Owners) -> Header {
+    let found_owner = Owner { uid: found.uid(), gid: found.gid(), mode: found.mode() & 0o7777 };
+    let owner = owners.restore(path, found_owner);
+    let mut header = Header::new_gnu();
+    header.set_uid(u64::from(owner.uid));
+    header.set_gid(u64::from(owner.gid));
+    header.set_mode(owner.mode);
+    header.set_mtime(u64::try_from(found.mtime()).unwrap_or_default());
+    header.set_size(0);
+    header
+}
+
+/// Writes what lets a program do one thing of root's, if it has it.
+fn capability(archive: &mut Builder<impl Write>, file: &Path) -> io::Result<()> {
+    let mut value = [0; 64];
+    match rustix::fs::lgetxattr(file, "security.capability", &mut value) {
+        Ok(length) => {
+            let extension = ("SCHILY.xattr.security.capability", &value[..length]);
+            archive.append_pax_extensions([extension])
+        }
+        // It has none, or the file system knows of none.
+        Err(_) => Ok(()),
+    }
+}

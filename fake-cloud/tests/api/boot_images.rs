@@ -1,0 +1,118 @@
+//! Root file systems that users upload or keep on this machine, and servers that boot from them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use fake_cloud::image::Store;
+use fake_cloud::settings::BackendKind;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Client, Stack};
+
+/// The archive of the smallest system that can run a script: the machine's shell.
+fn system() -> Vec<u8> {
+    let libraries = std::process::Command::new("ldd").arg("/bin/sh").output().unwrap().stdout;
+    let libraries = String::from_utf8(libraries).unwrap();
+    let mut archive = tar::Builder::new(vec![]);
+    for file in libraries.split_whitespace().filter(|word| word.starts_with('/')).chain(["/bin/sh"])
+    {
+        let mut content = fs::File::open(fs::canonicalize(file).unwrap()).unwrap();
+        archive.append_file(file.trim_start_matches('/'), &mut content).unwrap();
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(10);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    archive.append_data(&mut header, "etc/motd", &b"the image\n"[..]).unwrap();
+    archive.into_inner().unwrap()
+}
+
+async fn stack(store: Option<&Path>) -> Stack {
+    Stack::start_with(|settings| {
+        settings.backend = BackendKind::Process;
+        settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
+        settings.image_store = store.map(Path::to_owned);
+    })
+    .await
+}
+
+async fn upload(ada: &Client, content: &[u8]) -> Value {
+    let body = json!({"name": "mine", "disk_format": "raw", "container_format": "docker"});
+    let (_, image) = ada.post("/image/v2/images", body).await;
+    let path = format!("/image/v2/images/{}", image["id"].as_str().unwrap());
+    let sent = ada.request(Method::PUT, &format!("{path}/file")).body(content.to_owned());
+    assert_eq!(sent.send().await.unwrap().status(), 204);
+    ada.get(&path).await
+}
+
+/// Boots a server that prints the file of the image; its id.
+async fn boots(ada: &Client, image: &Value) -> String {
+    use base64::Engine as _;
+    let script = "#!/bin/sh\nread line < /etc/motd; echo \"booted from $line\"\n";
+    let user_data = base64::engine::general_purpose::STANDARD.encode(script);
+    let wanted = json!({"imageRef": image, "user_data": user_data});
+    let id = ada.create_server_with("vm", wanted).await;
+    let path = format!("/compute/v2.1/servers/{id}/action");
+    let begun = std::time::Instant::now();
+    loop {
+        let (_, log) = ada.post(&path, json!({"os-getConsoleOutput": {}})).await;
+        if log["output"].as_str().unwrap().contains("booted from the image") {
+            return id;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{log}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_root_file_system_boots_and_stays_while_a_server_needs_it() {
+    let stack = stack(None).await;
+    let ada = stack.ada().await;
+    let image = upload(&ada, &system()).await;
+    let id = image["id"].as_str().unwrap();
+    let server = boots(&ada, &image["id"]).await;
+
+    let tree = stack.dir.path().join(format!("images/{id}.tree"));
+    assert_eq!(ada.delete(&format!("/image/v2/images/{id}")).await, 204);
+    assert!(tree.join("root/bin/sh").exists());
+    let path = format!("/compute/v2.1/servers/{server}");
+    ada.post(&format!("{path}/action"), json!({"reboot": {"type": "HARD"}})).await;
+    assert_eq!(ada.get(&path).await["server"]["status"], "ACTIVE");
+    assert_eq!(ada.delete(&path).await, 204);
+    assert!(!tree.exists());
+    stack.cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_without_a_system_says_why_it_cannot_boot() {
+    let stack = stack(None).await;
+    let ada = stack.ada().await;
+    let mut archive = tar::Builder::new(vec![]);
+    archive.append_dir("etc", "/etc").unwrap();
+    let image = upload(&ada, &archive.into_inner().unwrap()).await;
+    assert_eq!(image["status"], "active");
+    let reason = "the archive is no root file system: it has no /bin/sh";
+    assert_eq!(image["unbootable"], reason);
+    let plain = upload(&ada, b"QFI\xfb").await;
+    assert!(plain.get("unbootable").is_none());
+    let left = fs::read_dir(stack.dir.path().join("images")).unwrap().flatten();
+    assert!(left.map(|entry| entry.path()).all(|path| path.is_file()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_this_machine_are_offered_and_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    store.import("tiny", &system()[..], None).unwrap();
+    let stack = stack(Some(directory.path())).await;
+    let ada = stack.ada().await;
+    let images = ada.get("/image/v2/images?name=tiny").await;
+    boots(&ada, &images["images"][0]["id"]).await;
+    assert!(store.remove("tiny").is_err());
+    stack.cloud.shutdown().await;
+    store.remove("tiny").unwrap();
+}
