@@ -71,7 +71,7 @@ const META_DATA: [&str; 10] = [
 /// What a server finds at a path.
 fn value(model: &Model, server: &Server, path: &str) -> Option<Value> {
     let text = |text: &str| Some(Value::Text(text.to_owned()));
-    let port = server.port_id.and_then(|port| model.ports.get(port));
+    let port = model.primary_port(server);
     let user_data = || STANDARD.decode(server.user_data.as_ref()?).ok().map(Value::Bytes);
     // EC2 gives its API dates; clients that ask for one get the same as with `latest`.
     let path = match path.split_once('/') {
@@ -87,7 +87,7 @@ fn value(model: &Model, server: &Server, path: &str) -> Option<Value> {
         "meta-data/hostname" | "meta-data/local-hostname" => text(&server.hostname),
         "meta-data/instance-id" => text(&server.id.to_string()),
         "meta-data/instance-type" => text(&server.flavor.name),
-        "meta-data/local-ipv4" => text(&port?.address.to_string()),
+        "meta-data/local-ipv4" => text(&port?.address()?.to_string()),
         "meta-data/placement" => text("availability-zone"),
         "meta-data/placement/availability-zone" => text(ZONE),
         "meta-data/public-ipv4" => {

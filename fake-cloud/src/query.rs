@@ -33,6 +33,20 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
+/// Encodes a value, so that it can stand in a query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 fn digit(hex: u8) -> Option<u8> {
     char::from(hex).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
@@ -46,6 +60,7 @@ mod tests {
         let expected = [("id", "in:a,b"), ("name", "a b"), ("flag", ""), ("x", "100%ä%zz")];
         let expected: Vec<_> =
             expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        assert_eq!(encode("a b/ä"), "a%20b%2F%C3%A4");
         assert_eq!(parse("id=in%3Aa%2Cb&name=a+b&flag&x=100%%C3%A4%zz"), expected);
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::Transitions;
 use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
-use crate::model::address::AddressRange;
+use crate::model::address::{AddressRange, Block};
 use crate::model::quota::Quotas;
 
 /// Everything that can be chosen about a cloud.
@@ -207,6 +207,14 @@ impl Settings {
             clock: Arc::new(SystemClock::default()),
             transitions: Transitions::Immediate,
             seed: 0,
+        }
+    }
+
+    /// The only addresses that can answer, each in one place; any when there is none.
+    pub(crate) fn carried(&self) -> Option<Block> {
+        match self.backend {
+            BackendKind::Inert => None,
+            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
         }
     }
 

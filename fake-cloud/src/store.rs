@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::model::{Change, Model};
 
 /// The version of what the file holds. Raise it when an older program could misread a newer file.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// The most changes that one transaction takes.
 const GROUP: usize = 4096;
@@ -32,8 +32,8 @@ pub(crate) enum StoreError {
         /// The version found.
         found: i64,
     },
-    /// The file has a version that there never was.
-    #[error("its format is {found}, which no version of this program writes")]
+    /// The file has a version from before the first release, or one that there never was.
+    #[error("its format is {found}, which this version does not read")]
     Unknown {
         /// The version found.
         found: i64,

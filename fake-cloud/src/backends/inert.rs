@@ -84,6 +84,10 @@ impl Backend for Inert {
         Ok(self.volumes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect())
     }
 
+    fn boots_from_volumes(&self) -> bool {
+        true
+    }
+
     async fn volume_attach(&self, _: Uuid, _: &VolumeMount) -> Result<(), BackendError> {
         Ok(())
     }

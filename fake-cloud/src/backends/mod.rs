@@ -78,6 +78,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ids of the volumes that have data here.
     async fn volumes(&self) -> Result<Vec<Uuid>, BackendError>;
 
+    /// Whether servers can boot from volumes, and volumes be made from images.
+    fn boots_from_volumes(&self) -> bool {
+        false
+    }
+
     /// Shows a volume in a running server. Nothing happens when the server does not run, or shows
     /// the volume already: a start shows all that its [`ServerSpec`] names.
     async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError>;
@@ -105,8 +110,10 @@ pub struct ServerSpec {
     pub memory_mib: u64,
     /// Root disk in GiB.
     pub disk_gib: u64,
-    /// The fixed address, the only one the server sees.
+    /// The fixed address that it is known by: the first of its first interface that has one.
     pub fixed_ip: Ipv4Addr,
+    /// Where it is plugged in, in the order in which it was.
+    pub interfaces: Vec<Interface>,
     /// The hardware address of its network interface, as `fa:16:3e:00:00:01`.
     pub mac: String,
     /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
@@ -121,6 +128,30 @@ pub struct ServerSpec {
     pub hosts: Vec<(Ipv4Addr, String)>,
     /// The volumes it has from its start.
     pub volumes: Vec<VolumeMount>,
+}
+
+/// A place where a server is plugged into a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Names it, the same in every API.
+    pub port: Uuid,
+    /// The network.
+    pub network: Uuid,
+    /// The hardware address.
+    pub mac: String,
+    /// The fixed addresses; mostly one.
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+/// A fixed address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// How many leading bits all addresses of its subnet share.
+    pub prefix: u8,
+    /// The router that leads out of the subnet.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// A volume in a server.

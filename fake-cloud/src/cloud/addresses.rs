@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{Cloud, Failure};
-use crate::model::{Caller, FloatingIpId, Model, NewFloatingIp, PortId};
+use crate::model::{Caller, FloatingIpId, Model, NewFloatingIp, PortId, Target};
 
 impl Cloud {
     /// Takes a floating IP from the pool and leads it to its port, if it has one.
@@ -26,14 +26,14 @@ impl Cloud {
         &self,
         caller: &Caller,
         id: &str,
-        port: Option<PortId>,
+        target: Option<Target>,
     ) -> Result<FloatingIpId, Failure> {
         let _moving = self.moving.lock().await;
         let moved = self.change(|model, now| {
             let floating = model.floating_ip(caller, id)?;
-            let (id, before) = (floating.id, floating.port_id);
+            let (id, before) = (floating.id, floating.target());
             let led = model.route_of(id);
-            model.associate(id, port, now)?;
+            model.associate(id, target, now)?;
             Ok::<_, Failure>((id, before, led))
         });
         let (id, before, led) = moved.await?;

@@ -11,7 +11,9 @@ use super::{Cloud, Failure, chain};
 use crate::backends::{BackendError, ImageSource, ServerExit, ServerSpec};
 use crate::control::{Passage, points};
 use crate::model::life::{Request, Task};
-use crate::model::{Caller, Error, Model, NewServers, ProjectId, Server, ServerId};
+use crate::model::{
+    Caller, Error, LaunchSource, LaunchVolume, Model, NewServers, ProjectId, Server, ServerId,
+};
 
 impl Cloud {
     /// Records new servers and begins to start them; comes back when they are recorded, and with
@@ -24,6 +26,11 @@ impl Cloud {
     ) -> Result<Vec<ServerId>, Failure> {
         let (created, written) =
             self.decide(|model, now| match model.made_before(project, wanted)? {
+                _ if self.cannot_hold(wanted) => Err(Error::Invalid(
+                    "Block Device Mapping is Invalid: the servers of this cloud boot from images \
+                     and not from volumes."
+                        .to_owned(),
+                )),
                 Some(ids) => Ok((ids, false)),
                 None => Ok((model.create_servers(caller, project, wanted, now)?, true)),
             });
@@ -37,6 +44,16 @@ impl Cloud {
         written.wait().await?;
         self.wait_a_little(work).await;
         Ok(ids)
+    }
+
+    /// Whether a request wants volumes made of images where there cannot be any.
+    fn cannot_hold(&self, wanted: &NewServers) -> bool {
+        let of_image = |volume: &LaunchVolume| match &volume.source {
+            LaunchSource::New(new) => new.image.is_some(),
+            LaunchSource::Existing(_) => false,
+        };
+        let wants = wanted.root.is_some() || wanted.volumes.iter().any(of_image);
+        wants && !self.backend.boots_from_volumes()
     }
 
     /// Begins what was asked of a server; comes back as [`Cloud::create_servers`] does.
@@ -137,6 +154,11 @@ impl Cloud {
             tracing::warn!(server = %id, task = task.name(), error = chain(error), "failed");
         }
         let result = result.map_err(|error| chain(&error));
+        // A floating IP that a deletion takes away may not be led elsewhere before it is.
+        let _moving = match task {
+            Task::Deleting => Some(self.moving.lock().await),
+            _ => None,
+        };
         let (unrouted, written) = self.decide(|model, now| model.finish(id, task, result, now));
         for floating in unrouted {
             self.network.disassociate(floating).await;

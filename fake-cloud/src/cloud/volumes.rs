@@ -60,6 +60,13 @@ impl Cloud {
         let (created, written) =
             self.decide(|model, now| match model.volume_made_before(project, &wanted)? {
                 Some(volume) => Ok((volume.clone(), false)),
+                None if wanted.image.is_some() && !self.backend.boots_from_volumes() => {
+                    Err(model::Error::Invalid(
+                        "Invalid input received: this cloud makes volumes empty, from snapshots \
+                         and from volumes only."
+                            .to_owned(),
+                    ))
+                }
                 None => Ok((model.create_volume(caller, project, wanted, now)?, true)),
             });
         let (volume, new) = created.map_err(Failure::Refused)?;

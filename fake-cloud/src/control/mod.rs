@@ -273,7 +273,7 @@ impl Control {
 
     fn address(&self, id: ServerId) -> Option<Ipv4Addr> {
         let model = self.0.read();
-        Some(model.ports.get(model.servers.get(id)?.port_id?)?.address)
+        model.primary_port(model.servers.get(id)?)?.address()
     }
 }
 

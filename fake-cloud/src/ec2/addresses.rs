@@ -20,11 +20,8 @@ pub(super) async fn allocate(call: Call) -> Result<Xml, Fault> {
         Fault::new("InsufficientAddressCapacity", "This cloud has no addresses to give.")
     })?;
     let wanted = NewFloatingIp {
-        project_id: call.project,
-        network_id,
         address: address.transpose()?,
-        port_id: None,
-        description: String::new(),
+        ..NewFloatingIp::from_pool(network_id, call.project)
     };
     let id = call.cloud.create_floating_ip(wanted).await?;
     let tagged = call.cloud.change(|model, _| {
@@ -48,7 +45,7 @@ pub(super) async fn associate(call: Call) -> Result<Xml, Fault> {
         let model = call.cloud.read();
         let floating = named(&call, &model)?;
         let server = instances::find(&call, &model, call.params.required("InstanceId")?)?.server;
-        let port = server.port_id.filter(|port| model.ports.get(*port).is_some());
+        let port = model.primary_port(server).map(|port| port.id);
         let port = port.ok_or_else(|| {
             let message = "The instance has no network interface to associate an address with.";
             Fault::new("IncorrectInstanceState", message)
@@ -70,7 +67,7 @@ pub(super) async fn associate(call: Call) -> Result<Xml, Fault> {
     for other in others {
         call.cloud.associate(&call.caller, &other, None).await?;
     }
-    call.cloud.associate(&call.caller, &id.to_string(), Some(port)).await?;
+    call.cloud.associate(&call.caller, &id.to_string(), Some(port.into())).await?;
     let mut xml = Xml::default();
     xml.text("return", true);
     xml.text("associationId", association_id(id.0, port.0));
@@ -145,7 +142,7 @@ pub(super) fn addresses(call: &Call) -> Result<Xml, Fault> {
         xml.optional("associationId", association(ip));
         xml.optional("networkInterfaceId", port.map(|port| Kind::Interface.id(port.id)));
         xml.optional("networkInterfaceOwnerId", port.map(|_| call.account()));
-        xml.optional("privateIpAddress", port.map(|port| port.address));
+        xml.optional("privateIpAddress", ip.fixed_address);
         xml.text("publicIpv4Pool", "amazon");
         xml.text("networkBorderGroup", &call.cloud.region);
         tag_set(xml, &ip.tags);
@@ -155,7 +152,6 @@ pub(super) fn addresses(call: &Call) -> Result<Xml, Fault> {
 
 fn values(model: &Model, ip: &FloatingIp, name: &str) -> Vec<String> {
     let one = |value: Option<String>| value.into_iter().collect();
-    let port = || ip.port_id.and_then(|port| model.ports.get(port));
     match name {
         "allocation-id" => vec![Kind::Allocation.id(ip.id).to_string()],
         "association-id" => one(association(ip).map(|id| id.to_string())),
@@ -163,13 +159,13 @@ fn values(model: &Model, ip: &FloatingIp, name: &str) -> Vec<String> {
         "instance-id" => {
             one(server_of(model, ip).map(|server| Kind::Instance.id(server.id).to_string()))
         }
-        "private-ip-address" => one(port().map(|port| port.address.to_string())),
+        "private-ip-address" => one(ip.fixed_address.map(|address| address.to_string())),
         _ => vec![ip.address.to_string()],
     }
 }
 
 fn server_of<'a>(model: &'a Model, ip: &FloatingIp) -> Option<&'a Server> {
-    model.servers.get(model.ports.get(ip.port_id?)?.server_id?)
+    model.servers.get(model.ports.get(ip.port_id?)?.server_id()?)
 }
 
 /// Names a floating IP and where it leads: another place is another association.

@@ -9,7 +9,7 @@ use super::xml::Xml;
 use crate::cloud::{Failure, chain};
 use crate::control::Injected;
 use crate::model;
-use crate::model::error::{Error, Over};
+use crate::model::error::{Error, Over, Sort};
 use crate::model::life::{Refusal, Request};
 use crate::store::StoreError;
 
@@ -139,11 +139,21 @@ impl From<Error> for Fault {
             Error::NotFound { kind, id } => missing(kind, &id, message),
             Error::Invalid(_) => Self::invalid_value(message),
             Error::Conflict(_) | Error::NotAttached { .. } => Self::new("IncorrectState", message),
+            Error::Broken(broken) => match broken.fault {
+                Sort::Invalid => Self::invalid_value(message),
+                // What a floating IP has no way to.
+                Sort::Missing => Self::new("Gateway.NotAttached", message),
+                Sort::Conflict if broken.rule == "IpAddressAlreadyAllocated" => {
+                    Self::new("InvalidIPAddress.InUse", message)
+                }
+                Sort::Conflict => Self::new("IncorrectState", message),
+            },
             Error::Forbidden(_) => {
                 Self::new("UnauthorizedOperation", message).with_status(StatusCode::FORBIDDEN)
             }
             Error::Refused(refusal) => refused(&refusal),
             Error::OverQuota(over) => over_quota(&over, message),
+            Error::NoHost => Self::new("InsufficientInstanceCapacity", message),
             Error::NoAddress(_) => Self::new(
                 "InsufficientAddressCapacity",
                 "Insufficient address capacity: no address is left to give.",

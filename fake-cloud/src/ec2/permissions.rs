@@ -214,7 +214,7 @@ pub(super) fn rule(xml: &mut Xml, rule: &SecurityGroupRule) {
 }
 
 fn describe(xml: &mut Xml, rule: &SecurityGroupRule) {
-    xml.optional("description", Some(&rule.description).filter(|text| !text.is_empty()));
+    xml.optional("description", Some(&rule.standard.description).filter(|text| !text.is_empty()));
 }
 
 #[cfg(test)]

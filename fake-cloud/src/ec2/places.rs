@@ -97,7 +97,7 @@ pub(super) fn vpcs(call: &Call) -> Result<Xml, Fault> {
         });
     let wanted = wanted(call, "VpcId", Kind::Vpc, networks.iter().map(id))?;
     let cidr = |network: &Network| {
-        model.subnet_of(network.id).map_or(String::new(), |subnet| subnet.range.to_string())
+        model.subnets_of(network.id).next().map_or(String::new(), |subnet| subnet.block.to_string())
     };
     let shown = networks.into_iter().filter(|network| {
         (wanted.is_empty() || wanted.contains(&id(network)))
@@ -134,7 +134,7 @@ pub(super) fn subnets(call: &Call) -> Result<Xml, Fault> {
     ];
     let filters = Filters::read(&call.params, &known)?;
     let model = call.cloud.read();
-    let subnet = model.private_network().and_then(|network| model.subnet_of(network.id));
+    let subnet = model.private_network().and_then(|network| model.subnets_of(network.id).next());
     let id = |subnet: &Subnet| Kind::Subnet.id(subnet.id);
     let wanted = wanted(call, "SubnetId", Kind::Subnet, subnet.into_iter().map(id))?;
     let shown = subnet.into_iter().filter(|subnet| {
@@ -144,19 +144,18 @@ pub(super) fn subnets(call: &Call) -> Result<Xml, Fault> {
                 "vpc-id" => vec![Kind::Vpc.id(subnet.network_id).to_string()],
                 "state" => vec!["available".to_owned()],
                 "availability-zone" => vec![ZONE.to_owned()],
-                "cidr" | "cidr-block" => vec![subnet.range.to_string()],
+                "cidr" | "cidr-block" => vec![subnet.block.to_string()],
                 _ => vec!["true".to_owned()],
             })
     });
     let mut xml = Xml::default();
     xml.list("subnetSet", shown, |xml, subnet| {
-        let used = model.ports.iter().filter(|port| port.subnet_id == subnet.id).count();
-        let free = (subnet.range.size() as usize).saturating_sub(used);
+        let free = model.free_addresses(subnet);
         xml.text("subnetId", id(subnet));
         xml.text("ownerId", call.account());
         xml.text("state", "available");
         xml.text("vpcId", Kind::Vpc.id(subnet.network_id));
-        xml.text("cidrBlock", subnet.range);
+        xml.text("cidrBlock", subnet.block);
         xml.text("availableIpAddressCount", free);
         xml.text("availabilityZone", ZONE);
         xml.text("availabilityZoneId", ZONE);

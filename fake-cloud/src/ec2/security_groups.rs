@@ -57,7 +57,7 @@ pub(super) fn security_groups(call: &Call) -> Result<Xml, Fault> {
     let wanted = |group: &&SecurityGroup| {
         (named.is_empty() || named.contains(&group.id))
             && filters.pass(&group.tags, |filter| match filter {
-                "description" => vec![group.description.clone()],
+                "description" => vec![group.standard.description.clone()],
                 "group-id" => vec![Kind::SecurityGroup.id(group.id).to_string()],
                 "group-name" => vec![group.name.clone()],
                 "owner-id" => vec![account(group.project_id)],
@@ -73,7 +73,7 @@ pub(super) fn security_groups(call: &Call) -> Result<Xml, Fault> {
         xml.text("ownerId", account(group.project_id));
         xml.text("groupId", Kind::SecurityGroup.id(group.id));
         xml.text("groupName", &group.name);
-        xml.text("groupDescription", &group.description);
+        xml.text("groupDescription", &group.standard.description);
         xml.optional("vpcId", vpc);
         permissions(xml, &model, "ipPermissions", &into);
         permissions(xml, &model, "ipPermissionsEgress", &out);

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::backends::VolumeMount;
 
-/// The first device of a server is its root disk; volumes have the others.
+/// What a server boots from.
+pub(super) const ROOT_DEVICE: &str = "sda";
+
+/// The devices that volumes have beside.
 const DEVICES: std::ops::RangeInclusive<char> = 'b'..='z';
 
 /// What is wanted of an attachment.
@@ -116,6 +119,9 @@ impl Model {
         check_server(caller, "detach_volume", self.server(caller, server)?)?;
         self.volume(caller, id)?;
         let (volume, attachment) = self.attachment(caller, server, id)?;
+        if attachment.device == ROOT_DEVICE {
+            return Err(Error::Forbidden("Cannot detach a root device volume".to_owned()));
+        }
         if volume.state != VolumeState::InUse {
             return Err(Error::Invalid(
                 "Invalid volume: Invalid volume: Unable to detach volume. Volume status must be \
@@ -126,6 +132,21 @@ impl Model {
         let (id, attachment) = (volume.id, attachment.clone());
         self.set_volume(id, VolumeState::Detaching, now);
         Ok((id, attachment))
+    }
+
+    /// Says whether a volume goes with its server.
+    pub fn set_delete_on_termination(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        id: &str,
+        delete: bool,
+    ) -> Result<(), Error> {
+        let id = self.attachment(caller, server, id)?.0.id;
+        if let Some(it) = self.volumes.get_mut(id).and_then(|it| it.attachment.as_mut()) {
+            it.delete_on_termination = delete;
+        }
+        Ok(())
     }
 
     /// Records how an attachment or its end went, unless the volume is in another state by now:
@@ -208,7 +229,7 @@ pub(super) fn choose_device(
         if !valid {
             return Err(Error::Invalid(format!("The supplied device path ({path}) is invalid.")));
         }
-        if name == "sda" || taken(name) {
+        if name == ROOT_DEVICE || taken(name) {
             return Err(Error::Conflict(format!("The supplied device path ({path}) is in use.")));
         }
         return Ok(name.to_owned());

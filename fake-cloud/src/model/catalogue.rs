@@ -1,4 +1,4 @@
-//! What servers are made from: flavors, images and key pairs.
+//! What servers are made from: images and key pairs.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,9 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::Record;
-use super::{Caller, FlavorId, ImageId, KeyPairId, Model, ProjectId, UserId};
+use super::{Caller, ImageId, KeyPairId, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
 use crate::key_material::PublicKey;
-
-/// How large a server is and what it costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Flavor {
-    /// Its id.
-    pub id: FlavorId,
-    /// Its name, unique in the cloud.
-    pub name: String,
-    /// Virtual processors.
-    pub vcpus: u32,
-    /// Memory in MiB.
-    pub ram_mib: u64,
-    /// Root disk in GiB.
-    pub disk_gib: u64,
-    /// Free-form properties; the price is one of them.
-    pub extra_specs: BTreeMap<String, String>,
-}
 
 /// Who may see an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,12 +125,6 @@ impl Image {
 }
 
 impl Model {
-    /// A flavor that exists.
-    pub fn flavor(&self, id: &str) -> Result<&Flavor, Error> {
-        let found = id.parse().ok().and_then(|id| self.flavors.get(id));
-        found.ok_or_else(|| Error::not_found(Kind::Flavor, id))
-    }
-
     /// An image that the caller may see.
     pub fn image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
         let found = id.parse().ok().and_then(|id| self.images.get(id));
@@ -208,16 +185,10 @@ impl Model {
         now: OffsetDateTime,
     ) -> Result<KeyPair, Error> {
         let user_id = caller.user_id;
-        if self.key_pair(user_id, name).is_ok() {
-            return Err(Error::Conflict(format!("Key pair '{name}' already exists.")));
-        }
+        self.check_new_key_pair(caller, name)?;
         let key = PublicKey::read(public_key).ok_or_else(|| {
             Error::Invalid("Keypair data is invalid: failed to generate fingerprint".to_owned())
         })?;
-        let quotas = caller.project_id.map_or(self.default_quotas, |id| self.quotas(id));
-        let used = self.key_pairs.iter().filter(|key| key.user_id == user_id).count() as u64;
-        let limit = quotas.key_pairs;
-        quota::check(&[Demand { resource: "key_pairs", used, requested: 1, limit }])?;
         let key = KeyPair {
             id: KeyPairId::random(),
             user_id,
@@ -232,19 +203,23 @@ impl Model {
         Ok(key)
     }
 
+    /// Refuses a key pair for which there is no name or no room.
+    pub fn check_new_key_pair(&self, caller: &Caller, name: &str) -> Result<(), Error> {
+        let user_id = caller.user_id;
+        if self.key_pair(user_id, name).is_ok() {
+            return Err(Error::Conflict(format!("Key pair '{name}' already exists.")));
+        }
+        let quotas = caller.project_id.map_or(self.default_quotas, |id| self.quotas(id));
+        let used = self.key_pairs.iter().filter(|key| key.user_id == user_id).count() as u64;
+        let limit = quotas.key_pairs;
+        quota::check(&[Demand { resource: "key_pairs", used, requested: 1, limit }])
+    }
+
     /// Removes the user's key pair with this name.
     pub fn delete_key_pair(&mut self, user: UserId, name: &str) -> Result<(), Error> {
         let id = self.key_pair(user, name)?.id;
         self.key_pairs.remove(id);
         Ok(())
-    }
-}
-
-impl Record for Flavor {
-    const KIND: &'static str = "flavor";
-    type Id = FlavorId;
-    fn id(&self) -> FlavorId {
-        self.id
     }
 }
 

@@ -2,18 +2,18 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Error, Kind};
 use super::life::{State, Task};
-use super::network::NewPort;
 use super::quota::{self, Demand};
 use super::security::DEFAULT_GROUP;
-use super::server::{Fault, NewServers, Plug, Server, host_name};
+use super::server::{Fault, NewServers, Plug, Plugs, Server, host_name};
 use super::{
-    Caller, Flavor, Image, ImageStatus, Model, NetworkId, PortId, ProjectId, SecurityGroupId,
-    ServerId,
+    Caller, Device, Flavor, Image, ImageStatus, Model, Network, NetworkId, NewPort, PortId,
+    ProjectId, SecurityGroupId, ServerId, WantedIp,
 };
 
 /// The largest user-data that is taken, in its base64 form.
@@ -48,12 +48,18 @@ impl Model {
         wanted: &NewServers,
         now: OffsetDateTime,
     ) -> Result<Vec<ServerId>, Error> {
-        let image = self.bootable_image(caller, &wanted.image)?.clone();
         let flavor = self
-            .flavor(&wanted.flavor)
+            .flavor(caller, &wanted.flavor)
             .map_err(|_| Error::Invalid(format!("Flavor {} could not be found.", wanted.flavor)))?
             .clone();
-        check_fit(&flavor, &image)?;
+        let (image_id, image_source) = match &wanted.root {
+            Some(root) => self.image_of_volume(caller, project, root, now)?,
+            None => {
+                let image = self.bootable_image(caller, &wanted.image)?;
+                check_fit(&flavor, image)?;
+                (image.id, image.source.clone())
+            }
+        };
         check_user_data(wanted.user_data.as_deref())?;
         let key = match &wanted.key_name {
             Some(name) => Some(
@@ -66,8 +72,11 @@ impl Model {
         let groups = self.groups_for(project, &wanted.security_groups)?;
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
-        let plug = self.check_plug(caller, project, wanted.plug, count)?;
-        self.check_launch_volumes(caller, project, &wanted.volumes, count, now)?;
+        let plugs = self.check_plugs(caller, project, &wanted.plugs, count)?;
+        self.check_launch_volumes(caller, project, wanted, count, now)?;
+        let group = wanted.scheduler_hints.get("group").and_then(Value::as_str);
+        let group = group.map(|group| self.join_group(caller, group, count)).transpose()?;
+        let crowded = group.is_some_and(|(_, fits)| !fits);
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let mut ids = Vec::new();
@@ -79,9 +88,16 @@ impl Model {
                 _ if wanted.same_name => wanted.name.clone(),
                 _ => format!("{}-{}", wanted.name, index + 1),
             };
-            let (port_id, fault) = match self.plug_in(id, project, plug, &groups, now) {
-                Ok(port) => (Some(port), None),
-                Err(Error::NoAddress(network)) => (None, Some(no_address(network, now))),
+            let plugged = if crowded {
+                Err(Error::NoHost)
+            } else {
+                self.plug_in(id, project, &plugs, &groups, now)
+            };
+            let (ports, fault) = match plugged {
+                Ok(ports) => (ports, None),
+                Err(error @ (Error::NoAddress(_) | Error::NoHost)) => {
+                    (Vec::new(), Some(Fault { message: error.to_string(), created: now }))
+                }
                 Err(error) => return Err(error),
             };
             let failed = fault.is_some();
@@ -93,19 +109,22 @@ impl Model {
                 name,
                 description: wanted.description.clone(),
                 flavor: flavor.clone(),
-                image_id: image.id,
-                image_source: image.source.clone(),
+                image_id,
+                image_source: image_source.clone(),
                 key: key.clone(),
                 user_data: wanted.user_data.clone(),
                 metadata: wanted.metadata.clone(),
                 tags: wanted.tags.clone(),
                 client_token: wanted.client_token.clone(),
                 security_groups: groups.clone(),
-                port_id,
+                ports,
                 reservation_id: reservation_id.clone(),
                 launch_index: index,
                 number: self.servers.iter().next_back().map_or(1, |last| last.number + 1),
                 metadata_token: Uuid::new_v4().simple().to_string(),
+                group_id: group.map(|(id, _)| id),
+                scheduler_hints: wanted.scheduler_hints.clone(),
+                volume_backed: wanted.root.is_some(),
                 lock: None,
                 resize: None,
                 state: if failed { State::Error } else { State::Building },
@@ -119,7 +138,7 @@ impl Model {
             server.begin("create", &wanted.request_id, caller.user_id, now);
             self.servers.insert(server);
             if !failed {
-                self.launch_volumes(caller, project, id, &wanted.volumes, now)?;
+                self.launch_volumes(caller, project, id, wanted, now)?;
             }
             ids.push(id);
         }
@@ -162,45 +181,80 @@ impl Model {
         names.iter().map(find).collect()
     }
 
-    /// Makes sure that plugging in can fail for want of a free address only.
-    fn check_plug(
+    /// The places to plug each server into; plugging in can fail for want of a free address only.
+    fn check_plugs(
         &self,
         caller: &Caller,
         project: ProjectId,
-        plug: Plug,
+        plugs: &Plugs,
         count: u32,
-    ) -> Result<Plug, Error> {
-        match plug {
-            Plug::Auto => {
-                self.check_ports(project, u64::from(count))?;
-                self.private_network()
-                    .map(|network| Plug::Network(network.id, None))
-                    .ok_or_else(|| Error::Conflict("No network to plug the server into".to_owned()))
+    ) -> Result<Vec<Plug>, Error> {
+        let plugs = match plugs {
+            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, None)],
+            Plugs::These(plugs) => plugs.clone(),
+        };
+        let new = plugs.iter().filter(|plug| matches!(plug, Plug::Network(..))).count();
+        self.check_ports(project, new as u64 * u64::from(count))?;
+        for (index, plug) in plugs.iter().enumerate() {
+            self.check_plug(caller, *plug, count)?;
+            if matches!(plug, Plug::Port(_)) && plugs[..index].contains(plug) {
+                return Err(Error::Invalid("Port is given more than once.".to_owned()));
             }
+        }
+        Ok(plugs)
+    }
+
+    /// The only network that a project can plug servers into.
+    fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
+        let usable = |network: &&Network| {
+            !network.external && (network.shared || network.project_id == project)
+        };
+        let mut usable = self.networks.iter().filter(usable);
+        match (usable.next(), usable.next()) {
+            (Some(only), None) => Ok(only.id),
+            (None, _) => Err(Error::Conflict("No network to plug the server into".to_owned())),
+            (Some(_), Some(_)) => Err(Error::Conflict(
+                "Multiple possible networks found, use a Network ID to be more specific."
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
+        match plug {
             Plug::Network(id, address) => {
-                let missing = || Error::Invalid(format!("Network {id} could not be found."));
-                let network = self.networks.get(id).ok_or_else(missing)?;
-                if network.external {
+                let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
+                let network = self.network(caller, &id.to_string()).map_err(missing)?;
+                if network.external && !caller.is_admin {
                     return Err(Error::Forbidden(format!(
                         "It is not allowed to create an interface on external network {id}"
                     )));
                 }
-                self.check_ports(project, u64::from(count))?;
+                if self.subnets_of(id).next().is_none() {
+                    return Err(Error::Invalid(format!(
+                        "Network {id} requires a subnet in order to boot instances on."
+                    )));
+                }
                 if address.is_some() {
                     check_single(count, "fixed IP")?;
-                    self.free_address(id, address)?;
+                    let wanted = WantedIp { subnet_id: None, address };
+                    self.choose_fixed_ips(id, Some(&[wanted]), None)?;
                 }
-                Ok(plug)
+                Ok(())
             }
             Plug::Port(id) => {
                 let port = self
                     .port(caller, &id.to_string())
                     .map_err(|_| Error::Invalid(format!("Port id {id} could not be found.")))?;
-                if port.server_id.is_some() {
+                if !matches!(port.device, Device::Nothing | Device::Other { .. }) {
                     return Err(Error::Conflict(format!("Port {id} is still in use.")));
                 }
-                check_single(count, "configured port ID")?;
-                Ok(plug)
+                if port.fixed_ips.is_empty() {
+                    return Err(Error::Invalid(format!(
+                        "Port {id} requires a FixedIP in order to be used."
+                    )));
+                }
+                check_single(count, "configured port ID")
             }
         }
     }
@@ -229,7 +283,30 @@ impl Model {
         }
     }
 
+    /// Plugs a server into all of its places, or into none.
     fn plug_in(
+        &mut self,
+        server: ServerId,
+        project: ProjectId,
+        plugs: &[Plug],
+        groups: &[SecurityGroupId],
+        now: OffsetDateTime,
+    ) -> Result<Vec<PortId>, Error> {
+        let mut ports = Vec::new();
+        for plug in plugs {
+            match self.plug_into(server, project, *plug, groups, now) {
+                Ok(port) => ports.push(port),
+                Err(error) => {
+                    self.unplug(&ports, now);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Plugs a server into one place.
+    pub fn plug_into(
         &mut self,
         server: ServerId,
         project: ProjectId,
@@ -237,23 +314,22 @@ impl Model {
         groups: &[SecurityGroupId],
         now: OffsetDateTime,
     ) -> Result<PortId, Error> {
-        let id = match plug {
-            Plug::Port(id) => id,
-            Plug::Auto => return Err(Error::Conflict("no network was chosen".to_owned())),
+        let (id, new) = match plug {
+            Plug::Port(id) => (id, false),
             Plug::Network(network_id, address) => {
+                let wanted = WantedIp { subnet_id: None, address };
                 let port = NewPort {
-                    name: String::new(),
-                    project_id: project,
-                    network_id,
-                    address,
+                    fixed_ips: address.map(|_| vec![wanted]),
                     security_groups: groups.to_vec(),
+                    ..NewPort::on(network_id, project)
                 };
-                self.create_port(port, now)?
+                (self.create_port(port, now)?, true)
             }
         };
         let port = self.ports.get_mut(id).ok_or_else(|| Error::not_found(Kind::Port, id))?;
-        port.server_id = Some(server);
-        port.updated = now;
+        port.device = Device::Server(server);
+        port.goes_with_server = new;
+        port.standard.touch(now);
         Ok(id)
     }
 }
@@ -292,11 +368,4 @@ pub(super) fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
             "Invalid input for field/attribute user_data. Value is not valid base64.".to_owned(),
         )
     })
-}
-
-fn no_address(network: NetworkId, now: OffsetDateTime) -> Fault {
-    Fault {
-        message: format!("No fixed IP addresses available for network: {network}"),
-        created: now,
-    }
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The thing exists and this caller may not do this with it.
     #[error("{0}")]
     Forbidden(String),
+    /// A rule of networks forbids it.
+    #[error(transparent)]
+    Broken(#[from] Broken),
     /// A server is in a state that forbids the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -40,8 +43,51 @@ pub enum Error {
         volume: String,
     },
     /// The network has no address left to give.
-    #[error("no more addresses on network {0}")]
+    #[error("No fixed IP addresses available for network: {0}")]
     NoAddress(super::NetworkId),
+    /// No machine may take the server.
+    #[error("No valid host was found. There are not enough hosts available.")]
+    NoHost,
+}
+
+/// A rule of networks that a request breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Broken {
+    /// The rule, as Neutron calls it.
+    pub rule: &'static str,
+    /// What sort of fault it is.
+    pub fault: Sort,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The sorts of faults that break a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// It can never be meant so.
+    Invalid,
+    /// Something that is needed is not there.
+    Missing,
+    /// Something else is in the way.
+    Conflict,
+}
+
+impl Broken {
+    /// A rule that the request itself breaks.
+    pub fn invalid(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Invalid, message })
+    }
+
+    /// A rule by which something must be there.
+    pub fn missing(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Missing, message })
+    }
+
+    /// A rule by which something must not be there.
+    pub fn conflict(rule: &'static str, message: String) -> Error {
+        Error::Broken(Self { rule, fault: Sort::Conflict, message })
+    }
 }
 
 /// One quota that would be exceeded.
@@ -78,6 +124,10 @@ pub enum Kind {
     Network,
     /// A subnet.
     Subnet,
+    /// A subnet pool.
+    SubnetPool,
+    /// A router.
+    Router,
     /// A port.
     Port,
     /// A floating IP.
@@ -88,6 +138,8 @@ pub enum Kind {
     SecurityGroupRule,
     /// A server.
     Server,
+    /// A group of servers.
+    ServerGroup,
     /// A volume.
     Volume,
     /// A snapshot of a volume.
@@ -106,11 +158,14 @@ impl std::fmt::Display for Kind {
             Self::KeyPair => "key pair",
             Self::Network => "network",
             Self::Subnet => "subnet",
+            Self::SubnetPool => "subnet pool",
+            Self::Router => "router",
             Self::Port => "port",
             Self::FloatingIp => "floating IP",
             Self::SecurityGroup => "security group",
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
+            Self::ServerGroup => "server group",
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
         })

@@ -84,6 +84,10 @@ ids! {
     NetworkId hyphenated;
     /// A subnet.
     SubnetId hyphenated;
+    /// A subnet pool.
+    SubnetPoolId hyphenated;
+    /// A router.
+    RouterId hyphenated;
     /// A port: a place on a network where a server is plugged in.
     PortId hyphenated;
     /// A floating IP.
@@ -94,6 +98,8 @@ ids! {
     SecurityGroupRuleId hyphenated;
     /// A server.
     ServerId hyphenated;
+    /// A group of servers.
+    ServerGroupId hyphenated;
     /// A volume.
     VolumeId hyphenated;
     /// A snapshot of a volume.

@@ -2,12 +2,14 @@
 
 use time::OffsetDateTime;
 
-use super::attachments::choose_device;
+use super::attachments::{ROOT_DEVICE, choose_device};
 use super::creation::check_single;
 use super::error::Error;
 use super::{
-    AttachWanted, Attachment, Caller, Model, NewVolume, ProjectId, ServerId, VolumeId, VolumeState,
+    AttachWanted, Attachment, Caller, ImageId, Model, NewServers, NewVolume, ProjectId, ServerId,
+    VolumeId, VolumeState,
 };
+use crate::backends::ImageSource;
 
 /// A volume that a new server is to have.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub struct LaunchVolume {
 #[derive(Debug, Clone)]
 pub enum LaunchSource {
     /// It is made: one for each server.
-    New(NewVolume),
+    New(Box<NewVolume>),
     /// It is there: the id of one that no server has.
     Existing(String),
 }
@@ -33,18 +35,18 @@ impl Model {
         &self,
         caller: &Caller,
         project: ProjectId,
-        volumes: &[LaunchVolume],
+        servers: &NewServers,
         count: u32,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let (mut number, mut size) = (0, 0);
         let mut taken: Vec<String> = Vec::new();
         let mut existing: Vec<VolumeId> = Vec::new();
-        for volume in volumes {
+        for volume in servers.root.iter().chain(&servers.volumes) {
             match &volume.source {
                 LaunchSource::New(wanted) => {
                     number += u64::from(count);
-                    let record = self.new_volume(caller, project, wanted.clone(), now)?;
+                    let record = self.new_volume(caller, project, (**wanted).clone(), now)?;
                     size += u64::from(count) * record.size_gib;
                 }
                 LaunchSource::Existing(id) => {
@@ -57,8 +59,9 @@ impl Model {
                     existing.push(found);
                 }
             }
-            let device = choose_device(volume.attach.device.as_deref(), &taken)?;
-            taken.push(device);
+        }
+        for volume in &servers.volumes {
+            taken.push(choose_device(volume.attach.device.as_deref(), &taken)?);
         }
         self.check_storage(project, "volumes", number, size)
     }
@@ -70,30 +73,68 @@ impl Model {
         caller: &Caller,
         project: ProjectId,
         server: ServerId,
-        volumes: &[LaunchVolume],
+        servers: &NewServers,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
+        if let Some(root) = &servers.root {
+            self.launch_volume(caller, project, server, root, ROOT_DEVICE.to_owned(), now)?;
+        }
         let mut taken = Vec::new();
-        for wanted in volumes {
+        for wanted in &servers.volumes {
             let device = choose_device(wanted.attach.device.as_deref(), &taken)?;
             taken.push(device.clone());
-            let attachment = Some(Attachment::new(server, device, &wanted.attach, now));
-            match &wanted.source {
-                LaunchSource::New(new) => {
-                    let mut volume = self.new_volume(caller, project, new.clone(), now)?;
+            self.launch_volume(caller, project, server, wanted, device, now)?;
+        }
+        Ok(())
+    }
+
+    fn launch_volume(
+        &mut self,
+        caller: &Caller,
+        project: ProjectId,
+        server: ServerId,
+        wanted: &LaunchVolume,
+        device: String,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let attachment = Some(Attachment::new(server, device, &wanted.attach, now));
+        match &wanted.source {
+            LaunchSource::New(new) => {
+                let mut volume = self.new_volume(caller, project, (**new).clone(), now)?;
+                volume.attachment = attachment;
+                self.volumes.insert(volume);
+            }
+            LaunchSource::Existing(id) => {
+                let id = self.free_volume(caller, id, project)?;
+                if let Some(volume) = self.volumes.get_mut(id) {
                     volume.attachment = attachment;
-                    self.volumes.insert(volume);
                 }
-                LaunchSource::Existing(id) => {
-                    let id = self.free_volume(caller, id, project)?;
-                    if let Some(volume) = self.volumes.get_mut(id) {
-                        volume.attachment = attachment;
-                    }
-                    self.set_volume(id, VolumeState::Attaching, now);
-                }
+                self.set_volume(id, VolumeState::Attaching, now);
             }
         }
         Ok(())
+    }
+
+    /// The image that a server boots which boots from a volume.
+    pub(super) fn image_of_volume(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        root: &LaunchVolume,
+        now: OffsetDateTime,
+    ) -> Result<(ImageId, ImageSource), Error> {
+        let (image, name) = match &root.source {
+            LaunchSource::New(new) => {
+                let name = new.snapshot.clone().unwrap_or_default();
+                (self.new_volume(caller, project, (**new).clone(), now)?.image_id, name)
+            }
+            LaunchSource::Existing(id) => (self.volume(caller, id)?.image_id, id.clone()),
+        };
+        let image =
+            image.ok_or_else(|| Error::Invalid(format!("Block Device {name} is not bootable.")))?;
+        // The image itself may be gone; its content is on the volume.
+        let source = self.images.get(image).map_or(ImageSource::Opaque, |it| it.source.clone());
+        Ok((image, source))
     }
 }
 
@@ -110,7 +151,7 @@ mod tests {
             delete_on_termination: true,
             ..AttachWanted::default()
         };
-        LaunchVolume { source: LaunchSource::New(wanted), attach }
+        LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod attachments;
 mod catalogue;
 mod creation;
 pub mod error;
-mod floating_ip;
+mod flavor;
 mod identity;
 mod ids;
 mod launch;
@@ -22,39 +22,48 @@ mod resize;
 pub mod security;
 mod seed;
 mod server;
+mod server_groups;
 mod servers;
 mod shortages;
 mod table;
 mod terminated;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod volume;
 mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
-pub use catalogue::{Flavor, Image, ImageStatus, KeyPair, Visibility};
+pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
 pub use error::Error;
-pub use floating_ip::{FloatingIp, NewFloatingIp};
+pub use flavor::{Flavor, NewFlavor};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
-pub use network::{Network, NewPort, Port, Subnet};
+pub use network::{
+    AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
+    Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
+    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+};
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
-pub use server::{ClientToken, Event, NewServers, Plug, Server, host_name};
+pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
+pub use server_groups::{Policy, ServerGroup};
 pub use shortages::Shortages;
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
+pub use usage::{PastServer, ServerUsage};
 pub use volume::{
     Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
 };
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 
+use address::Block;
 use quota::Quotas;
 
 /// The one machine of this cloud, as the API names it.
@@ -74,6 +83,8 @@ macro_rules! tables {
             pub default_quotas: Quotas,
             /// What has nothing left, whatever the records say.
             pub shortages: Shortages,
+            /// The only addresses that can answer, each in one place; any when there is none.
+            pub carried: Option<Block>,
             /// Grows with every change.
             pub revision: u64,
         }
@@ -124,18 +135,26 @@ tables! {
     networks: Network,
     /// Subnets.
     subnets: Subnet,
+    /// Subnet pools.
+    subnet_pools: SubnetPool,
     /// Ports.
     ports: Port,
+    /// Routers.
+    routers: Router,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.
     security_groups: SecurityGroup,
     /// Rules of security groups.
     security_group_rules: SecurityGroupRule,
+    /// Groups of servers.
+    server_groups: ServerGroup,
     /// Servers.
     servers: Server,
     /// Servers that are gone, for a while.
     terminated: Terminated,
+    /// What servers that are gone have used.
+    past_servers: PastServer,
     /// Volumes.
     volumes: Volume,
     /// Snapshots of volumes.

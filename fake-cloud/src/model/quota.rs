@@ -22,8 +22,18 @@ pub struct Quotas {
     pub key_pairs: i64,
     /// Metadata items of one server.
     pub metadata_items: i64,
+    /// Groups of servers.
+    pub server_groups: i64,
+    /// Servers of one group.
+    pub server_group_members: i64,
     /// Floating IPs.
     pub floating_ips: i64,
+    /// Networks.
+    pub networks: i64,
+    /// Subnets.
+    pub subnets: i64,
+    /// Routers.
+    pub routers: i64,
     /// Ports.
     pub ports: i64,
     /// Security groups.
@@ -46,7 +56,12 @@ impl Default for Quotas {
             ram: 4_000_000,
             key_pairs: 100,
             metadata_items: 128,
+            server_groups: 10,
+            server_group_members: 10,
             floating_ips: 1000,
+            networks: 100,
+            subnets: 100,
+            routers: 100,
             ports: 5000,
             security_groups: 100,
             security_group_rules: 1000,

@@ -31,7 +31,7 @@ impl Model {
         let server = self.server(caller, id)?;
         server.check_request(caller, Request::Resize)?;
         let missing = |_| Error::Invalid(format!("Flavor {flavor} could not be found."));
-        let flavor = self.flavor(flavor).map_err(missing)?.clone();
+        let flavor = self.flavor(caller, flavor).map_err(missing)?.clone();
         if flavor.id == server.flavor.id {
             return Err(Error::Invalid("When resizing, instances must change flavor!".to_owned()));
         }

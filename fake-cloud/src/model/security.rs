@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::Record;
-use super::{Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId};
+use super::{
+    Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, ServerId, StandardAttributes,
+};
 
 /// The group that every project has and that guards servers for which none is named.
 pub const DEFAULT_GROUP: &str = "default";
@@ -22,19 +24,12 @@ pub struct SecurityGroup {
     pub project_id: ProjectId,
     /// Its name.
     pub name: String,
-    /// What its owner says of it.
-    pub description: String,
-    /// How often it has changed.
-    pub revision: u64,
+    /// Whether answers to what it lets pass may pass too.
+    pub stateful: bool,
     /// Names and values that its owner gave it.
-    #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created: OffsetDateTime,
-    /// When it last changed.
-    #[serde(with = "time::serde::rfc3339")]
-    pub updated: OffsetDateTime,
+    /// What all things of networks have.
+    pub standard: StandardAttributes,
 }
 
 /// Which way the traffic of a rule goes.
@@ -84,13 +79,10 @@ pub struct SecurityGroupRule {
     pub group_id: SecurityGroupId,
     /// Whose it is.
     pub project_id: ProjectId,
-    /// What its owner says of it.
-    pub description: String,
     /// What it lets pass.
     pub filter: Filter,
-    /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created: OffsetDateTime,
+    /// What all things of networks have.
+    pub standard: StandardAttributes,
 }
 
 impl Filter {
@@ -187,11 +179,12 @@ impl Model {
             id,
             project_id: project,
             name: name.to_owned(),
-            description: description.to_owned(),
-            revision: 1,
+            stateful: true,
             tags: BTreeMap::new(),
-            created: now,
-            updated: now,
+            standard: StandardAttributes {
+                revision: 1,
+                ..StandardAttributes::new(description, now)
+            },
         });
         for ethertype in [EtherType::IPv4, EtherType::IPv6] {
             self.add_rule(
@@ -230,12 +223,21 @@ impl Model {
         if self.ports.iter().any(|port| port.security_groups.contains(&group)) {
             return Err(Error::Conflict(format!("Security Group {group} in use.")));
         }
-        let rules: Vec<SecurityGroupRuleId> = self.rules_of(group).map(|rule| rule.id).collect();
+        self.remove_security_group(group);
+        Ok(())
+    }
+
+    /// Removes a group with its rules, and those of others that speak of it.
+    pub fn remove_security_group(&mut self, group: SecurityGroupId) {
+        let concerns = |rule: &&SecurityGroupRule| {
+            rule.group_id == group || rule.filter.remote_group_id == Some(group)
+        };
+        let rules = self.security_group_rules.iter().filter(concerns);
+        let rules: Vec<SecurityGroupRuleId> = rules.map(|rule| rule.id).collect();
         for rule in rules {
             self.security_group_rules.remove(rule);
         }
         self.security_groups.remove(group);
-        Ok(())
     }
 
     /// Adds a rule to a group.
@@ -291,17 +293,79 @@ impl Model {
             id,
             group_id,
             project_id,
-            description,
             filter,
-            created: now,
+            standard: StandardAttributes::new(&description, now),
         });
         id
     }
 
+    /// Gives a server one more group, at all its ports.
+    pub fn join_security_group(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (server, group) = self.server_and_group(caller, server, name)?;
+        self.change_groups(server, now, |groups| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        });
+        Ok(())
+    }
+
+    /// Takes a group from a server.
+    pub fn leave_security_group(
+        &mut self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (id, group) = self.server_and_group(caller, server, name)?;
+        let has = self.servers.get(id).is_some_and(|it| it.security_groups.contains(&group));
+        if !has {
+            return Err(Error::not_found(Kind::SecurityGroup, name));
+        }
+        self.change_groups(id, now, |groups| groups.retain(|known| *known != group));
+        Ok(())
+    }
+
+    fn server_and_group(
+        &self,
+        caller: &Caller,
+        server: &str,
+        name: &str,
+    ) -> Result<(ServerId, SecurityGroupId), Error> {
+        let server = self.server(caller, server)?;
+        let project = server.project_id;
+        Ok((server.id, self.find_security_group(project, name)?.id))
+    }
+
+    fn change_groups(
+        &mut self,
+        server: ServerId,
+        now: OffsetDateTime,
+        change: impl Fn(&mut Vec<SecurityGroupId>),
+    ) {
+        if let Some(server) = self.servers.get_mut(server) {
+            change(&mut server.security_groups);
+            server.updated = now;
+        }
+        let ports = self.ports.iter().filter(|port| port.server_id() == Some(server));
+        for port in ports.map(|port| port.id).collect::<Vec<_>>() {
+            if let Some(port) = self.ports.get_mut(port) {
+                change(&mut port.security_groups);
+                port.standard.touch(now);
+            }
+        }
+    }
+
     fn touch_group(&mut self, group: SecurityGroupId, now: OffsetDateTime) {
         if let Some(group) = self.security_groups.get_mut(group) {
-            group.revision += 1;
-            group.updated = now;
+            group.standard.touch(now);
         }
     }
 }

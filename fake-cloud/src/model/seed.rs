@@ -2,28 +2,34 @@
 //! have made is left alone.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use time::OffsetDateTime;
 
-use super::network::{Network, Subnet};
+use super::address::{AddressRange, Block};
 use super::{
-    AccessKey, AccessKeyPair, Flavor, FlavorId, Image, ImageId, ImageStatus, Model, NetworkId,
-    Project, ProjectId, Role, RoleId, SubnetId, User, UserId, Visibility,
+    AccessKey, AccessKeyPair, Caller, Flavor, FlavorId, GatewayWanted, Image, ImageId, ImageStatus,
+    InterfaceWanted, Model, Network, NetworkId, NewNetwork, NewRouter, NewSubnetPool, Project,
+    ProjectId, Role, RoleId, StandardAttributes, Subnet, SubnetId, TokenId, User, UserId,
+    Visibility, WantedIp,
 };
 use crate::backends::ImageSource;
-use crate::model::address::AddressRange;
 use crate::settings::{FlavorSettings, ImageSettings, PRICE, Settings, UserSettings};
 
 impl Model {
     /// Brings the model in line with the settings.
     pub fn seed(&mut self, settings: &Settings, now: OffsetDateTime) {
         self.default_quotas = settings.quotas;
+        self.carried = settings.carried();
         for user in settings.all_users() {
             self.seed_user(user, now);
         }
         let owner = self.seed_project(&settings.admin.project, now);
-        self.seed_network(&settings.private_network, false, settings.fixed_range, owner, now);
-        self.seed_network(&settings.public_network, true, settings.floating_range, owner, now);
+        let (fixed, floating) = (settings.fixed_range, settings.floating_range);
+        let (_, inside) = self.seed_network(&settings.private_network, false, fixed, owner, now);
+        let outside = self.seed_network(&settings.public_network, true, floating, owner, now);
+        self.seed_router(outside, inside, owner, now);
+        self.seed_subnet_pool(owner, now);
         for flavor in &settings.flavors {
             self.seed_flavor(flavor);
         }
@@ -94,39 +100,155 @@ impl Model {
         range: AddressRange,
         owner: ProjectId,
         now: OffsetDateTime,
-    ) {
-        let known = self.networks.iter().find(|network| network.external == external);
-        let network_id = known.map_or_else(NetworkId::random, |network| network.id);
-        if known.is_none_or(|network| network.name != name) {
-            let created = known.map_or(now, |network| network.created);
-            let name = name.to_owned();
-            self.networks.insert(Network {
-                id: network_id,
-                name,
-                project_id: owner,
-                external,
-                created,
-            });
+    ) -> (NetworkId, SubnetId) {
+        let built_in = |it: &&Network| it.built_in && it.external == external;
+        let known = self.networks.iter().find(built_in).map(|network| network.id);
+        let wanted = NewNetwork {
+            name: name.to_owned(),
+            description: String::new(),
+            project_id: owner,
+            external,
+            shared: true,
+            mtu: None,
+        };
+        let id = known.unwrap_or_else(|| self.insert_network(wanted, now));
+        let fits = |it: &Network| it.built_in && it.name == name && it.is_default == external;
+        if !self.networks.get(id).is_some_and(fits)
+            && let Some(network) = self.networks.get_mut(id)
+        {
+            network.name = name.to_owned();
+            network.built_in = true;
+            network.is_default = external;
         }
-        let known = self.subnet_of(network_id);
-        if known.is_none_or(|subnet| subnet.range != range) {
-            let id = known.map_or_else(SubnetId::random, |subnet| subnet.id);
-            let created = known.map_or(now, |subnet| subnet.created);
-            let name = format!("{name}-subnet");
-            self.subnets.insert(Subnet { id, name, network_id, project_id: owner, range, created });
+        (id, self.seed_subnet(name, id, external, range, owner, now))
+    }
+
+    fn seed_subnet(
+        &mut self,
+        network: &str,
+        network_id: NetworkId,
+        external: bool,
+        range: AddressRange,
+        owner: ProjectId,
+        now: OffsetDateTime,
+    ) -> SubnetId {
+        let known = self.subnets_of(network_id).next();
+        let id = known.map_or_else(SubnetId::random, |subnet| subnet.id);
+        let (block, pools) = (range.block(), vec![range.pool()]);
+        if known.is_some_and(|subnet| subnet.block == block && subnet.pools == pools) {
+            return id;
+        }
+        let gateway = block.hosts().first;
+        let standard = known.map(|subnet| subnet.standard.clone());
+        self.subnets.insert(Subnet {
+            id,
+            name: format!("{network}-subnet"),
+            network_id,
+            project_id: owner,
+            block,
+            gateway: (!range.pool().contains(gateway)).then_some(gateway),
+            pools,
+            dhcp: !external,
+            nameservers: Vec::new(),
+            host_routes: Vec::new(),
+            subnet_pool_id: None,
+            standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
+        });
+        id
+    }
+
+    /// Makes the router by which servers are reached from outside, once.
+    fn seed_router(
+        &mut self,
+        (external, outside): (NetworkId, SubnetId),
+        inside: SubnetId,
+        owner: ProjectId,
+        now: OffsetDateTime,
+    ) {
+        if self.routers.iter().any(|router| router.built_in) {
+            return;
+        }
+        let admin = Caller {
+            user_id: UserId(owner.0),
+            project_id: Some(owner),
+            is_admin: true,
+            token_id: TokenId(owner.0),
+        };
+        // Not one of the pool: those are for floating IPs.
+        let subnet = self.subnets.get(outside);
+        let pooled = |subnet: &Subnet, address| subnet.pools.iter().any(|it| it.contains(address));
+        let address = subnet.and_then(|subnet| {
+            let hosts = subnet.block.hosts();
+            let mut hosts = (hosts.first.to_bits()..=hosts.last.to_bits()).map(Ipv4Addr::from_bits);
+            hosts.find(|it| subnet.gateway != Some(*it) && !pooled(subnet, *it))
+        });
+        let place = WantedIp { subnet_id: Some(outside), address };
+        let wanted = NewRouter {
+            name: "router".to_owned(),
+            description: String::new(),
+            project_id: owner,
+            gateway: Some(GatewayWanted {
+                network_id: external,
+                fixed_ips: Some(address.map(|_| place).into_iter().collect()),
+                snat: true,
+            }),
+        };
+        // A network without a gateway, or a quota without routers: there is no way to the outside
+        // then, and no floating IP will lead inside.
+        let Ok(id) = self.create_router(&admin, wanted, now) else { return };
+        if let Some(router) = self.routers.get_mut(id) {
+            router.built_in = true;
+        }
+        let inside = InterfaceWanted::Subnet(inside);
+        let _ = self.add_interface(&admin, &id.to_string(), inside, now);
+    }
+
+    /// Makes the pool that subnets are from which name no block, once.
+    fn seed_subnet_pool(&mut self, owner: ProjectId, now: OffsetDateTime) {
+        if self.subnet_pools.iter().any(|pool| pool.built_in) {
+            return;
+        }
+        let prefixes = match self.carried {
+            // The first eighth is for what the settings name.
+            Some(carried) => carried.parts(carried.prefix.saturating_add(3)).skip(1).collect(),
+            None => vec![Block::around(Ipv4Addr::new(10, 0, 0, 0), 8)],
+        };
+        let wanted = NewSubnetPool {
+            name: "shared-default-subnetpool-v4".to_owned(),
+            description: String::new(),
+            project_id: owner,
+            shared: true,
+            is_default: true,
+            prefixes,
+            default_prefix: Some(24),
+            min_prefix: None,
+            max_prefix: None,
+        };
+        // Refused when users have made another one the default: theirs is taken then.
+        let Ok(id) = self.create_subnet_pool(wanted, now) else { return };
+        if let Some(pool) = self.subnet_pools.get_mut(id) {
+            pool.built_in = true;
         }
     }
 
     fn seed_flavor(&mut self, wanted: &FlavorSettings) {
         let known = self.flavors.iter().find(|flavor| flavor.name == wanted.name);
-        let flavor = Flavor {
-            id: known.map_or_else(FlavorId::random, |flavor| flavor.id),
+        let mut flavor = known.cloned().unwrap_or_else(|| Flavor {
+            id: FlavorId::random(),
+            given_id: None,
             name: wanted.name.clone(),
-            vcpus: wanted.vcpus,
-            ram_mib: wanted.ram_mib,
-            disk_gib: wanted.disk_gib,
-            extra_specs: BTreeMap::from([(PRICE.to_owned(), wanted.price_per_hour.to_string())]),
-        };
+            description: None,
+            vcpus: 0,
+            ram_mib: 0,
+            disk_gib: 0,
+            ephemeral_gib: 0,
+            swap_mib: 0,
+            private_to: None,
+            extra_specs: BTreeMap::new(),
+        });
+        (flavor.vcpus, flavor.ram_mib, flavor.disk_gib) =
+            (wanted.vcpus, wanted.ram_mib, wanted.disk_gib);
+        flavor.extra_specs.insert(PRICE.to_owned(), wanted.price_per_hour.to_string());
         if known != Some(&flavor) {
             self.flavors.insert(flavor);
         }

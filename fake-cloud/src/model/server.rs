@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::error::Error;
 use super::life::{Refusal, Request, State, Task};
 use super::table::Record;
 use super::{
-    Caller, Flavor, ImageId, Lock, NetworkId, PortId, ProjectId, Resize, SecurityGroupId, ServerId,
-    UserId,
+    Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, PortId, ProjectId, Resize,
+    SecurityGroupId, ServerGroupId, ServerId, UserId,
 };
 use crate::backends::ImageSource;
 
@@ -51,8 +52,8 @@ pub struct Server {
     pub client_token: Option<ClientToken>,
     /// The security groups it was asked to have.
     pub security_groups: Vec<SecurityGroupId>,
-    /// Where it is plugged in; nothing when there was no address for it.
-    pub port_id: Option<PortId>,
+    /// Where it is plugged in; nowhere when there was no address for it.
+    pub ports: Vec<PortId>,
     /// Names all servers of one request.
     pub reservation_id: String,
     /// Its number among the servers of its request.
@@ -61,6 +62,15 @@ pub struct Server {
     pub number: u64,
     /// Opens its part of the metadata service, and no other's.
     pub metadata_token: String,
+    /// The group it belongs to.
+    #[serde(default)]
+    pub group_id: Option<ServerGroupId>,
+    /// What was said of where to place it.
+    #[serde(default)]
+    pub scheduler_hints: Map<String, Value>,
+    /// Whether it boots from a volume, not from a disk of its own.
+    #[serde(default)]
+    pub volume_backed: bool,
     /// What keeps others than the administrator from changing it.
     #[serde(default)]
     pub lock: Option<Lock>,
@@ -137,8 +147,10 @@ pub struct NewServers {
     pub description: Option<String>,
     /// The id of their flavor.
     pub flavor: String,
-    /// The id of their image.
+    /// The id of their image; empty when they boot from a volume.
     pub image: String,
+    /// The volume that each boots from.
+    pub root: Option<LaunchVolume>,
     /// The name of the key pair whose key opens them.
     pub key_name: Option<String>,
     /// User-data in base64.
@@ -150,9 +162,11 @@ pub struct NewServers {
     /// Names or ids of security groups, the default one when empty.
     pub security_groups: Vec<String>,
     /// Where to plug them in.
-    pub plug: Plug,
+    pub plugs: Plugs,
     /// Volumes that each has from its first start.
-    pub volumes: Vec<super::LaunchVolume>,
+    pub volumes: Vec<LaunchVolume>,
+    /// What is said of where to place them.
+    pub scheduler_hints: Map<String, Value>,
     /// How many there must be at least.
     pub min_count: u32,
     /// How many there should be.
@@ -163,12 +177,19 @@ pub struct NewServers {
     pub client_token: Option<ClientToken>,
 }
 
-/// Where a new server is plugged in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Plug {
-    /// Into the private network.
+/// Where new servers are plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Plugs {
+    /// Into the only network that their project can use.
     #[default]
     Auto,
+    /// Here, in this order.
+    These(Vec<Plug>),
+}
+
+/// One place where a new server is plugged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plug {
     /// Into this network, at this address if given.
     Network(NetworkId, Option<std::net::Ipv4Addr>),
     /// Into this port.
@@ -215,7 +236,7 @@ impl Server {
         self.check_lock(caller)?;
         let refusal = |obstacle| Refusal { server: self.id, request, obstacle };
         let task = request.begin(self.state, self.task).map_err(refusal)?;
-        if self.port_id.is_none() && request != Request::Delete {
+        if self.ports.is_empty() && request != Request::Delete {
             let id = self.id;
             return Err(Error::Conflict(format!("Instance {id} has no address and cannot run")));
         }

@@ -11,8 +11,8 @@ use super::error::{Error, Kind};
 use super::life::{Request, State, Task, after_interruption};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
-use super::{Caller, Model, ProjectId, ServerId};
-use crate::backends::{ImageSource, ServerSpec};
+use super::{Caller, Model, Port, ProjectId, ServerId};
+use crate::backends::{ImageSource, Interface, InterfaceAddress, ServerSpec};
 use crate::metadata;
 
 impl Model {
@@ -83,12 +83,11 @@ impl Model {
                 Vec::new()
             }
             (Ok(()), None) => {
-                let port = server.port_id;
-                if let Some(server) = self.servers.remove(id) {
-                    self.remember(server, now);
-                }
+                let Some(server) = self.servers.remove(id) else { return Vec::new() };
+                let unrouted = self.unplug(&server.ports, now);
+                self.remember(server, now);
                 self.release_volumes(id, now);
-                port.map_or_else(Vec::new, |port| self.delete_port(port, now))
+                unrouted
             }
             (Err(message), _) => {
                 server.state = State::Error;
@@ -164,7 +163,7 @@ impl Model {
     /// What the backend needs to know to start a server.
     pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
-        let port = self.ports.get(server.port_id?)?;
+        let port = self.primary_port(server)?;
         let image = self.images.get(server.image_id);
         let source = match (&server.image_source, image) {
             // What the image was when the disk was made is below the disk for ever.
@@ -179,8 +178,9 @@ impl Model {
             vcpus: server.flavor.vcpus,
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,
-            fixed_ip: port.address,
+            fixed_ip: port.address()?,
             mac: port.mac.clone(),
+            interfaces: self.interfaces(server),
             metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
             meta_data: metadata::openstack(server),
             user_data: server.user_data.as_ref().and_then(decoded),
@@ -196,10 +196,31 @@ impl Model {
             .iter()
             .filter(|server| server.project_id == project)
             .filter_map(|server| {
-                let port = self.ports.get(server.port_id?)?;
-                Some((port.address, server.hostname.clone()))
+                Some((self.primary_port(server)?.address()?, server.hostname.clone()))
             })
             .collect()
+    }
+
+    /// Where a server is plugged in, as its backend needs to know.
+    fn interfaces(&self, server: &Server) -> Vec<Interface> {
+        let interface = |port: &Port| Interface {
+            port: port.id.0,
+            network: port.network_id.0,
+            mac: port.mac.clone(),
+            addresses: port
+                .fixed_ips
+                .iter()
+                .filter_map(|fixed| {
+                    let subnet = self.subnets.get(fixed.subnet_id)?;
+                    Some(InterfaceAddress {
+                        address: fixed.address,
+                        prefix: subnet.block.prefix,
+                        gateway: subnet.gateway,
+                    })
+                })
+                .collect(),
+        };
+        self.ports_of(server).map(interface).collect()
     }
 
     /// Replaces or adds metadata of a server, within the quota.

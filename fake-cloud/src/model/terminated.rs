@@ -28,6 +28,7 @@ pub struct Terminated {
 impl Model {
     /// Remembers a server that is gone, and forgets those that went long ago.
     pub(super) fn remember(&mut self, mut server: Server, now: OffsetDateTime) {
+        self.remember_usage(&server, now);
         let surplus = (self.terminated.len() + 1).saturating_sub(REMEMBERED_MAX);
         let old = self.terminated.iter().enumerate();
         let old = old.take_while(|(index, gone)| *index < surplus || gone.at + REMEMBERED <= now);

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::table::Record;
-use super::{ClientToken, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
+use super::{ClientToken, ImageId, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
 
 /// What a volume or a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Volume {
     pub snapshot_id: Option<SnapshotId>,
     /// The volume that it was made from.
     pub source_id: Option<VolumeId>,
+    /// The image that its content comes from: servers can boot from it.
+    #[serde(default)]
+    pub image_id: Option<ImageId>,
     /// What it is.
     pub state: VolumeState,
     /// The server that has it, or that it is made for.
@@ -153,6 +156,9 @@ pub struct Snapshot {
     pub description: Option<String>,
     /// How large the volume was, in GiB.
     pub size_gib: u64,
+    /// The image that the volume's content came from.
+    #[serde(default)]
+    pub image_id: Option<ImageId>,
     /// Free-form properties.
     pub metadata: BTreeMap<String, String>,
     /// What it is.
@@ -180,6 +186,8 @@ pub struct NewVolume {
     pub snapshot: Option<String>,
     /// The volume to make it from.
     pub source: Option<String>,
+    /// The image to make it from.
+    pub image: Option<String>,
     /// Names the request; the volume it has made is given when it comes again.
     pub client_token: Option<ClientToken>,
     /// What its owner says of its speed.

@@ -119,13 +119,19 @@ impl Model {
     ) -> Result<Volume, Error> {
         let snapshot = wanted.snapshot.map(|id| self.snapshot(caller, &id)).transpose()?;
         let source = wanted.source.map(|id| self.volume(caller, &id)).transpose()?;
+        let image = wanted.image.map(|id| self.active_image(caller, &id)).transpose()?;
         let from = match (snapshot, source) {
-            (Some(_), Some(_)) => {
+            _ if [snapshot.is_some(), source.is_some(), image.is_some()]
+                .map(u8::from)
+                .iter()
+                .sum::<u8>()
+                > 1 =>
+            {
                 return Err(Error::Invalid(
                     "Invalid input received: a volume has one source only.".to_owned(),
                 ));
             }
-            (Some(snapshot), None) => {
+            (Some(snapshot), _) => {
                 available("snapshot", snapshot.state, &snapshot.id)?;
                 Some(snapshot.size_gib)
             }
@@ -136,6 +142,10 @@ impl Model {
             }
             (None, None) => None,
         };
+        let min_disk = image.map_or(0, |image| image.min_disk);
+        let image_id = image.map(|image| image.id);
+        let image_id = image_id.or(snapshot.and_then(|it| it.image_id));
+        let image_id = image_id.or(source.and_then(|it| it.image_id));
         let (snapshot_id, source_id) = (snapshot.map(|it| it.id), source.map(|it| it.id));
         let size_gib = wanted.size_gib.or(from).filter(|size| *size > 0).ok_or_else(|| {
             Error::Invalid(
@@ -150,6 +160,12 @@ impl Model {
                 from.unwrap_or_default()
             )));
         }
+        if size_gib < min_disk {
+            return Err(Error::Invalid(format!(
+                "Invalid input received: Volume size {size_gib}GB cannot be smaller than the image \
+                 minDisk size {min_disk}GB."
+            )));
+        }
         Ok(Volume {
             id: VolumeId::random(),
             project_id,
@@ -160,6 +176,7 @@ impl Model {
             metadata: wanted.metadata,
             snapshot_id,
             source_id,
+            image_id,
             state: VolumeState::Creating,
             attachment: None,
             client_token: wanted.client_token,
@@ -193,6 +210,7 @@ impl Model {
             name: wanted.name,
             description: wanted.description,
             size_gib: volume.size_gib,
+            image_id: volume.image_id,
             metadata: wanted.metadata,
             state: VolumeState::Creating,
             created: now,

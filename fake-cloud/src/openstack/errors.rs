@@ -10,7 +10,7 @@ use super::response;
 use super::route::Service;
 use crate::cloud::{Failure, chain};
 use crate::control::Injected;
-use crate::model::error::{Error, Kind};
+use crate::model::error::{Broken, Error, Kind, Sort};
 use crate::model::life::Refusal;
 use crate::store::StoreError;
 
@@ -174,9 +174,11 @@ pub(crate) fn plain(error: Error) -> Fault {
         }
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Conflict(_)
         | Error::Refused(_)
         | Error::NoAddress(_)
+        | Error::NoHost
         | Error::OtherRequest(_)
         | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::OverQuota(_) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message),
@@ -189,6 +191,7 @@ pub(crate) fn nova(error: Error) -> Fault {
     match error {
         Error::NotFound { kind, id } => Fault::not_found(match kind {
             Kind::Server => format!("Instance {id} could not be found."),
+            Kind::ServerGroup => format!("Instance group {id} could not be found."),
             Kind::Volume => format!("Volume {id} could not be found."),
             Kind::Snapshot => format!("Snapshot {id} could not be found."),
             Kind::Flavor => format!("Flavor {id} could not be found."),
@@ -201,22 +204,32 @@ pub(crate) fn nova(error: Error) -> Fault {
             | Kind::AccessKey
             | Kind::Network
             | Kind::Subnet
+            | Kind::SubnetPool
+            | Kind::Router
             | Kind::Port
             | Kind::SecurityGroup
             | Kind::SecurityGroupRule => message,
         }),
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Invalid(_) => Fault::bad_request(message),
         Error::Forbidden(_) => Fault::forbidden(message),
         Error::Conflict(_) | Error::OtherRequest(_) | Error::Refused(Refusal { .. }) => {
             Fault::named(StatusCode::CONFLICT, "Conflict", message)
         }
         Error::NotAttached { .. } => Fault::not_found(message),
+        Error::NoHost => Fault::bad_request(message),
         Error::NoAddress(network) => {
             Fault::not_found(format!("No more floating IPs available in network {network}."))
         }
         Error::OverQuota(over) => Fault::forbidden(match over.as_slice() {
             [only] if only.resource == "key_pairs" => {
-                "Maximum number of key pairs exceeded".to_owned()
+                "Quota exceeded, too many key pairs.".to_owned()
+            }
+            [only] if only.resource == "server_groups" => {
+                "Quota exceeded, too many server groups.".to_owned()
+            }
+            [only] if only.resource == "server_group_members" => {
+                "Quota exceeded, too many servers in group".to_owned()
             }
             [only] if only.resource == "metadata_items" => {
                 format!("Maximum number of metadata items exceeds {}", only.limit)
@@ -249,6 +262,10 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 }
                 Kind::Network => ("NetworkNotFound", format!("Network {id} could not be found.")),
                 Kind::Subnet => ("SubnetNotFound", format!("Subnet {id} could not be found.")),
+                Kind::SubnetPool => {
+                    ("SubnetPoolNotFound", format!("Subnet pool {id} could not be found."))
+                }
+                Kind::Router => ("RouterNotFound", format!("Router {id} could not be found")),
                 Kind::Port => ("PortNotFound", format!("Port {id} could not be found.")),
                 Kind::SecurityGroup => {
                     ("SecurityGroupNotFound", format!("Security group {id} does not exist"))
@@ -265,16 +282,19 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 | Kind::Image
                 | Kind::KeyPair
                 | Kind::Server
+                | Kind::ServerGroup
                 | Kind::Volume
                 | Kind::Snapshot => ("HTTPNotFound", message),
             };
             Fault::named(StatusCode::NOT_FOUND, name, message)
         }
+        Error::Broken(broken) => broken_rule(&broken),
         Error::Invalid(_) => Fault::named(StatusCode::BAD_REQUEST, "InvalidInput", message),
         Error::Forbidden(_) => Fault::forbidden(message),
         Error::Conflict(_)
         | Error::OtherRequest(_)
         | Error::Refused(_)
+        | Error::NoHost
         | Error::NotAttached { .. } => Fault::named(StatusCode::CONFLICT, "Conflict", message),
         Error::NoAddress(network) => Fault::named(
             StatusCode::CONFLICT,
@@ -290,6 +310,16 @@ pub(crate) fn neutron(error: Error) -> Fault {
             )
         }
     }
+}
+
+/// A rule of networks is called the same everywhere.
+fn broken_rule(broken: &Broken) -> Fault {
+    let status = match broken.fault {
+        Sort::Invalid => StatusCode::BAD_REQUEST,
+        Sort::Missing => StatusCode::NOT_FOUND,
+        Sort::Conflict => StatusCode::CONFLICT,
+    };
+    Fault::named(status, broken.rule, broken.message.clone())
 }
 
 /// A refusal in Cinder's words.

@@ -84,6 +84,7 @@ async fn key_pairs_are_kept_by_user_and_open_servers() {
     for wrong in [
         json!({"name": "k2", "public_key": "not a key"}),
         json!({"name": "k2"}),
+        json!({"name": "k2", "public_key": null}),
         json!({"name": "k/2", "public_key": KEY}),
     ] {
         let (status, answer) =
@@ -96,6 +97,59 @@ async fn key_pairs_are_kept_by_user_and_open_servers() {
     assert_eq!(admin.status(Method::GET, "/compute/v2.1/os-keypairs/k1").await, 404);
     assert_eq!(ada.delete("/compute/v2.1/os-keypairs/k1").await, 204);
     assert_eq!(ada.get("/compute/v2.1/os-keypairs").await, json!({"keypairs": []}));
+}
+
+#[tokio::test]
+async fn a_key_pair_may_be_made_until_version_2_92() {
+    let stack = Stack::start().await;
+    let mut ada = stack.ada().await;
+    ada.microversion = "2.1";
+    let path = "/compute/v2.1/os-keypairs";
+    let (status, answer) = ada.post(path, json!({"keypair": {"name": "made"}})).await;
+    assert_eq!(status, 200, "{answer}");
+    let made = &answer["keypair"];
+    assert!(made["private_key"].as_str().unwrap().starts_with("-----BEGIN RSA PRIVATE KEY-----\n"));
+    assert!(made["public_key"].as_str().unwrap().starts_with("ssh-rsa "));
+    assert_eq!(made.get("type"), None);
+    let shown = ada.get(&format!("{path}/made")).await["keypair"].take();
+    assert_eq!((shown.get("private_key"), &shown["public_key"]), (None, &made["public_key"]));
+    let user = json!({"keypair": {"name": "x", "public_key": KEY, "user_id": made["user_id"]}});
+    assert_eq!(ada.post(path, user).await.0, 400, "not before version 2.10");
+}
+
+#[tokio::test]
+async fn the_administrator_sees_the_key_pairs_of_others() {
+    let stack = Stack::start().await;
+    let (mut ada, admin) = (stack.ada().await, stack.admin().await);
+    let path = "/compute/v2.1/os-keypairs";
+    let mut user = Value::Null;
+    for name in ["c", "a", "b"] {
+        let key = json!({"keypair": {"name": name, "public_key": KEY, "type": "ssh"}});
+        user = ada.post(path, key).await.1["keypair"]["user_id"].take();
+    }
+    let names = |list: &Value| -> Vec<String> {
+        let keys = list["keypairs"].as_array().unwrap().iter();
+        keys.map(|key| key["keypair"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let page = ada.get(&format!("{path}?limit=2")).await;
+    assert_eq!(names(&page), ["a", "b"]);
+    let next = page["keypairs_links"][0]["href"].as_str().unwrap();
+    let next = next.split_once("/os-keypairs").unwrap().1;
+    assert_eq!(names(&ada.get(&format!("{path}{next}")).await), ["c"]);
+    let answer = ada.refusal(Method::GET, &format!("{path}?marker=z")).await;
+    assert_eq!(answer.1["badRequest"]["message"], "Marker z could not be found.");
+
+    let user = user.as_str().unwrap();
+    assert_eq!(names(&admin.get(path).await), [""; 0]);
+    assert_eq!(names(&admin.get(&format!("{path}?user_id={user}")).await).len(), 3);
+    assert_eq!(admin.get(&format!("{path}/a?user_id={user}")).await["keypair"]["user_id"], user);
+    let given = json!({"keypair": {"name": "given", "public_key": KEY, "user_id": user}});
+    assert_eq!(admin.post(path, given).await.0, 201);
+    assert_eq!(admin.delete(&format!("{path}/given?user_id={user}")).await, 204);
+    let mine = uuid::Uuid::nil().simple().to_string();
+    assert_eq!(ada.status(Method::GET, &format!("{path}?user_id={mine}")).await, 403);
+    ada.microversion = "2.9";
+    assert_eq!(names(&ada.get(&format!("{path}?limit=1&user_id={mine}")).await).len(), 3);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod actions;
+mod block_devices;
 mod boot_images;
 mod builder;
 mod client;
@@ -10,11 +11,16 @@ mod compute;
 mod control;
 mod coverage;
 mod ec2;
+mod flavors;
 mod floating_ips;
 mod fuzz;
 mod identity;
 mod image;
 mod network;
+mod networks;
+mod nova_network;
 mod persistence;
+mod server_groups;
+mod server_lists;
 mod servers;
 mod volumes;

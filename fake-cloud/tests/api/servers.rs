@@ -223,7 +223,7 @@ async fn mistakes_are_told_and_nothing_is_made() {
         (json!({"key_name": "none"}), "Invalid key_name provided."),
         (json!({"user_data": "not base64!"}), "valid base64"),
         (json!({"networks": [{"uuid": nil}]}), "could not be found"),
-        (json!({"networks": "none"}), "exactly one network"),
+        (json!({"networks": "none"}), "at least one network"),
         (json!({"security_groups": [{"name": "none"}]}), "not found for project"),
         (json!({"name": " "}), "1 to 255"),
         (json!({"min_count": 3, "max_count": 2}), "min_count must be <= max_count"),

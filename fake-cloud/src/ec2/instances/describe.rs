@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::view::subnet_of;
 use super::{Instance, InstanceState, all, named, view};
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
@@ -10,7 +11,7 @@ use crate::ec2::ids::account;
 use crate::ec2::operation::Call;
 use crate::ec2::pages::{Page, Place};
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{Model, ZONE};
+use crate::model::{Model, Port, ZONE};
 
 const FILTERS: [&str; 24] = [
     "architecture",
@@ -152,9 +153,11 @@ fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
         "key-name" => one(server.key.as_ref().map(|(name, _)| name.clone())),
         "launch-time" => vec![Millis(server.created).to_string()],
         "owner-id" => vec![account(server.project_id)],
-        "private-ip-address" => one(port.map(|port| port.address.to_string())),
+        "private-ip-address" => {
+            one(port.and_then(Port::address).map(|address| address.to_string()))
+        }
         "reservation-id" => vec![server.reservation_id.clone()],
-        "subnet-id" => one(port.map(|port| Kind::Subnet.id(port.subnet_id).to_string())),
+        "subnet-id" => one(port.and_then(subnet_of).map(|subnet| subnet.to_string())),
         "vpc-id" => one(port.map(|port| Kind::Vpc.id(port.network_id).to_string())),
         _ => Vec::new(),
     }

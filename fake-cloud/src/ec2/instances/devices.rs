@@ -41,7 +41,7 @@ pub(super) fn read(
             tag: None,
             delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
         };
-        volumes.push(LaunchVolume { source: LaunchSource::New(wanted), attach });
+        volumes.push(LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach });
     }
     Ok(volumes)
 }

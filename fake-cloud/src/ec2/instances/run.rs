@@ -8,7 +8,7 @@ use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
 use crate::ec2::{digest, images, places, security_groups};
-use crate::model::{ClientToken, Model, NewServers, Plug};
+use crate::model::{ClientToken, Model, NewServers, Plug, Plugs};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -56,7 +56,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         user_data: params.text("UserData").map(str::to_owned),
         metadata: tags,
         security_groups: groups(call, model)?,
-        plug: plug(params, model)?,
+        plugs: Plugs::These(vec![plug(params, model)?]),
         volumes: devices::read(call, params, model, flavor)?,
         min_count,
         max_count,
@@ -105,21 +105,19 @@ fn plug(params: &Params, model: &Model) -> Result<Plug, Fault> {
         return Err(Fault::new("UnsupportedOperation", message));
     }
     let place = interfaces.first().copied().unwrap_or(params);
-    let network = model.private_network();
-    let subnet = network.and_then(|network| model.subnet_of(network.id));
+    let missing = || Fault::new("MissingInput", "No subnets found for the default VPC");
+    let network = model.private_network().ok_or_else(missing)?.id;
     if let Some(text) = place.text("SubnetId") {
         let wanted = Kind::Subnet.parse(text)?;
-        if subnet.is_none_or(|subnet| Kind::Subnet.id(subnet.id) != wanted) {
+        if !model.subnets_of(network).any(|subnet| Kind::Subnet.id(subnet.id) == wanted) {
             return Err(Fault::missing(Kind::Subnet, text));
         }
     }
-    match (place.text("PrivateIpAddress"), network) {
-        (Some(address), Some(network)) => {
-            let invalid = |_| Fault::invalid_value(format!("Invalid IP address: {address}"));
-            Ok(Plug::Network(network.id, Some(address.parse().map_err(invalid)?)))
-        }
-        _ => Ok(Plug::Auto),
-    }
+    let address = place.text("PrivateIpAddress").map(|address| {
+        let invalid = |_| Fault::invalid_value(format!("Invalid IP address: {address}"));
+        address.parse().map_err(invalid)
+    });
+    Ok(Plug::Network(network, address.transpose()?))
 }
 
 #[cfg(test)]

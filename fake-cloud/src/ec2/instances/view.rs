@@ -2,7 +2,7 @@
 
 use super::Instance;
 use crate::ec2::Kind;
-use crate::ec2::ids::account;
+use crate::ec2::ids::{Id, account};
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
@@ -13,8 +13,13 @@ pub(super) fn addresses<'a>(
     model: &'a Model,
     instance: &Instance<'_>,
 ) -> (Option<&'a Port>, Option<&'a FloatingIp>) {
-    let port = instance.server.port_id.and_then(|port| model.ports.get(port));
+    let port = model.primary_port(instance.server);
     (port, port.and_then(|port| model.floating_ips_of(port.id).next()))
+}
+
+/// The subnet that the address of a port is from.
+pub(super) fn subnet_of(port: &Port) -> Option<Id> {
+    port.fixed_ips.first().map(|fixed| Kind::Subnet.id(fixed.subnet_id))
 }
 
 /// Reservations: all instances of one request that stand together.
@@ -63,9 +68,9 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     });
     xml.within("monitoring", |xml| xml.text("state", "disabled"));
     if let Some(port) = port {
-        xml.text("subnetId", Kind::Subnet.id(port.subnet_id));
+        xml.optional("subnetId", subnet_of(port));
         xml.text("vpcId", Kind::Vpc.id(port.network_id));
-        xml.text("privateIpAddress", port.address);
+        xml.optional("privateIpAddress", port.address());
     }
     xml.optional("ipAddress", public);
     xml.text("sourceDestCheck", true);
@@ -124,13 +129,13 @@ fn interface(
         }
     };
     xml.text("networkInterfaceId", Kind::Interface.id(port.id));
-    xml.text("subnetId", Kind::Subnet.id(port.subnet_id));
+    xml.optional("subnetId", subnet_of(port));
     xml.text("vpcId", Kind::Vpc.id(port.network_id));
     xml.text("description", &port.name);
     xml.text("ownerId", account(port.project_id));
     xml.text("status", "in-use");
     xml.text("macAddress", &port.mac);
-    xml.text("privateIpAddress", port.address);
+    xml.optional("privateIpAddress", port.address());
     xml.text("privateDnsName", &instance.server.hostname);
     xml.text("sourceDestCheck", true);
     group_set(xml, model, &port.security_groups);
@@ -141,7 +146,7 @@ fn interface(
         xml.text("deleteOnTermination", true);
     });
     association(xml);
-    xml.list("privateIpAddressesSet", [port.address], |xml, address| {
+    xml.list("privateIpAddressesSet", port.address(), |xml, address| {
         xml.text("privateIpAddress", address);
         xml.text("privateDnsName", &instance.server.hostname);
         xml.text("primary", true);

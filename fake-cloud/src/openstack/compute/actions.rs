@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, consoles, fields, rebuild};
+use super::{Error, consoles, fields, rebuild, security_groups};
 use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -55,6 +55,12 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         "confirmResize" => {
             begin(&cx, Request::ConfirmResize).await?;
             Ok(empty(StatusCode::NO_CONTENT))
+        }
+        "addSecurityGroup" => {
+            security_groups::change(&cx, arguments_of(&name, arguments)?, true).await
+        }
+        "removeSecurityGroup" => {
+            security_groups::change(&cx, arguments_of(&name, arguments)?, false).await
         }
         "lock" => lock(&cx, arguments).await,
         "unlock" => unlock(&cx).await,
@@ -164,15 +170,14 @@ async fn add_floating_ip(cx: &Context, wanted: Address) -> Result<Response, Erro
     let (floating, port) = {
         let model = cx.cloud.read();
         let server = model.server(&caller, cx.param("id"))?;
-        let port = server
-            .port_id
-            .ok_or_else(|| Fault::bad_request("No fixed IPs associated to instance"))?;
+        let missing = || Fault::bad_request("No fixed IPs associated to instance");
+        let port = model.primary_port(server).ok_or_else(missing)?.id;
         let floating = model
             .floating_ip_at(&caller, &wanted.address)
             .map_err(|_| Fault::not_found(format!("floating IP not found: {}", wanted.address)))?;
         (floating.id.to_string(), port)
     };
-    cx.cloud.associate(&caller, &floating, Some(port)).await?;
+    cx.cloud.associate(&caller, &floating, Some(port.into())).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }
 
@@ -184,7 +189,7 @@ async fn remove_floating_ip(cx: &Context, wanted: Address) -> Result<Response, E
         let floating = model
             .floating_ip_at(&caller, &wanted.address)
             .map_err(|_| Fault::not_found(format!("floating IP not found: {}", wanted.address)))?;
-        if floating.port_id.is_none() || floating.port_id != server.port_id {
+        if floating.port_id.is_none_or(|port| !server.ports.contains(&port)) {
             return Err(Fault::named(
                 StatusCode::CONFLICT,
                 "Conflict",

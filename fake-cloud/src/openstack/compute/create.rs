@@ -7,11 +7,13 @@ use http::{StatusCode, header};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::Error;
 use super::views::Links;
-use crate::model::{NewServers, Plug};
+use super::{Error, block_devices};
+use crate::cloud::Failure;
+use crate::model::error::{Error as ModelError, Kind};
+use crate::model::{HOST, NewServers, Plug, Plugs, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{json, with_header};
@@ -22,6 +24,8 @@ const COUNT_MAX: u32 = 1000;
 #[derive(Debug, Deserialize)]
 struct Body {
     server: Wanted,
+    #[serde(rename = "os:scheduler_hints", alias = "OS-SCH-HNT:scheduler_hints", default)]
+    scheduler_hints: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,19 +52,15 @@ struct Wanted {
     #[serde(default)]
     return_reservation_id: bool,
     #[serde(default)]
-    block_device_mapping_v2: Vec<BlockDevice>,
+    block_device_mapping_v2: Vec<block_devices::Device>,
+    #[serde(default)]
+    block_device_mapping: Vec<block_devices::LegacyDevice>,
+    availability_zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Named {
     name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct BlockDevice {
-    uuid: Option<String>,
-    source_type: Option<String>,
-    destination_type: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,11 +71,12 @@ struct NetworkRequest {
 }
 
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
-    let wanted = cx.json::<Body>().await?.server;
+    let Body { server: wanted, scheduler_hints } = cx.json().await?;
     let (caller, project) = (cx.caller()?, cx.project()?);
     let by_reservation = wanted.return_reservation_id;
-    let request = read(wanted, &cx.request_id)?;
-    let ids = cx.cloud.create_servers(&caller, project, &request).await?;
+    let request = NewServers { scheduler_hints, ..read(wanted, &cx.request_id)? };
+    let made = cx.cloud.create_servers(&caller, project, &request).await;
+    let ids = made.map_err(missing_device)?;
     let id = *ids.first().ok_or_else(|| Fault::bad_request("min_count must be at least 1"))?;
 
     let model = cx.cloud.read();
@@ -116,23 +117,55 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
     if min_count > max_count {
         return Err(Fault::bad_request("min_count must be <= max_count"));
     }
+    if let Some(zone) = wanted.availability_zone.filter(|zone| !zone.is_empty()) {
+        check_zone(&zone)?;
+    }
+    let disks = block_devices::read(block_devices::Wanted {
+        image: wanted.image,
+        devices: wanted.block_device_mapping_v2,
+        legacy: wanted.block_device_mapping,
+    })?;
     Ok(NewServers {
         name,
         hostname: wanted.hostname,
         description: wanted.description,
         flavor: reference(&wanted.flavor)?,
-        image: boot_image(wanted.image, &wanted.block_device_mapping_v2)?,
+        image: disks.image,
+        root: disks.root,
+        volumes: disks.volumes,
         key_name: wanted.key_name,
         user_data: wanted.user_data,
         metadata: wanted.metadata.unwrap_or_default(),
         tags: wanted.tags,
         security_groups: wanted.security_groups.into_iter().map(|group| group.name).collect(),
-        plug: plug(wanted.networks)?,
+        plugs: plugs(wanted.networks)?,
         min_count,
         max_count,
         request_id: request_id.to_owned(),
         ..NewServers::default()
     })
+}
+
+/// What a block device of a request needs and what is not there is the request's mistake.
+fn missing_device(failure: Failure) -> Error {
+    let kind = match &failure {
+        Failure::Refused(ModelError::NotFound { kind: Kind::Volume, id }) => ("volume", id),
+        Failure::Refused(ModelError::NotFound { kind: Kind::Snapshot, id }) => ("snapshot", id),
+        Failure::Refused(ModelError::NotFound { kind: Kind::Image, id }) => ("image", id),
+        _ => return failure.into(),
+    };
+    let (kind, id) = kind;
+    let message = format!("Block Device Mapping is Invalid: failed to get {kind} {id}.");
+    Fault::bad_request(message).into()
+}
+
+/// There is one zone; the administrator may name the machine in it too.
+fn check_zone(zone: &str) -> Result<(), Fault> {
+    let (zone, host) = zone.split_once(':').unwrap_or((zone, HOST));
+    if zone == ZONE && host == HOST {
+        return Ok(());
+    }
+    Err(Fault::bad_request("The requested availability zone is not available"))
 }
 
 /// A server's name, as it is kept.
@@ -156,52 +189,40 @@ pub(super) fn reference(value: &Value) -> Result<String, Fault> {
     }
 }
 
-/// The image to boot from: named directly, or as the one local disk.
-fn boot_image(image: Option<String>, devices: &[BlockDevice]) -> Result<String, Fault> {
-    for device in devices {
-        let local = device.destination_type.as_deref().is_none_or(|kind| kind == "local");
-        let known = matches!(device.source_type.as_deref(), Some("image" | "blank"));
-        if !(local && known) {
-            return Err(Fault::bad_request(
-                "Block Device Mapping is Invalid: this cloud boots from local disks of images only.",
-            ));
-        }
-    }
-    let from_devices = || devices.iter().find_map(|device| device.uuid.clone());
-    let image = image.filter(|image| !image.is_empty()).or_else(from_devices);
-    let image = image.ok_or_else(|| {
-        Fault::bad_request("Invalid imageRef provided: an image must be specified.")
-    })?;
-    Ok(image.rsplit('/').next().unwrap_or(&image).to_owned())
-}
-
-fn plug(networks: Value) -> Result<Plug, Fault> {
-    let one_only =
-        || Fault::bad_request("A server of this cloud is plugged into exactly one network.");
+fn plugs(networks: Value) -> Result<Plugs, Fault> {
     let requests: Vec<NetworkRequest> = match networks {
-        Value::Null => return Ok(Plug::Auto),
-        Value::String(word) if word == "auto" => return Ok(Plug::Auto),
-        Value::String(_) => return Err(one_only()),
+        Value::Null => return Ok(Plugs::Auto),
+        Value::String(word) if word == "auto" => return Ok(Plugs::Auto),
+        Value::String(_) => {
+            return Err(Fault::bad_request("A server of this cloud has at least one network."));
+        }
         list => serde_json::from_value(list).map_err(|error| {
             Fault::bad_request(format!("Invalid input for field/attribute networks: {error}"))
         })?,
     };
+    if requests.is_empty() {
+        return Ok(Plugs::Auto);
+    }
+    requests.iter().map(plug).collect::<Result<_, _>>().map(Plugs::These)
+}
+
+fn plug(request: &NetworkRequest) -> Result<Plug, Fault> {
     let invalid = |what: &str, value: &str| {
         Fault::bad_request(format!("Bad networks format: {what} is not in proper format ({value})"))
     };
-    match requests.as_slice() {
-        [] => Ok(Plug::Auto),
-        [NetworkRequest { port: Some(port), .. }] => {
+    match request {
+        NetworkRequest { port: Some(port), .. } => {
             port.parse().map(Plug::Port).map_err(|_| invalid("port uuid", port))
         }
-        [NetworkRequest { uuid: Some(network), fixed_ip, port: None }] => {
+        NetworkRequest { uuid: Some(network), fixed_ip, port: None } => {
             let id = network.parse().map_err(|_| invalid("network uuid", network))?;
             let address =
                 fixed_ip.as_deref().map(|text| text.parse().map_err(|_| invalid("fixed_ip", text)));
             Ok(Plug::Network(id, address.transpose()?))
         }
-        [_] => Err(Fault::bad_request("Bad networks format: uuid or port is missing")),
-        [_, _, ..] => Err(one_only()),
+        NetworkRequest { uuid: None, port: None, .. } => {
+            Err(Fault::bad_request("Bad networks format: uuid or port is missing"))
+        }
     }
 }
 
@@ -250,32 +271,19 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_one_place_to_plug_in() {
-        let plug = |networks| wanted(json!({"networks": networks})).map(|w| w.plug).ok();
+    fn networks_are_places_to_plug_in() {
+        let plugs = |networks| wanted(json!({"networks": networks})).map(|w| w.plugs).ok();
+        let these = |plugs: &[Plug]| Some(Plugs::These(plugs.to_vec()));
         let id = uuid::Uuid::from_u128(7);
-        assert_eq!(plug(json!("auto")), Some(Plug::Auto));
-        assert_eq!(plug(json!([])), Some(Plug::Auto));
-        assert_eq!(plug(json!([{"port": id}])), Some(Plug::Port(PortId(id))));
+        assert_eq!(plugs(json!("auto")), Some(Plugs::Auto));
+        assert_eq!(plugs(json!([])), Some(Plugs::Auto));
+        let (port, network) = (Plug::Port(PortId(id)), Plug::Network(NetworkId(id), None));
+        assert_eq!(plugs(json!([{"port": id}, {"uuid": id}])), these(&[port, network]));
         let with_address = json!([{"uuid": id, "fixed_ip": "127.0.16.9"}]);
         let address = Some("127.0.16.9".parse().unwrap());
-        assert_eq!(plug(with_address), Some(Plug::Network(NetworkId(id), address)));
-        assert_eq!(plug(json!("none")), None);
-        assert_eq!(plug(json!([{"uuid": "private"}])), None);
-        assert_eq!(plug(json!([{"uuid": id}, {"uuid": id}])), None);
-    }
-
-    #[test]
-    fn the_image_may_be_a_local_disk_and_nothing_else() {
-        let device = |source: &str, destination: &str| {
-            json!({"imageRef": "", "block_device_mapping_v2": [{
-                "uuid": "disk", "source_type": source, "destination_type": destination
-            }]})
-        };
-        let image = |extra| wanted(extra).map(|w| w.image).ok();
-        assert_eq!(image(device("image", "local")).as_deref(), Some("disk"));
-        assert_eq!(image(device("volume", "volume")), None);
-        assert_eq!(image(json!({"imageRef": ""})), None);
-        let link = json!({"imageRef": "http://glance/images/i1"});
-        assert_eq!(image(link).as_deref(), Some("i1"));
+        assert_eq!(plugs(with_address), these(&[Plug::Network(NetworkId(id), address)]));
+        assert_eq!(plugs(json!("none")), None);
+        assert_eq!(plugs(json!([{"uuid": "private"}])), None);
+        assert_eq!(plugs(json!([{}])), None);
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Error;
-use crate::model::{FloatingIp, Model, Network, NewFloatingIp};
+use crate::model::{FloatingIp, Model, Network, NewFloatingIp, Port};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, ok};
@@ -45,13 +45,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         let missing = || Fault::not_found("Floating IP pool not found.");
         pools.find(named).ok_or_else(missing)?.id
     };
-    let wanted = NewFloatingIp {
-        project_id,
-        network_id,
-        address: None,
-        port_id: None,
-        description: String::new(),
-    };
+    let wanted = NewFloatingIp::from_pool(network_id, project_id);
     let id = cx.cloud.create_floating_ip(wanted).await?;
     let model = cx.cloud.read();
     let floating = model.floating_ips.get(id).ok_or_else(Fault::no_such_path)?;
@@ -128,7 +122,7 @@ fn view(model: &Model, floating: &FloatingIp) -> Value {
         "id": floating.id,
         "ip": floating.address,
         "pool": pool,
-        "fixed_ip": port.map(|port| port.address),
-        "instance_id": port.and_then(|port| port.server_id),
+        "fixed_ip": floating.fixed_address,
+        "instance_id": port.and_then(Port::server_id),
     })
 }

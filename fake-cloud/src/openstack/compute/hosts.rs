@@ -90,6 +90,16 @@ pub(super) async fn services(cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"services": services})))
 }
 
+/// There is one machine: nothing moves.
+pub(super) async fn migrations(_: Context) -> Result<Response, Error> {
+    Ok(ok(&json!({"migrations": []})))
+}
+
+/// Nobody has grouped the one machine.
+pub(super) async fn aggregates(_: Context) -> Result<Response, Error> {
+    Ok(ok(&json!({"aggregates": []})))
+}
+
 /// Ids are UUIDs since version 2.53 and numbers before.
 fn hypervisor_id(cx: &Context) -> Value {
     if cx.since(53) { json!(token_id(HOST).0) } else { json!(1) }

@@ -1,6 +1,7 @@
 //! How much a project may use and does use.
 
 use axum::response::Response;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use crate::model::quota::Quotas;
 use crate::model::{Model, ProjectId};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::ok;
+use crate::openstack::response::{empty, ok};
 
 pub(super) async fn limits(cx: Context) -> Result<Response, Error> {
     let project = cx.project()?;
@@ -22,12 +23,12 @@ pub(super) async fn limits(cx: Context) -> Result<Response, Error> {
         "maxTotalKeypairs": quotas.key_pairs,
         "maxTotalRAMSize": quotas.ram,
         "maxServerMeta": quotas.metadata_items,
-        "maxServerGroups": 0,
-        "maxServerGroupMembers": 0,
+        "maxServerGroups": quotas.server_groups,
+        "maxServerGroupMembers": quotas.server_group_members,
         "totalRAMUsed": usage.ram,
         "totalCoresUsed": usage.cores,
         "totalInstancesUsed": usage.instances,
-        "totalServerGroupsUsed": 0,
+        "totalServerGroupsUsed": model.server_groups_used(project),
     });
     if !cx.since(36) {
         absolute["maxTotalFloatingIps"] = json!(quotas.floating_ips);
@@ -94,6 +95,46 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"quota_set": view(&cx, project, &quotas.await?)})))
 }
 
+/// The quotas that are Nova's own business.
+const OWN: [&str; 7] = [
+    "cores",
+    "instances",
+    "ram",
+    "key_pairs",
+    "metadata_items",
+    "server_groups",
+    "server_group_members",
+];
+
+/// Forgets what was set: the quotas of all projects hold for this one again.
+pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
+    let project = visible_project(&cx)?;
+    cx.cloud
+        .change(|model, _| {
+            let mut defaults = model.default_quotas;
+            if let Some(project) = model.projects.get_mut(project)
+                && let Some(quotas) = &mut project.quotas
+            {
+                for name in OWN {
+                    if let Some((to, from)) = place(quotas, name).zip(place(&mut defaults, name)) {
+                        *to = *from;
+                    }
+                }
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
+/// The one class of quotas there is: that of projects which have none of their own.
+pub(super) async fn class(cx: Context) -> Result<Response, Error> {
+    let quotas = cx.cloud.read().default_quotas;
+    let mut set = limits_of(&cx, &quotas);
+    set["id"] = json!(cx.param("class"));
+    Ok(ok(&json!({"quota_class_set": set})))
+}
+
 fn limit(name: &str, value: &Value) -> Result<i64, Fault> {
     let limit = match value {
         Value::String(text) => text.parse().ok(),
@@ -111,6 +152,8 @@ fn place<'a>(quotas: &'a mut Quotas, name: &str) -> Option<&'a mut i64> {
         "ram" => Some(&mut quotas.ram),
         "key_pairs" => Some(&mut quotas.key_pairs),
         "metadata_items" => Some(&mut quotas.metadata_items),
+        "server_groups" => Some(&mut quotas.server_groups),
+        "server_group_members" => Some(&mut quotas.server_group_members),
         "floating_ips" => Some(&mut quotas.floating_ips),
         "security_groups" => Some(&mut quotas.security_groups),
         "security_group_rules" => Some(&mut quotas.security_group_rules),
@@ -135,15 +178,23 @@ fn visible_project(cx: &Context) -> Result<ProjectId, Error> {
 }
 
 fn view(cx: &Context, project: ProjectId, quotas: &Quotas) -> Map<String, Value> {
+    let mut set = limits_of(cx, quotas);
+    set["id"] = json!(project);
+    match set {
+        Value::Object(set) => set,
+        _ => Map::new(),
+    }
+}
+
+fn limits_of(cx: &Context, quotas: &Quotas) -> Value {
     let mut set = json!({
-        "id": project,
         "cores": quotas.cores,
         "instances": quotas.instances,
         "key_pairs": quotas.key_pairs,
         "metadata_items": quotas.metadata_items,
         "ram": quotas.ram,
-        "server_group_members": 0,
-        "server_groups": 0,
+        "server_group_members": quotas.server_group_members,
+        "server_groups": quotas.server_groups,
     });
     if !cx.since(36) {
         set["fixed_ips"] = json!(-1);
@@ -156,10 +207,7 @@ fn view(cx: &Context, project: ProjectId, quotas: &Quotas) -> Map<String, Value>
         set["injected_file_content_bytes"] = json!(0);
         set["injected_file_path_bytes"] = json!(0);
     }
-    match set {
-        Value::Object(set) => set,
-        _ => Map::new(),
-    }
+    set
 }
 
 fn in_use(model: &Model, project: ProjectId) -> Value {
@@ -168,6 +216,7 @@ fn in_use(model: &Model, project: ProjectId) -> Value {
         "cores": usage.cores,
         "instances": usage.instances,
         "ram": usage.ram,
+        "server_groups": model.server_groups_used(project),
         "floating_ips": model.floating_ips_used(project),
         "security_groups": model.security_groups_used(project),
     })

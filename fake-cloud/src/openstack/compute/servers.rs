@@ -8,24 +8,26 @@ use serde_json::{Value, json};
 use super::Error;
 pub(super) use super::actions::act as action;
 pub(super) use super::create::create;
-use super::filters::Filters;
+use super::filters::{Filters, Row};
 use super::views::{Addresses, Brief, Depth, Full, Lens};
 use crate::model::life::Request;
-use crate::model::{Caller, Model, Server, host_name};
+use crate::model::{Caller, FixedIp, Model, Port, Server, host_name};
 use crate::openstack::errors::Fault;
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
-use crate::openstack::response::{Micros, empty, ok, sized_json};
+use crate::openstack::response::{empty, ok, sized_json};
 
 /// About as many bytes as a server takes in a list of details.
 const SERVER_SIZE: usize = 2048;
 
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
-    page(&cx, "servers", |lens, server| Shown::Brief(Brief(lens, server)))
+    page(&cx, "servers", |lens, row| Shown::Brief(Brief(lens, row.server)))
 }
 
 pub(super) async fn detail(cx: Context) -> Result<Response, Error> {
-    page(&cx, "servers/detail", |lens, server| Shown::Full(Full(lens, server, Depth::Listed)))
+    page(&cx, "servers/detail", |lens, Row { server, gone }| {
+        Shown::Full(Full { lens, server, depth: Depth::Listed, gone })
+    })
 }
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
@@ -105,7 +107,7 @@ pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
     let server = model.server(&caller, cx.param("id"))?;
     let lens = Lens::new(&cx, &model, &caller);
     let addresses = Addresses(&lens, server, false);
-    match addresses.entry().filter(|(name, _)| *name == cx.param("network")) {
+    match addresses.entries().into_iter().find(|(name, _)| *name == cx.param("network")) {
         Some((name, views)) => Ok(ok(&std::collections::BTreeMap::from([(name, views)]))),
         None => Err(Fault::not_found("Network name not found").into()),
     }
@@ -114,51 +116,19 @@ pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
 pub(super) async fn interfaces(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
     let server = model.server(&cx.caller()?, cx.param("id"))?;
-    let port = server.port_id.and_then(|port| model.ports.get(port));
-    let view = port.map(|port| {
+    let fixed =
+        |fixed: &FixedIp| json!({"subnet_id": fixed.subnet_id, "ip_address": fixed.address});
+    let view = |port: &Port| {
         json!({
             "net_id": port.network_id,
             "port_id": port.id,
             "mac_addr": port.mac,
             "port_state": "ACTIVE",
-            "fixed_ips": [{"subnet_id": port.subnet_id, "ip_address": port.address}]
-        })
-    });
-    Ok(ok(&json!({"interfaceAttachments": view.into_iter().collect::<Vec<_>>()})))
-}
-
-pub(super) async fn security_groups(cx: Context) -> Result<Response, Error> {
-    let model = cx.cloud.read();
-    let server = model.server(&cx.caller()?, cx.param("id"))?;
-    let groups = server.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
-    let groups: Vec<_> = groups
-        .map(|group| {
-            json!({
-                "id": group.id, "name": group.name, "description": group.description,
-                "tenant_id": group.project_id, "rules": []
-            })
-        })
-        .collect();
-    Ok(ok(&json!({"security_groups": groups})))
-}
-
-pub(super) async fn events(cx: Context) -> Result<Response, Error> {
-    let model = cx.cloud.read();
-    let server = model.server(&cx.caller()?, cx.param("id"))?;
-    let view = |event: &crate::model::Event| {
-        json!({
-            "action": event.action,
-            "instance_uuid": server.id,
-            "request_id": event.request_id,
-            "user_id": event.user_id,
-            "project_id": server.project_id,
-            "start_time": Micros(event.started),
-            "updated_at": Micros(event.updated),
-            "message": event.message,
+            "fixed_ips": port.fixed_ips.iter().map(fixed).collect::<Vec<_>>(),
         })
     };
-    let events: Vec<_> = server.events.iter().rev().map(view).collect();
-    Ok(ok(&json!({"instanceActions": events})))
+    let views: Vec<_> = model.ports_of(server).map(view).collect();
+    Ok(ok(&json!({"interfaceAttachments": views})))
 }
 
 /// A value below a name.
@@ -199,25 +169,25 @@ pub(super) fn view(
     server: &Server,
     depth: Depth,
 ) -> Value {
-    json!(Full(&Lens::new(cx, model, caller), server, depth))
+    json!(Full { lens: &Lens::new(cx, model, caller), server, depth, gone: None })
 }
 
 fn one(cx: &Context, model: &Model, caller: &Caller, server: &Server, depth: Depth) -> Response {
     let lens = Lens::new(cx, model, caller);
-    ok(&Wrapped("server", Full(&lens, server, depth)))
+    ok(&Wrapped("server", Full { lens: &lens, server, depth, gone: None }))
 }
 
 fn page(
     cx: &Context,
     path: &str,
-    show: for<'a> fn(&'a Lens<'a>, &'a Server) -> Shown<'a>,
+    show: for<'a> fn(&'a Lens<'a>, Row<'a>) -> Shown<'a>,
 ) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let filters = Filters::read(cx, &caller)?;
     let model = cx.cloud.read();
     let page = filters.page(cx, &model, &caller)?;
     let lens = Lens::new(cx, &model, &caller);
-    let next = page.servers.last().filter(|_| page.more).map(|last| {
+    let next = page.rows.last().filter(|_| page.more).map(|last| {
         let query =
             cx.raw_query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("marker="));
         let query: Vec<&str> = query.collect();
@@ -226,11 +196,11 @@ fn page(
             "{}/compute/v2.1/{path}?{}{separator}marker={}",
             cx.cloud.api_url,
             query.join("&"),
-            last.id
+            last.server.id
         );
         [NextLink { rel: "next", href }]
     });
-    let servers: Vec<Shown<'_>> = page.servers.iter().map(|server| show(&lens, server)).collect();
+    let servers: Vec<Shown<'_>> = page.rows.iter().map(|row| show(&lens, *row)).collect();
     let size = 1024 + servers.len() * SERVER_SIZE;
     Ok(sized_json(StatusCode::OK, &List { servers, servers_links: next }, size))
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 
 use crate::model::life::State;
 use crate::model::{
@@ -22,7 +23,7 @@ pub(super) struct Lens<'a> {
     api_url: &'a str,
     version: Microversion,
     is_admin: bool,
-    floating: HashMap<PortId, &'a FloatingIp>,
+    floating: HashMap<PortId, Vec<&'a FloatingIp>>,
     volumes: HashMap<ServerId, Vec<(VolumeId, bool)>>,
 }
 
@@ -46,13 +47,18 @@ impl<'a> Lens<'a> {
                 of_server.push((volume.id, it.delete_on_termination));
             }
         }
-        let leading = |ip: &'a FloatingIp| Some((ip.port_id?, ip));
+        let mut floating: HashMap<_, Vec<_>> = HashMap::new();
+        for ip in model.floating_ips.iter() {
+            if let Some(port) = ip.port_id {
+                floating.entry(port).or_default().push(ip);
+            }
+        }
         Self {
             model,
             api_url: &cx.cloud.api_url,
             version: cx.version,
             is_admin: caller.is_admin,
-            floating: model.floating_ips.iter().filter_map(leading).collect(),
+            floating,
             volumes,
         }
     }
@@ -122,11 +128,20 @@ impl Serialize for Brief<'_> {
 }
 
 /// A server with all that may be shown.
-pub(super) struct Full<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server, pub(super) Depth);
+pub(super) struct Full<'a> {
+    /// What it has in common with others.
+    pub(super) lens: &'a Lens<'a>,
+    /// The server.
+    pub(super) server: &'a Server,
+    /// How much of it is shown.
+    pub(super) depth: Depth,
+    /// When it went, if it is gone.
+    pub(super) gone: Option<OffsetDateTime>,
+}
 
 impl Serialize for Full<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(lens, server, depth) = *self;
+        let Self { lens, server, depth, .. } = *self;
         let mut map = serializer.serialize_map(None)?;
         self.core(&mut map)?;
         if depth != Depth::Changed || lens.since(75) {
@@ -154,7 +169,7 @@ impl Serialize for Full<'_> {
 
 impl Full<'_> {
     fn core<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self(lens, server, _) = *self;
+        let Self { lens, server, gone, .. } = *self;
         map.serialize_entry("accessIPv4", "")?;
         map.serialize_entry("accessIPv6", "")?;
         map.serialize_entry("addresses", &Addresses(lens, server, true))?;
@@ -166,15 +181,19 @@ impl Full<'_> {
         };
         map.serialize_entry("hostId", host_id)?;
         map.serialize_entry("id", &server.id)?;
-        map.serialize_entry("image", &ImageOf(lens, server.image_id))?;
+        if server.volume_backed {
+            map.serialize_entry("image", "")?;
+        } else {
+            map.serialize_entry("image", &ImageOf(lens, server.image_id))?;
+        }
         map.serialize_entry("links", &lens.links("servers", &server.id))?;
         map.serialize_entry("metadata", &server.metadata)?;
         map.serialize_entry("name", &server.name)?;
-        let status = server.status();
+        let status = if gone.is_some() { "DELETED" } else { server.status() };
         map.serialize_entry("status", status)?;
         map.serialize_entry("tenant_id", &server.project_id)?;
         map.serialize_entry("user_id", &server.user_id)?;
-        map.serialize_entry("updated", &Zulu(server.updated))?;
+        map.serialize_entry("updated", &Zulu(gone.unwrap_or(server.updated)))?;
         map.serialize_entry("OS-DCF:diskConfig", "MANUAL")?;
         if matches!(status, "ACTIVE" | "BUILD") {
             map.serialize_entry("progress", &0)?;
@@ -193,25 +212,29 @@ impl Full<'_> {
     }
 
     fn extended<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self(lens, server, _) = *self;
+        let Self { lens, server, gone, .. } = *self;
         let zone = if server.is_placed() { ZONE } else { "" };
         map.serialize_entry("OS-EXT-AZ:availability_zone", zone)?;
         map.serialize_entry("config_drive", "")?;
         map.serialize_entry("key_name", &server.key.as_ref().map(|(name, _)| name))?;
         map.serialize_entry("OS-SRV-USG:launched_at", &server.launched.map(Micros))?;
-        map.serialize_entry("OS-SRV-USG:terminated_at", &())?;
+        map.serialize_entry("OS-SRV-USG:terminated_at", &gone.map(Micros))?;
         if !server.security_groups.is_empty() {
             map.serialize_entry("security_groups", &Groups(lens, &server.security_groups))?;
         }
-        map.serialize_entry("OS-EXT-STS:task_state", &server.task.map(|task| task.name()))?;
-        map.serialize_entry("OS-EXT-STS:vm_state", server.state.vm_state())?;
-        map.serialize_entry("OS-EXT-STS:power_state", &server.power_state())?;
+        let alive = gone.is_none();
+        let task = server.task.filter(|_| alive).map(|task| task.name());
+        let state = if alive { server.state.vm_state() } else { "deleted" };
+        let power = if alive { server.power_state() } else { 0 };
+        map.serialize_entry("OS-EXT-STS:task_state", &task)?;
+        map.serialize_entry("OS-EXT-STS:vm_state", state)?;
+        map.serialize_entry("OS-EXT-STS:power_state", &power)?;
         map.serialize_entry("os-extended-volumes:volumes_attached", &Volumes(lens, server))
     }
 
     fn for_admin<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self(lens, server, _) = *self;
-        let host = server.is_placed().then_some(HOST);
+        let Self { lens, server, gone, .. } = *self;
+        let host = (server.is_placed() && gone.is_none()).then_some(HOST);
         map.serialize_entry("OS-EXT-SRV-ATTR:host", &host)?;
         let instance = format_args!("instance-{:08x}", server.number).to_string();
         map.serialize_entry("OS-EXT-SRV-ATTR:instance_name", &instance)?;
@@ -232,8 +255,7 @@ impl Full<'_> {
     }
 
     fn later<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self(lens, server, depth) = *self;
-        let none: [(); 0] = [];
+        let Self { lens, server, depth, .. } = *self;
         if lens.since(9) {
             map.serialize_entry("locked", &server.lock.is_some())?;
         }
@@ -247,7 +269,8 @@ impl Full<'_> {
             map.serialize_entry("trusted_image_certificates", &())?;
         }
         if lens.since(71) && depth != Depth::Listed {
-            map.serialize_entry("server_groups", &none)?;
+            let group = server.group_id.filter(|id| lens.model.server_groups.get(*id).is_some());
+            map.serialize_entry("server_groups", &Vec::from_iter(group))?;
         }
         if lens.since(73) {
             let reason = server.lock.as_ref().and_then(|lock| lock.reason.as_ref());
@@ -257,7 +280,7 @@ impl Full<'_> {
             map.serialize_entry("pinned_availability_zone", &())?;
         }
         if lens.since(100) {
-            map.serialize_entry("scheduler_hints", &serde_json::Map::new())?;
+            map.serialize_entry("scheduler_hints", &server.scheduler_hints)?;
         }
         Ok(())
     }
@@ -267,19 +290,28 @@ impl Full<'_> {
 pub(super) struct Addresses<'a>(pub(super) &'a Lens<'a>, pub(super) &'a Server, pub(super) bool);
 
 impl Addresses<'_> {
-    /// The network's name and its addresses.
-    pub(super) fn entry(&self) -> Option<(&str, Vec<AddressView<'_>>)> {
+    /// The networks' names and the addresses there.
+    pub(super) fn entries(&self) -> Vec<(&str, Vec<AddressView<'_>>)> {
         let Self(lens, server, extended) = *self;
-        let port = lens.model.ports.get(server.port_id?)?;
-        let network = lens.model.networks.get(port.network_id)?;
-        let view = |address, kind| AddressView {
-            version: 4,
-            addr: Text(address),
-            kind: extended.then_some(kind),
-            mac: extended.then_some(&port.mac),
-        };
-        let floating = lens.floating.get(&port.id).map(|ip| view(ip.address, "floating"));
-        Some((&network.name, [view(port.address, "fixed")].into_iter().chain(floating).collect()))
+        let mut entries: Vec<(&str, Vec<AddressView<'_>>)> = Vec::with_capacity(1);
+        for port in lens.model.ports_of(server) {
+            let Some(network) = lens.model.networks.get(port.network_id) else { continue };
+            let view = |address, kind| AddressView {
+                version: 4,
+                addr: Text(address),
+                kind: extended.then_some(kind),
+                mac: extended.then_some(&port.mac),
+            };
+            let fixed = port.fixed_ips.iter().map(|fixed| view(fixed.address, "fixed"));
+            let floating = lens.floating.get(&port.id).into_iter().flatten();
+            let floating = floating.map(|ip| view(ip.address, "floating"));
+            let views = fixed.chain(floating);
+            match entries.iter_mut().find(|(name, _)| *name == network.name) {
+                Some((_, known)) => known.extend(views),
+                None => entries.push((&network.name, views.collect())),
+            }
+        }
+        entries
     }
 }
 
@@ -287,7 +319,7 @@ impl Serialize for Addresses<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A server that is not placed yet has no addresses to show.
         let shown = self.1.state != State::Building;
-        serializer.collect_map(self.entry().filter(|_| shown))
+        serializer.collect_map(if shown { self.entries() } else { Vec::new() })
     }
 }
 
@@ -312,13 +344,13 @@ impl Serialize for FlavorOf<'_> {
             map.serialize_entry("vcpus", &flavor.vcpus)?;
             map.serialize_entry("ram", &flavor.ram_mib)?;
             map.serialize_entry("disk", &flavor.disk_gib)?;
-            map.serialize_entry("ephemeral", &0)?;
-            map.serialize_entry("swap", &0)?;
+            map.serialize_entry("ephemeral", &flavor.ephemeral_gib)?;
+            map.serialize_entry("swap", &flavor.swap_mib)?;
             map.serialize_entry("original_name", &flavor.name)?;
             map.serialize_entry("extra_specs", &flavor.extra_specs)?;
         } else {
-            map.serialize_entry("id", &flavor.id)?;
-            map.serialize_entry("links", &lens.bookmark("flavors", &flavor.id))?;
+            map.serialize_entry("id", &flavor.shown_id())?;
+            map.serialize_entry("links", &lens.bookmark("flavors", &flavor.shown_id()))?;
         }
         map.end()
     }

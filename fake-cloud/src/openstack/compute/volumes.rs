@@ -59,6 +59,65 @@ pub(super) async fn attach(mut cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"volumeAttachment": view})))
 }
 
+#[derive(Debug, Deserialize)]
+struct UpdateBody {
+    #[serde(rename = "volumeAttachment")]
+    attachment: Update,
+}
+
+#[derive(Debug, Deserialize)]
+struct Update {
+    #[serde(rename = "volumeId")]
+    volume: String,
+    id: Option<String>,
+    #[serde(rename = "serverId")]
+    server: Option<String>,
+    device: Option<String>,
+    delete_on_termination: Option<bool>,
+}
+
+pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
+    let body = cx.json::<UpdateBody>().await?.attachment;
+    let (caller, server, volume) = (cx.caller()?, cx.param("id"), cx.param("volume"));
+    if !cx.since(85) || body.volume != volume {
+        // To put another volume in its place is for Cinder alone, when it moves one.
+        if !caller.is_admin {
+            return Err(Fault::forbidden(
+                "Policy doesn't allow os_compute_api:os-volumes-attachments:swap to be performed.",
+            )
+            .into());
+        }
+        return Err(Fault::named(
+            StatusCode::CONFLICT,
+            "Conflict",
+            format!("volume {volume} is not migrating; this API should only be called by Cinder"),
+        )
+        .into());
+    }
+    let device = {
+        let model = cx.cloud.read();
+        format!("/dev/{}", model.attachment(&caller, server, volume)?.1.device)
+    };
+    for (field, sent, actual) in [
+        ("id", &body.id, volume),
+        ("serverId", &body.server, server),
+        ("device", &body.device, device.as_str()),
+    ] {
+        if sent.as_ref().is_some_and(|sent| sent != actual) {
+            return Err(Fault::bad_request(format!("The {field} property is not mutable")).into());
+        }
+    }
+    if let Some(delete) = body.delete_on_termination {
+        cx.cloud
+            .change(|model, _| {
+                let set = model.set_delete_on_termination(&caller, server, volume, delete);
+                Ok::<_, Error>(set?)
+            })
+            .await?;
+    }
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
 pub(super) async fn detach(cx: Context) -> Result<Response, Error> {
     cx.cloud.detach_volume(&cx.caller()?, cx.param("id"), cx.param("volume")).await?;
     Ok(empty(StatusCode::ACCEPTED))

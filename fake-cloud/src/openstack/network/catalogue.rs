@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Error;
 use super::listing::list as answer;
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::quota::Quotas;
+use crate::model::quota::{Quotas, UNLIMITED};
 use crate::model::{Model, ProjectId, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -95,6 +95,9 @@ struct Body {
 
 #[derive(Debug, Deserialize)]
 struct Wanted {
+    network: Option<i64>,
+    subnet: Option<i64>,
+    router: Option<i64>,
     floatingip: Option<i64>,
     port: Option<i64>,
     security_group: Option<i64>,
@@ -107,6 +110,9 @@ pub(super) async fn update_quota(mut cx: Context) -> Result<Response, Error> {
     let updated = cx.cloud.change(|model, _| {
         let mut quotas = model.quotas(project);
         for (place, limit) in [
+            (&mut quotas.networks, wanted.network),
+            (&mut quotas.subnets, wanted.subnet),
+            (&mut quotas.routers, wanted.router),
             (&mut quotas.floating_ips, wanted.floatingip),
             (&mut quotas.ports, wanted.port),
             (&mut quotas.security_groups, wanted.security_group),
@@ -135,10 +141,10 @@ fn visible_project(cx: &Context) -> Result<ProjectId, Error> {
 
 fn view(quotas: &Quotas) -> Map<String, Value> {
     let limits = [
-        ("network", 0),
-        ("subnet", 0),
-        ("subnetpool", 0),
-        ("router", 0),
+        ("network", quotas.networks),
+        ("subnet", quotas.subnets),
+        ("subnetpool", UNLIMITED),
+        ("router", quotas.routers),
         ("rbac_policy", 0),
         ("port", quotas.ports),
         ("floatingip", quotas.floating_ips),
@@ -153,6 +159,10 @@ fn in_use(model: &Model, project: ProjectId, resource: &str) -> u64 {
         owners.filter(|owner| *owner == project).count() as u64
     };
     match resource {
+        "network" => count(&mut model.networks.iter().map(|it| it.project_id)),
+        "subnet" => count(&mut model.subnets.iter().map(|it| it.project_id)),
+        "subnetpool" => count(&mut model.subnet_pools.iter().map(|it| it.project_id)),
+        "router" => count(&mut model.routers.iter().map(|it| it.project_id)),
         "port" => count(&mut model.ports.iter().map(|port| port.project_id)),
         "floatingip" => model.floating_ips_used(project),
         "security_group" => model.security_groups_used(project),

@@ -4,16 +4,17 @@ use std::net::Ipv4Addr;
 
 use axum::response::Response;
 use http::StatusCode;
-use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::Error;
-use super::listing::{list as answer, one};
+use super::attributes::{Attributes, check_revision, describe, one, with_standard};
+use super::listing::list as answer;
+use super::ports::status;
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::{Caller, FloatingIp, Model, NewFloatingIp, PortId};
+use crate::model::{Caller, FloatingIp, Model, NewFloatingIp, Target};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::{Zulu, empty, json};
+use crate::openstack::response::{empty, json};
 
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
@@ -28,34 +29,27 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     Ok(one(&cx, "floatingip", view(&model, floating)))
 }
 
-#[derive(Debug, Deserialize)]
-struct Create {
-    floatingip: Wanted,
-}
-
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    floating_network_id: String,
-    floating_ip_address: Option<Ipv4Addr>,
-    port_id: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-}
-
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
-    let wanted = cx.json::<Create>().await?.floatingip;
-    let (caller, project_id) = (cx.caller()?, cx.project()?);
-    let (network_id, port_id) = {
+    let mut wanted = Attributes::one(&mut cx, "floatingip").await?;
+    let (caller, project_id) = (cx.caller()?, wanted.project(&cx)?);
+    let network = wanted.required::<String>("floating_network_id")?;
+    let subnet = wanted.text("subnet_id")?;
+    let address = wanted.take::<Option<Ipv4Addr>>("floating_ip_address")?.flatten();
+    let port = wanted.text("port_id")?;
+    let fixed = wanted.take::<Option<Ipv4Addr>>("fixed_ip_address")?.flatten();
+    let description = wanted.text("description")?.unwrap_or_default();
+    refuse_qos(&mut wanted)?;
+    wanted.finish()?;
+    let wanted = {
         let model = cx.cloud.read();
-        let network = model.network(&wanted.floating_network_id)?.id;
-        (network, find_port(&model, &caller, wanted.port_id.as_deref())?)
-    };
-    let wanted = NewFloatingIp {
-        project_id,
-        network_id,
-        address: wanted.floating_ip_address,
-        port_id,
-        description: wanted.description.unwrap_or_default(),
+        NewFloatingIp {
+            project_id,
+            network_id: model.network(&caller, &network)?.id,
+            subnet_id: subnet.map(|id| model.subnet(&caller, &id).map(|it| it.id)).transpose()?,
+            address,
+            target: target(&model, &caller, port.as_deref(), fixed)?,
+            description,
+        }
     };
     let id = cx.cloud.create_floating_ip(wanted).await?;
     let model = cx.cloud.read();
@@ -64,43 +58,30 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     Ok(json(StatusCode::CREATED, &json!({"floatingip": view(&model, floating)})))
 }
 
-#[derive(Debug, Deserialize)]
-struct Update {
-    floatingip: Changes,
-}
-
-#[derive(Debug, Deserialize)]
-struct Changes {
-    #[serde(default, deserialize_with = "given")]
-    port_id: Option<Option<String>>,
-    description: Option<String>,
-}
-
-/// Tells a field that is `null` from one that is not there.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
-    let changes = cx.json::<Update>().await?.floatingip;
+    let mut wanted = Attributes::one(&mut cx, "floatingip").await?;
+    let port = wanted.take::<Option<String>>("port_id")?;
+    let fixed = wanted.take::<Option<Ipv4Addr>>("fixed_ip_address")?.flatten();
+    let description = wanted.text("description")?;
+    refuse_qos(&mut wanted)?;
+    wanted.finish()?;
     let caller = cx.caller()?;
     let id = cx.param("id");
+    check_revision(&cx, &cx.cloud.read().floating_ip(&caller, id)?.standard)?;
     // Neutron disassociates when the port is null or not there; a description alone changes
     // nothing else.
-    if changes.port_id.is_some() || changes.description.is_none() {
-        let port = {
+    if port.is_some() || description.is_none() {
+        let target = {
             let model = cx.cloud.read();
-            model.floating_ip(&caller, id)?;
-            find_port(&model, &caller, changes.port_id.flatten().as_deref())?
+            target(&model, &caller, port.flatten().as_deref(), fixed)?
         };
-        cx.cloud.associate(&caller, id, port).await?;
+        cx.cloud.associate(&caller, id, target).await?;
     }
-    if let Some(description) = changes.description {
+    if description.is_some() {
         let described = cx.cloud.change(|model, now| {
             let id = model.floating_ip(&caller, id)?.id;
             if let Some(floating) = model.floating_ips.get_mut(id) {
-                floating.description = description;
-                floating.touch(now);
+                describe(&mut floating.standard, description, now);
             }
             Ok::<_, Error>(())
         });
@@ -111,51 +92,66 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
 }
 
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
-    cx.cloud.delete_floating_ip(&cx.caller()?, cx.param("id")).await?;
+    let (caller, id) = (cx.caller()?, cx.param("id"));
+    check_revision(&cx, &cx.cloud.read().floating_ip(&caller, id)?.standard)?;
+    cx.cloud.delete_floating_ip(&caller, id).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn find_port(model: &Model, caller: &Caller, id: Option<&str>) -> Result<Option<PortId>, Fault> {
-    let Some(id) = id.filter(|id| !id.is_empty()) else { return Ok(None) };
-    match model.port(caller, id) {
-        Ok(port) => Ok(Some(port.id)),
-        Err(_) => Err(Fault::named(
-            StatusCode::NOT_FOUND,
-            "PortNotFound",
-            format!("Port {id} could not be found."),
-        )),
+/// Names and qualities that this cloud does not give are taken when they ask for nothing.
+fn refuse_qos(wanted: &mut Attributes) -> Result<(), Fault> {
+    for name in ["qos_policy_id", "dns_name", "dns_domain"] {
+        if wanted.text(name)?.is_some_and(|text| !text.is_empty()) {
+            return Err(Fault::bad_request(format!("Unrecognized attribute(s) '{name}'")));
+        }
+    }
+    Ok(())
+}
+
+/// Where a floating IP is asked to lead.
+fn target(
+    model: &Model,
+    caller: &Caller,
+    port: Option<&str>,
+    fixed_address: Option<Ipv4Addr>,
+) -> Result<Option<Target>, Error> {
+    match port.filter(|id| !id.is_empty()) {
+        Some(id) => Ok(Some(Target { port_id: model.port(caller, id)?.id, fixed_address })),
+        None if fixed_address.is_none() => Ok(None),
+        None => Err(Fault::named(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.",
+        )
+        .into()),
     }
 }
 
 fn view(model: &Model, floating: &FloatingIp) -> Value {
     let port = floating.port_id.and_then(|port| model.ports.get(port));
     let details = port.map(|port| {
-        let bound = port.server_id.is_some();
+        let (device, owner) = port.device.described();
         json!({
             "name": port.name,
             "network_id": port.network_id,
             "mac_address": port.mac,
-            "admin_state_up": true,
-            "status": if bound { "ACTIVE" } else { "DOWN" },
-            "device_id": port.server_id.map(|id| id.to_string()).unwrap_or_default(),
-            "device_owner": if bound { "compute:nova" } else { "" },
+            "admin_state_up": port.admin_up,
+            "status": status(port),
+            "device_id": device,
+            "device_owner": owner,
         })
     });
-    json!({
+    let view = json!({
         "id": floating.id,
         "tenant_id": floating.project_id,
         "project_id": floating.project_id,
         "floating_ip_address": floating.address,
         "floating_network_id": floating.network_id,
-        "router_id": null,
+        "router_id": floating.router_id,
         "port_id": floating.port_id,
-        "fixed_ip_address": port.map(|port| port.address),
+        "fixed_ip_address": floating.fixed_address,
         "status": if port.is_some() { "ACTIVE" } else { "DOWN" },
-        "description": floating.description,
         "port_details": details,
-        "tags": [],
-        "created_at": Zulu(floating.created),
-        "updated_at": Zulu(floating.updated),
-        "revision_number": floating.revision,
-    })
+    });
+    with_standard(view, &floating.standard)
 }

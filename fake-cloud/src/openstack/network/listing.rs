@@ -47,12 +47,6 @@ pub(super) fn list(
     Ok(ok(&answer))
 }
 
-/// Answers with one view.
-pub(super) fn one(cx: &Context, name: &str, mut view: Value) -> Response {
-    choose(cx, &mut view);
-    ok(&json!({name: view}))
-}
-
 /// Whether a view has what the query asks: any one of several values of a field, all fields.
 /// Fields that a view does not have are no reason to leave it out, as Neutron has it.
 fn matches(cx: &Context, view: &Value) -> bool {
@@ -88,7 +82,8 @@ fn equals_item(item: &Value, wanted: &str) -> bool {
     }
 }
 
-fn choose(cx: &Context, view: &mut Value) {
+/// Leaves of a view the fields that the query asks for.
+pub(super) fn choose(cx: &Context, view: &mut Value) {
     let fields: Vec<&str> = cx.queries("fields").collect();
     if let (false, Value::Object(view)) = (fields.is_empty(), view) {
         view.retain(|name, _| fields.contains(&name.as_str()));

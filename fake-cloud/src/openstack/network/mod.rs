@@ -1,12 +1,16 @@
 //! Neutron: networks, addresses and who may reach them.
 
+mod attributes;
 mod catalogue;
 mod floating_ips;
 mod listing;
 mod networks;
 mod ports;
+mod routers;
 mod security_groups;
 mod security_rules;
+mod subnet_pools;
+mod subnets;
 
 use super::errors::NeutronError as Error;
 use super::route::{Route, routes};
@@ -22,10 +26,26 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2.0/quotas/{project}/details.json" catalogue::quota_details;
     Admin PUT "/v2.0/quotas/{project}" catalogue::update_quota;
     Project GET "/v2.0/networks" networks::list;
+    Project POST "/v2.0/networks" networks::create;
     Project GET "/v2.0/networks/{id}" networks::show;
-    Project GET "/v2.0/subnets" networks::list_subnets;
-    Project GET "/v2.0/subnets/{id}" networks::show_subnet;
-    Project GET "/v2.0/routers" networks::list_routers;
+    Project PUT "/v2.0/networks/{id}" networks::update;
+    Project DELETE "/v2.0/networks/{id}" networks::delete;
+    Project GET "/v2.0/subnets" subnets::list;
+    Project POST "/v2.0/subnets" subnets::create;
+    Project GET "/v2.0/subnets/{id}" subnets::show;
+    Project PUT "/v2.0/subnets/{id}" subnets::update;
+    Project DELETE "/v2.0/subnets/{id}" subnets::delete;
+    Project GET "/v2.0/subnetpools" subnet_pools::list;
+    Project POST "/v2.0/subnetpools" subnet_pools::create;
+    Project GET "/v2.0/subnetpools/{id}" subnet_pools::show;
+    Project DELETE "/v2.0/subnetpools/{id}" subnet_pools::delete;
+    Project GET "/v2.0/routers" routers::list;
+    Project POST "/v2.0/routers" routers::create;
+    Project GET "/v2.0/routers/{id}" routers::show;
+    Project PUT "/v2.0/routers/{id}" routers::update;
+    Project DELETE "/v2.0/routers/{id}" routers::delete;
+    Project PUT "/v2.0/routers/{id}/add_router_interface" routers::add_interface;
+    Project PUT "/v2.0/routers/{id}/remove_router_interface" routers::remove_interface;
     Project GET "/v2.0/ports" ports::list;
     Project POST "/v2.0/ports" ports::create;
     Project GET "/v2.0/ports/{id}" ports::show;

@@ -1,101 +1,200 @@
-//! Networks and their subnets. There are two, both shared by all projects: the private one for
-//! servers and the external one for floating IPs.
+//! Networks.
 
 use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Error;
-use super::listing::{list as answer, one};
+use super::attributes::{Attributes, check_revision, describe, one, with_standard};
+use super::listing::list as answer;
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::{Model, Network, Subnet};
+use crate::model::{Model, Network, NetworkId, NewNetwork, ZONE};
+use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::Zulu;
+use crate::openstack::response::empty;
 
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
+    let caller = cx.caller()?;
     let model = cx.cloud.read();
-    answer(&cx, "networks", model.networks.iter().map(|network| view(&model, network)))
+    let visible = model.networks.iter().filter(|network| network.visible_to(&caller));
+    answer(&cx, "networks", visible.map(|network| view(&model, network)))
 }
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
-    Ok(one(&cx, "network", view(&model, model.network(cx.param("id"))?)))
+    let network = model.network(&cx.caller()?, cx.param("id"))?;
+    Ok(one(&cx, "network", view(&model, network)))
 }
 
-pub(super) async fn list_subnets(cx: Context) -> Result<Response, Error> {
-    let model = cx.cloud.read();
-    answer(&cx, "subnets", model.subnets.iter().map(|subnet| subnet_view(&model, subnet)))
+pub(super) async fn create(cx: Context) -> Result<Response, Error> {
+    let make = |cx: &Context, model: &mut Model, mut wanted: Attributes, now| {
+        let rule = "create_network";
+        let reserved = Reserved::take(&mut wanted, cx, rule)?;
+        let changes = Changes::take(&mut wanted)?;
+        let network = NewNetwork {
+            name: wanted.text("name")?.unwrap_or_default(),
+            description: wanted.text("description")?.unwrap_or_default(),
+            project_id: wanted.project(cx)?,
+            external: reserved.external.unwrap_or(false),
+            shared: reserved.shared.unwrap_or(false),
+            mtu: wanted.take::<Option<u32>>("mtu")?.flatten().filter(|mtu| *mtu > 0),
+        };
+        wanted.finish()?;
+        let id = model.create_network(network, now)?;
+        if let Some(network) = model.networks.get_mut(id) {
+            changes.apply(network);
+            reserved.apply(network);
+        }
+        Ok::<_, Error>(id)
+    };
+    let undo = |model: &mut Model, id: NetworkId| drop(model.networks.remove(id));
+    let shown =
+        |model: &Model, id: NetworkId| model.networks.get(id).map(|network| view(model, network));
+    super::attributes::create(cx, ("network", "networks"), make, undo, shown).await
 }
 
-pub(super) async fn show_subnet(cx: Context) -> Result<Response, Error> {
-    let (model, id) = (cx.cloud.read(), cx.param("id"));
-    let subnet = id.parse().ok().and_then(|id| model.subnets.get(id));
-    let subnet = subnet.ok_or_else(|| ModelError::not_found(Kind::Subnet, id))?;
-    Ok(one(&cx, "subnet", subnet_view(&model, subnet)))
+pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
+    let mut wanted = Attributes::one(&mut cx, "network").await?;
+    let (caller, id) = (cx.caller()?, cx.param("id"));
+    let reserved = Reserved::take(&mut wanted, &cx, "update_network")?;
+    let changes = Changes::take(&mut wanted)?;
+    let (name, description) = (wanted.text("name")?, wanted.text("description")?);
+    let mtu = wanted.take::<u32>("mtu")?;
+    wanted.finish()?;
+    let changed = cx.cloud.change(|model, now| {
+        check_revision(&cx, &model.network_to_change(&caller, id)?.standard)?;
+        if let Some(shared) = reserved.shared {
+            model.share_network(&caller, id, shared)?;
+        }
+        let network = model.network_to_change(&caller, id)?;
+        if let Some(name) = name {
+            network.name = name;
+        }
+        network.mtu = mtu.unwrap_or(network.mtu);
+        changes.apply(network);
+        reserved.apply(network);
+        describe(&mut network.standard, description, now);
+        let id = network.id;
+        let network = model.networks.get(id).ok_or(ModelError::not_found(Kind::Network, id))?;
+        Ok::<_, Error>(view(model, network))
+    });
+    Ok(one(&cx, "network", changed.await?))
 }
 
-/// There are none: the private network reaches the external one by itself.
-pub(super) async fn list_routers(cx: Context) -> Result<Response, Error> {
-    answer(&cx, "routers", std::iter::empty())
+pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
+    let (caller, id) = (cx.caller()?, cx.param("id"));
+    let deleted = cx.cloud.change(|model, _| {
+        check_revision(&cx, &model.network(&caller, id)?.standard)?;
+        Ok::<_, Error>(model.delete_network(&caller, id)?)
+    });
+    deleted.await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// What only the administrator says of a network.
+#[derive(Debug)]
+struct Reserved {
+    external: Option<bool>,
+    shared: Option<bool>,
+    is_default: Option<bool>,
+    kind: Option<String>,
+    physical: Option<Option<String>>,
+    segment: Option<Option<u32>>,
+}
+
+impl Reserved {
+    fn take(wanted: &mut Attributes, cx: &Context, rule: &str) -> Result<Self, Fault> {
+        let mut take = |name| wanted.reserved(cx, rule, name);
+        let truth = |value: Option<Value>| value.and_then(|value| value.as_bool());
+        let text = |value: Value| value.as_str().map(str::to_owned);
+        let number = |value: Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+        Ok(Self {
+            external: truth(take("router:external")?),
+            shared: truth(take("shared")?),
+            is_default: truth(take("is_default")?),
+            kind: take("provider:network_type")?.and_then(text),
+            physical: take("provider:physical_network")?.map(text),
+            segment: take("provider:segmentation_id")?.map(number),
+        })
+    }
+
+    fn apply(&self, network: &mut Network) {
+        network.external = self.external.unwrap_or(network.external);
+        network.is_default = self.is_default.unwrap_or(network.is_default);
+        let provider = &mut network.provider;
+        if let Some(kind) = &self.kind {
+            provider.kind.clone_from(kind);
+        }
+        if let Some(physical) = &self.physical {
+            provider.physical.clone_from(physical);
+        }
+        provider.segment = self.segment.unwrap_or(provider.segment);
+    }
+}
+
+/// What every owner says of a network.
+#[derive(Debug)]
+struct Changes {
+    admin_up: Option<bool>,
+    port_security: Option<bool>,
+    zone_hints: Option<Vec<String>>,
+}
+
+impl Changes {
+    fn take(wanted: &mut Attributes) -> Result<Self, Fault> {
+        Ok(Self {
+            admin_up: wanted.truth("admin_state_up")?,
+            port_security: wanted.truth("port_security_enabled")?,
+            zone_hints: zone_hints(wanted)?,
+        })
+    }
+
+    fn apply(&self, network: &mut Network) {
+        network.admin_up = self.admin_up.unwrap_or(network.admin_up);
+        network.port_security = self.port_security.unwrap_or(network.port_security);
+        if let Some(hints) = &self.zone_hints {
+            network.zone_hints.clone_from(hints);
+        }
+    }
+}
+
+/// Where a thing is asked to be: there is one zone.
+pub(super) fn zone_hints(wanted: &mut Attributes) -> Result<Option<Vec<String>>, Fault> {
+    let hints: Option<Vec<String>> = wanted.take("availability_zone_hints")?;
+    match hints.iter().flatten().find(|zone| *zone != ZONE) {
+        None => Ok(hints),
+        Some(zone) => Err(Fault::named(
+            StatusCode::NOT_FOUND,
+            "AvailabilityZoneNotFound",
+            format!("AvailabilityZone {zone} could not be found."),
+        )),
+    }
 }
 
 fn view(model: &Model, network: &Network) -> Value {
-    let subnets: Vec<_> = model.subnet_of(network.id).iter().map(|subnet| subnet.id).collect();
-    json!({
+    let subnets: Vec<_> = model.subnets_of(network.id).map(|subnet| subnet.id).collect();
+    let view = json!({
         "id": network.id,
         "name": network.name,
         "tenant_id": network.project_id,
         "project_id": network.project_id,
-        "admin_state_up": true,
-        "mtu": 65535,
-        "status": "ACTIVE",
+        "admin_state_up": network.admin_up,
+        "mtu": network.mtu,
+        "status": if network.admin_up { "ACTIVE" } else { "DOWN" },
         "subnets": subnets,
-        "shared": true,
-        "availability_zone_hints": [],
+        "shared": network.shared,
+        "availability_zone_hints": network.zone_hints,
         "availability_zones": [],
         "ipv4_address_scope": null,
         "ipv6_address_scope": null,
         "router:external": network.external,
         "qinq": false,
         "vlan_transparent": false,
-        "description": "",
-        "port_security_enabled": true,
-        "is_default": network.external,
-        "tags": [],
-        "created_at": Zulu(network.created),
-        "updated_at": Zulu(network.created),
-        "revision_number": 1,
-        "provider:network_type": "local",
-        "provider:physical_network": null,
-        "provider:segmentation_id": null,
-    })
-}
-
-fn subnet_view(model: &Model, subnet: &Subnet) -> Value {
-    let external = model.networks.get(subnet.network_id).is_some_and(|network| network.external);
-    json!({
-        "id": subnet.id,
-        "name": subnet.name,
-        "tenant_id": subnet.project_id,
-        "project_id": subnet.project_id,
-        "network_id": subnet.network_id,
-        "ip_version": 4,
-        "cidr": subnet.range.to_string(),
-        "gateway_ip": subnet.range.gateway(),
-        "allocation_pools": [{"start": subnet.range.first, "end": subnet.range.last}],
-        "enable_dhcp": !external,
-        "dns_nameservers": [],
-        "dns_publish_fixed_ip": false,
-        "host_routes": [],
-        "ipv6_ra_mode": null,
-        "ipv6_address_mode": null,
-        "service_types": [],
-        "segment_id": null,
-        "subnetpool_id": null,
-        "router:external": external,
-        "description": "",
-        "tags": [],
-        "created_at": Zulu(subnet.created),
-        "updated_at": Zulu(subnet.created),
-        "revision_number": 0,
-    })
+        "port_security_enabled": network.port_security,
+        "is_default": network.is_default,
+        "provider:network_type": network.provider.kind,
+        "provider:physical_network": network.provider.physical,
+        "provider:segmentation_id": network.provider.segment,
+    });
+    with_standard(view, &network.standard)
 }

@@ -2,17 +2,17 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Error;
-use super::listing::{list as answer, one};
-use crate::model::SecurityGroupRule;
-use crate::model::error::{Error as ModelError, Kind};
+use super::attributes::{Attributes, one, with_standard};
+use super::listing::list as answer;
+use crate::model::address::Block;
 use crate::model::security::{Direction, EtherType, Filter};
+use crate::model::{Model, SecurityGroupRule};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::{Zulu, empty, json};
+use crate::openstack::response::empty;
 
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
@@ -27,42 +27,23 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     Ok(one(&cx, "security_group_rule", view(rule)))
 }
 
-#[derive(Debug, Deserialize)]
-struct Body {
-    security_group_rule: Wanted,
-}
-
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    security_group_id: String,
-    direction: Direction,
-    ethertype: Option<EtherType>,
-    protocol: Option<Value>,
-    port_range_min: Option<Value>,
-    port_range_max: Option<Value>,
-    remote_ip_prefix: Option<String>,
-    remote_group_id: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-}
-
-pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
-    let wanted = cx.json::<Body>().await?.security_group_rule;
-    let caller = cx.caller()?;
-    let filter = filter(&wanted)?;
-    let description = wanted.description.unwrap_or_default();
-    let created = cx.cloud.change(|model, now| {
+pub(super) async fn create(cx: Context) -> Result<Response, Error> {
+    let make = |cx: &Context, model: &mut Model, mut wanted: Attributes, now| {
+        let caller = cx.caller()?;
+        wanted.project(cx)?;
+        let group: String = wanted.required("security_group_id")?;
+        let filter = filter(&mut wanted)?;
+        let description = wanted.text("description")?.unwrap_or_default();
+        wanted.finish()?;
         if let Some(group) = filter.remote_group_id {
             model.security_group(&caller, &group.to_string())?;
         }
-        let group = &wanted.security_group_id;
-        Ok::<_, Error>(model.create_rule(&caller, group, filter, description, now)?)
-    });
-    let id = created.await?;
-    let model = cx.cloud.read();
-    let missing = || ModelError::not_found(Kind::SecurityGroupRule, id);
-    let rule = model.security_group_rules.get(id).ok_or_else(missing)?;
-    Ok(json(StatusCode::CREATED, &json!({"security_group_rule": view(rule)})))
+        Ok::<_, Error>(model.create_rule(&caller, &group, filter, description, now)?)
+    };
+    let undo = |model: &mut Model, id| drop(model.security_group_rules.remove(id));
+    let shown = |model: &Model, id| model.security_group_rules.get(id).map(view);
+    let names = ("security_group_rule", "security_group_rules");
+    super::attributes::create(cx, names, make, undo, shown).await
 }
 
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
@@ -74,30 +55,36 @@ pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn filter(wanted: &Wanted) -> Result<Filter, Fault> {
-    let remote_group_id = wanted.remote_group_id.as_deref().map(|id| {
+fn filter(wanted: &mut Attributes) -> Result<Filter, Fault> {
+    if wanted.text("remote_address_group_id")?.is_some() {
+        return Err(Fault::bad_request(
+            "Unrecognized attribute(s) 'remote_address_group_id'".to_owned(),
+        ));
+    }
+    let remote_group_id = wanted.text("remote_group_id")?.map(|id| {
         id.parse().map_err(|_| Fault::bad_request(format!("'{id}' is not a valid UUID.")))
     });
-    let protocol = match &wanted.protocol {
+    let protocol = match wanted.take::<Value>("protocol")? {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) if name == "any" => None,
         Some(Value::String(name)) => Some(name.to_lowercase()),
         Some(number) => Some(number.to_string()),
     };
+    let ethertype = wanted.take::<Option<EtherType>>("ethertype")?.flatten();
     Ok(Filter {
-        direction: wanted.direction,
-        ethertype: wanted.ethertype.unwrap_or(EtherType::IPv4),
+        direction: wanted.required::<Direction>("direction")?,
+        ethertype: ethertype.unwrap_or(EtherType::IPv4),
         protocol,
-        port_range_min: port("port_range_min", wanted.port_range_min.as_ref())?,
-        port_range_max: port("port_range_max", wanted.port_range_max.as_ref())?,
-        remote_ip_prefix: wanted.remote_ip_prefix.clone(),
+        port_range_min: port(wanted, "port_range_min")?,
+        port_range_max: port(wanted, "port_range_max")?,
+        remote_ip_prefix: wanted.text("remote_ip_prefix")?.filter(|prefix| !prefix.is_empty()),
         remote_group_id: remote_group_id.transpose()?,
     })
 }
 
 /// Ports are sent as numbers and as text.
-fn port(name: &str, value: Option<&Value>) -> Result<Option<u16>, Fault> {
-    let number = match value {
+fn port(wanted: &mut Attributes, name: &str) -> Result<Option<u16>, Fault> {
+    let number = match wanted.take::<Value>(name)? {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.parse().ok(),
         Some(value) => value.as_u64().and_then(|number| u16::try_from(number).ok()),
@@ -110,7 +97,7 @@ fn port(name: &str, value: Option<&Value>) -> Result<Option<u16>, Fault> {
 /// A rule as Neutron shows it.
 pub(super) fn view(rule: &SecurityGroupRule) -> Value {
     let filter = &rule.filter;
-    json!({
+    let view = json!({
         "id": rule.id,
         "tenant_id": rule.project_id,
         "project_id": rule.project_id,
@@ -122,13 +109,15 @@ pub(super) fn view(rule: &SecurityGroupRule) -> Value {
         "port_range_max": filter.port_range_max,
         "remote_ip_prefix": filter.remote_ip_prefix,
         "remote_address_group_id": null,
-        "normalized_cidr": filter.remote_ip_prefix,
+        "normalized_cidr": normalized(filter),
         "remote_group_id": filter.remote_group_id,
         "belongs_to_default_sg": false,
-        "description": rule.description,
-        "tags": [],
-        "created_at": Zulu(rule.created),
-        "updated_at": Zulu(rule.created),
-        "revision_number": 0,
-    })
+    });
+    with_standard(view, &rule.standard)
+}
+
+/// The block of a rule without the bits that mean nothing.
+fn normalized(filter: &Filter) -> Option<String> {
+    let prefix = filter.remote_ip_prefix.as_ref()?;
+    Some(prefix.parse::<Block>().map_or_else(|_| prefix.clone(), |block| block.to_string()))
 }

@@ -28,6 +28,7 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v3/{project}/os-quota-sets/{target}" quotas::show;
     Project GET "/v3/{project}/os-quota-sets/{target}/defaults" quotas::defaults;
     Admin PUT "/v3/{project}/os-quota-sets/{target}" quotas::update;
+    Admin DELETE "/v3/{project}/os-quota-sets/{target}" quotas::reset;
     Project GET "/v3/{project}/volumes" volumes::list;
     Project POST "/v3/{project}/volumes" volumes::create;
     Project GET "/v3/{project}/volumes/detail" volumes::detail;

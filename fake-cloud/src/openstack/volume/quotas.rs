@@ -1,6 +1,7 @@
 //! How much storage a project may have, and how much it has.
 
 use axum::response::Response;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use crate::model::error::{Error as ModelError, Kind};
 use crate::model::quota::Quotas;
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::ok;
+use crate::openstack::response::{empty, ok};
 
 pub(super) async fn limits(cx: Context) -> Result<Response, Error> {
     let project = project(&cx)?;
@@ -83,6 +84,25 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         Ok::<_, Error>(quotas)
     });
     Ok(ok(&json!({"quota_set": view(&quotas.await?)})))
+}
+
+/// Forgets what was set: the quotas of all projects hold for this one again.
+pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
+    let target = target(&cx)?;
+    cx.cloud
+        .change(|model, _| {
+            let defaults = model.default_quotas;
+            if let Some(project) = model.projects.get_mut(target)
+                && let Some(quotas) = &mut project.quotas
+            {
+                quotas.volumes = defaults.volumes;
+                quotas.snapshots = defaults.snapshots;
+                quotas.gigabytes = defaults.gigabytes;
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(empty(StatusCode::OK))
 }
 
 fn limit(name: &str, value: &Value) -> Result<i64, Fault> {

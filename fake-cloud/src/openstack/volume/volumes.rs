@@ -77,12 +77,8 @@ fn read(wanted: Wanted) -> Result<NewVolume, Fault> {
     if let Some(zone) = wanted.availability_zone.filter(|zone| zone != ZONE) {
         return invalid(format!("Invalid input received: Availability zone '{zone}' is invalid."));
     }
-    if wanted.image.is_some() || wanted.backup_id.is_some() {
-        return invalid(
-            "Invalid input received: this cloud makes volumes empty, from snapshots and from \
-             volumes only."
-                .to_owned(),
-        );
+    if wanted.backup_id.is_some() {
+        return invalid("Invalid input received: this cloud has no backups.".to_owned());
     }
     Ok(NewVolume {
         name: wanted.name.or(wanted.display_name),
@@ -91,6 +87,7 @@ fn read(wanted: Wanted) -> Result<NewVolume, Fault> {
         metadata: wanted.metadata.unwrap_or_default(),
         snapshot: wanted.snapshot_id,
         source: wanted.source_volid,
+        image: wanted.image,
         ..NewVolume::default()
     })
 }
@@ -182,7 +179,7 @@ fn view(cx: &Context, volume: &Volume) -> Value {
             {"rel": "bookmark", "href": link("")}
         ],
         "user_id": volume.user_id,
-        "bootable": "false",
+        "bootable": if volume.image_id.is_some() { "true" } else { "false" },
         "encrypted": false,
         "replication_status": null,
         "consistencygroup_id": null,
@@ -210,6 +207,9 @@ fn view(cx: &Context, volume: &Volume) -> Value {
 fn full(cx: &Context, volume: &Volume) -> Value {
     let mut view = view(cx, volume);
     view["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
+    if let Some(id) = volume.image_id {
+        view["volume_image_metadata"] = json!({"image_id": id});
+    }
     if cx.caller.is_some_and(|caller| caller.is_admin) {
         view["os-vol-mig-status-attr:migstat"] = Value::Null;
         view["os-vol-mig-status-attr:name_id"] = Value::Null;
