@@ -149,7 +149,7 @@ impl FakeCloud {
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
-            Store::open(&settings.state_dir.join("fake-cloud.db")).await.map_err(unreadable)?;
+            Store::open(&settings.state_dir.join(store::FILE)).await.map_err(unreadable)?;
         model.seed(&settings, settings.clock.now());
 
         let (exit_sender, exits) = mpsc::unbounded_channel();
@@ -279,7 +279,7 @@ fn unreadable(error: StoreError) -> StartError {
 }
 
 /// Makes the state directory and keeps others out of it for as long as the file is open.
-fn lock(state_dir: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
     // One that is there has the mode its owner wants.
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;

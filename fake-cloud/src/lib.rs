@@ -16,6 +16,7 @@
 
 pub mod backends;
 mod builder;
+mod clean;
 pub mod clock;
 mod cloud;
 pub mod control;
@@ -33,9 +34,11 @@ mod passwords;
 mod query;
 mod scratch;
 pub mod settings;
+pub mod snapshot;
 mod store;
 
 pub use builder::Builder;
+pub use clean::clean;
 pub use credentials::Credentials;
 pub use fake_cloud::{FakeCloud, StartError};
 pub use openstack::coverage;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod failure;
+mod freeze;
 mod image_trees;
 mod images;
 mod servers;
@@ -48,6 +49,8 @@ pub(crate) struct Cloud {
     pub(crate) token_lifetime: Duration,
     /// How long an answer may wait for the work it began.
     pub(crate) patience: Duration,
+    /// Where everything is kept.
+    pub(crate) state_dir: PathBuf,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
     /// How large a root file system may be that a user uploads.
@@ -68,6 +71,8 @@ pub(crate) struct Cloud {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) turns: Turns,
     tasks: TaskTracker,
+    /// Held by what removes data that no server has; a snapshot lets none of it begin.
+    removals: tokio::sync::RwLock<()>,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
     /// Given back last: the backend works in it until then.
@@ -98,6 +103,7 @@ impl Cloud {
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
+            state_dir: settings.state_dir.clone(),
             image_dir: settings.state_dir.join("images"),
             image_limits: settings.image_limits,
             passwords: Passwords::new(),
@@ -111,6 +117,7 @@ impl Cloud {
             network: world.network,
             turns: Turns::default(),
             tasks: TaskTracker::new(),
+            removals: tokio::sync::RwLock::default(),
             moving: tokio::sync::Mutex::new(()),
             borrowed: Mutex::new(borrowed),
         })

@@ -322,7 +322,10 @@ impl Cloud {
         let cloud = Arc::clone(self);
         self.spawn(async move {
             let removed = match cloud.pass(&owner.step(VolumeState::Deleting), owner.id()).await {
-                Passage::Free => cloud.backend.volume_delete(owner.id()).await,
+                Passage::Free => {
+                    let _allowed = cloud.removals.read().await;
+                    cloud.backend.volume_delete(owner.id()).await
+                }
                 Passage::Failed(reason) => Err(BackendError::Injected(reason)),
                 Passage::Abandoned => return,
             };

@@ -35,6 +35,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// The cloud that runs on a state directory.
+    pub(super) fn of(state: PathBuf) -> Self {
+        Self { state: Some(state), control_url: None, control_token: None }
+    }
+
     fn access(&self) -> Result<ControlAccess, Box<dyn Error>> {
         match (&self.state, &self.control_url, &self.control_token) {
             (_, Some(url), Some(token)) => {

@@ -4,4 +4,5 @@ pub(crate) mod chaos;
 mod client;
 pub(crate) mod image;
 pub(crate) mod run;
+pub(crate) mod snapshot;
 pub(crate) mod time;

@@ -1,5 +1,6 @@
 //! What the steering API answers: [`super::Control`] in JSON.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +13,12 @@ use super::{ControlError, points};
 #[serde(deny_unknown_fields)]
 struct Advance {
     seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Snapshot {
+    file: PathBuf,
 }
 
 pub(super) async fn overview(call: Call) -> Result<Value, Refusal> {
@@ -66,6 +73,15 @@ pub(super) async fn cut_off(call: Call) -> Result<Value, Refusal> {
 
 pub(super) async fn rejoin(call: Call) -> Result<Value, Refusal> {
     call.control.rejoin(call.param("server")).await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn snapshot(call: Call) -> Result<Value, Refusal> {
+    let file = call.json::<Snapshot>()?.file;
+    if !file.is_absolute() {
+        return Err(ControlError::Unfit("the file needs a path from the root").into());
+    }
+    call.control.snapshot(file).await?;
     Ok(json!({}))
 }
 

@@ -12,6 +12,7 @@ mod steering;
 pub mod steps;
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub use steps::{Pending, StepWanted, Transitions};
 use crate::cloud::{Cloud, Failure};
 use crate::model::quota::Quotas;
 use crate::model::{NetworkId, ServerId};
+use crate::snapshot::SnapshotError;
 
 /// The steering of a cloud; clones steer the same one. `/control` is this over HTTP, and
 /// `fake-cloud chaos` is that on the command line.
@@ -196,6 +198,20 @@ impl Control {
     pub fn advance_clock(&self, by: Duration) -> OffsetDateTime {
         self.0.advance_clock(by);
         self.0.now()
+    }
+
+    /// Writes the whole cloud to a file that is not there yet. Servers stand still meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or servers do not lie in the state directory.
+    pub async fn snapshot(&self, file: impl Into<PathBuf>) -> Result<(), SnapshotError> {
+        let (cloud, file) = (Arc::clone(&self.0), file.into());
+        // A task of its own: servers must go on even if nobody waits for the snapshot any more.
+        let written = self.0.spawn(async move { cloud.snapshot(&file).await });
+        written.await.map_err(|error| SnapshotError::Io {
+            step: "write the snapshot",
+            source: error.into(),
+        })?
     }
 
     /// Ends a server as if it had died by itself.

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Control, ControlError, api};
 use crate::cloud::{Cloud, chain};
+use crate::snapshot::SnapshotError;
 
 /// What all paths begin with.
 pub(crate) const PATH: &str = "/control";
@@ -66,6 +67,7 @@ pub(crate) const ROUTES: &[Route] = routes![
     POST "/servers/{server}/kill" kill "a server dies by itself";
     POST "/servers/{server}/cut-off" cut_off "a server is cut off the network";
     POST "/servers/{server}/rejoin" rejoin "a server is back on the network";
+    POST "/snapshot" snapshot "writes the whole cloud to a file";
     POST "/exhausted" exhaust "a pool of addresses or a quota has nothing left";
 ];
 
@@ -91,6 +93,12 @@ impl From<ControlError> for Refusal {
             ControlError::Network(_) | ControlError::Cloud(_) => StatusCode::CONFLICT,
         };
         Self(status, chain(&error))
+    }
+}
+
+impl From<SnapshotError> for Refusal {
+    fn from(error: SnapshotError) -> Self {
+        Self(StatusCode::CONFLICT, chain(&error))
     }
 }
 

@@ -18,9 +18,12 @@ mod lock;
 mod network;
 pub mod quota;
 mod rebuild;
+mod renumber;
 mod resize;
 pub mod security;
 mod seed;
+#[cfg(test)]
+mod sequences;
 mod server;
 mod server_groups;
 mod servers;

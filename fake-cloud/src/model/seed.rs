@@ -21,6 +21,7 @@ impl Model {
     pub fn seed(&mut self, settings: &Settings, now: OffsetDateTime) {
         self.default_quotas = settings.quotas;
         self.carried = settings.carried();
+        self.renumber(settings, now);
         for user in settings.all_users() {
             self.seed_user(user, now);
         }

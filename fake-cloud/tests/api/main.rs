@@ -23,4 +23,5 @@ mod persistence;
 mod server_groups;
 mod server_lists;
 mod servers;
+mod snapshot;
 mod volumes;

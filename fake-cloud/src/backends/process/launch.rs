@@ -11,6 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{limits, running, sys, users};
 use crate::backends::{BackendError, console};
@@ -52,12 +53,13 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
     move |error| LaunchError::Failed(BackendError::step(step)(error))
 }
 
-/// Starts the server of a prepared directory.
+/// Starts the server of a prepared directory, unless all are to end.
 pub(super) async fn launch(
     init_program: &Path,
     directory: ServerDirectory,
     volumes: &[OwnedFd],
     limit: Arc<limits::Group>,
+    ending: &CancellationToken,
 ) -> Result<Launched, LaunchError> {
     let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
     let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC)
@@ -81,9 +83,15 @@ pub(super) async fn launch(
 
     let mut birth = Birth { control, process: None };
     let booting = birth.accompany(child.id(), volumes, &limit);
-    let booted = match tokio::time::timeout(PATIENCE, booting).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
+    let booted = tokio::select! {
+        booted = tokio::time::timeout(PATIENCE, booting) => match booted {
+            Ok(result) => result,
+            Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
+        },
+        () = ending.cancelled() => {
+            let ends = io::Error::new(io::ErrorKind::Interrupted, "the cloud ends");
+            Err(failed("boot the server")(ends))
+        }
     };
     let Birth { control, process } = birth;
     let control = control.into_inner();

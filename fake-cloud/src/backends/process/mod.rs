@@ -23,11 +23,12 @@ mod volumes;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
@@ -65,6 +66,8 @@ struct Inner {
     ports: Arc<dyn PortWatcher>,
     exits: ExitSender,
     servers: Mutex<HashMap<Uuid, Running>>,
+    /// Cancelled when all servers are to end: those that are just starting give up.
+    ending: CancellationToken,
     /// Namespaces were refused once: there is no use in trying again.
     plain: AtomicBool,
     /// What servers had to do without so far: each is said once.
@@ -91,6 +94,7 @@ impl Process {
             ports,
             exits,
             servers: Mutex::default(),
+            ending: CancellationToken::new(),
             plain: AtomicBool::new(false),
             lacks: Mutex::default(),
         })))
@@ -109,6 +113,13 @@ impl Process {
             ended.await;
         }
     }
+}
+
+/// Removes what a cloud that was killed has left outside its state directory, and what it needs in
+/// there only while it runs. Its servers died with it.
+pub(crate) fn sweep(state_dir: &Path) -> io::Result<()> {
+    drop(Limits::open(&state_dir.canonicalize()?));
+    state::sweep(state_dir)
 }
 
 #[async_trait]
@@ -213,6 +224,8 @@ impl Backend for Process {
     }
 
     async fn power_off(&self) {
+        self.0.ending.cancel();
+        self.0.state.end();
         // Cut the power of all before waiting for the first.
         let ends: Vec<_> =
             self.0.servers().values().map(|running| running.end(Ending::PowerCut)).collect();
@@ -294,7 +307,8 @@ impl Inner {
                 volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
             }
         }
-        launch::launch(&self.init_program, directory, &volumes, Arc::clone(limit)).await
+        let program = &self.init_program;
+        launch::launch(program, directory, &volumes, Arc::clone(limit), &self.ending).await
     }
 
     /// Keeps the server and watches over it.
@@ -320,6 +334,10 @@ impl Inner {
         }
         let (running, ended) = Running::new(launched.control, Arc::clone(&launched.process));
         self.servers().insert(server.id, running.clone());
+        if self.ending.is_cancelled() {
+            // It came too late to be ended with the others.
+            running.cut();
+        }
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
         let (exits, ports, fixed) = (self.exits.clone(), Arc::clone(&self.ports), server.fixed_ip);

@@ -53,6 +53,12 @@ pub(super) fn servers(state_dir: &Path) -> io::Result<Vec<Uuid>> {
     Ok(ids)
 }
 
+/// Removes what a cloud that does not run keeps in its directory for as long as it runs.
+pub(super) fn sweep(state_dir: &Path) -> io::Result<()> {
+    remove(&state_dir.join("base"))?;
+    remove(&state_dir.join("trash"))
+}
+
 /// Earlier versions had all of this one level deeper, in a directory `servers`. What cannot be made
 /// again is moved to where it is now; a move that was cut short goes on here.
 fn flatten(path: &Path) -> io::Result<()> {
@@ -135,7 +141,7 @@ impl State {
     pub(super) fn ensure_base(&self) -> io::Result<()> {
         let mut built = self.base_built.lock().unwrap_or_else(PoisonError::into_inner);
         if !*built {
-            base::build(&self.base())?;
+            base::build(&self.base(), &self.background.ending)?;
             *built = true;
         }
         Ok(())
@@ -208,9 +214,14 @@ impl State {
         threads.push(thread);
     }
 
+    /// What goes on in the background has no purpose any more.
+    pub(super) fn end(&self) {
+        self.background.ending.store(true, Ordering::Relaxed);
+    }
+
     /// Returns when nothing works in the directory any more.
     pub(super) fn finish(&self) {
-        self.background.ending.store(true, Ordering::Relaxed);
+        self.end();
         let mut threads = self.background.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             // It has said what was wrong.
