@@ -2,8 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use time::OffsetDateTime;
+
 use super::{Cloud, Failure};
-use crate::model::{Caller, FloatingIpId, Model, NewFloatingIp, PortId, Target};
+use crate::model::{Caller, Error, FloatingIpId, Model, NewFloatingIp, PortId, Target};
 
 impl Cloud {
     /// Takes a floating IP from the pool and leads it to its port, if it has one.
@@ -64,13 +66,22 @@ impl Cloud {
     /// Removes a port; floating IPs that led to it lead nowhere.
     pub(crate) async fn delete_port(
         &self,
-        decide: impl FnOnce(&Model) -> Result<PortId, crate::model::Error>,
+        decide: impl FnOnce(&Model) -> Result<PortId, Error>,
+    ) -> Result<(), Failure> {
+        self.unroute(|model, now| {
+            let id = decide(model)?;
+            Ok(model.delete_port(id, now))
+        })
+        .await
+    }
+
+    /// Lets the model decide which floating addresses lead nowhere from now on.
+    pub(crate) async fn unroute(
+        &self,
+        decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<Vec<Ipv4Addr>, Error>,
     ) -> Result<(), Failure> {
         let _moving = self.moving.lock().await;
-        let unrouted = self.change(|model, now| {
-            let id = decide(model)?;
-            Ok::<_, Failure>(model.delete_port(id, now))
-        });
+        let unrouted = self.change(|model, now| Ok::<_, Failure>(decide(model, now)?));
         for floating in unrouted.await? {
             self.network.disassociate(floating).await;
         }

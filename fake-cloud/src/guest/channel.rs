@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 const LONGEST_MESSAGE: usize = 16 * 1024;
 
 /// More descriptors than any message has.
-const MOST_DESCRIPTORS: usize = 64;
+const MOST_DESCRIPTORS: usize = 250;
 
 /// Two connected ends that keep messages apart; the first does not block.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -7,13 +7,15 @@ use std::process::{self, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
 
 use super::directory::{BOOTED, ServerDirectory};
+use super::launch::Boot;
 use super::order::{Answer, Command, Isolation, Order, Report};
 use super::volumes::Volumes;
 use super::{Failure, channel, launch, plain, root};
+use crate::backends::process::trees::Trees;
 use crate::backends::process::{seccomp, sys};
 
 /// What every Unix system has; the environment of the cloud itself is none of a server's business.
@@ -23,13 +25,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Runs until the server ends; returns the exit code.
-pub(super) fn run(
-    order: &Order,
-    directory: &ServerDirectory,
-    volumes: Vec<OwnedFd>,
-    control: &OwnedFd,
-) -> i32 {
-    let mut init = match Init::boot(order, directory, volumes, control) {
+pub(super) fn run(boot: Boot, directory: &ServerDirectory, control: &OwnedFd) -> i32 {
+    let isolation = boot.order.isolation;
+    let mut init = match Init::boot(boot, directory, control) {
         Ok(init) => init,
         Err((failure, refused)) => {
             launch::report_failure(control, &failure, refused);
@@ -37,7 +35,7 @@ pub(super) fn run(
         }
     };
     let code = i32::from(init.serve().is_err());
-    if order.isolation == Isolation::Plain {
+    if isolation == Isolation::Plain {
         plain::end_descendants();
     }
     code
@@ -62,29 +60,35 @@ struct Init<'a> {
 impl<'a> Init<'a> {
     /// Builds the server's world and starts its scripts.
     fn boot(
-        order: &Order,
+        boot: Boot,
         directory: &ServerDirectory,
-        mounts: Vec<OwnedFd>,
         control: &'a OwnedFd,
     ) -> Result<Self, (Failure, bool)> {
         let booted_at = Instant::now();
-        // The root changes below; this still leads to the server's directory on the machine.
-        let outside = rustix::fs::open(
-            directory.path(),
-            OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|error| (Failure::step("open the server's directory")(error), false))?;
-        let first_boot = !directory.booted().exists();
-        let user_data = if first_boot { std::fs::read(directory.user_data()).ok() } else { None };
-
-        let (mut without, mut volumes) = match order.isolation {
-            Isolation::Namespaces => root::enter(order, directory)?,
-            Isolation::Plain => {
-                plain::enter(order, directory).map_err(|failure| (failure, false))?
-            }
-        };
+        let Boot { order, user_data, mounts } = boot;
         let mut mounts = mounts.into_iter();
+        let broken = |failure| (failure, false);
+        let trees = match order.isolation {
+            Isolation::Users => Trees::take(&order, &mut mounts),
+            Isolation::Namespaces => {
+                Some(Trees::gather(&order, directory.path(), None).map_err(broken)?)
+            }
+            Isolation::Plain => None,
+        };
+        // The root changes below; this still leads to the server's directory on the machine.
+        let outside = match &trees {
+            Some(trees) => trees.server.try_clone(),
+            None => open_directory(directory.path()),
+        }
+        .map_err(Failure::step("open the server's directory"))
+        .map_err(broken)?;
+        let first_boot = rustix::fs::statat(&outside, BOOTED, AtFlags::empty()).is_err();
+        let user_data = user_data.filter(|_| first_boot);
+
+        let (mut without, mut volumes) = match trees {
+            Some(trees) => root::enter(&order, trees)?,
+            None => plain::enter(&order, directory).map_err(broken)?,
+        };
         for volume in &order.volumes {
             volumes.show(volume, mounts.next()).map_err(|error| {
                 (Failure::step(format!("show the volume {}", volume.id))(error), false)
@@ -122,7 +126,7 @@ impl<'a> Init<'a> {
         }
         // A script could reach the machine through it.
         drop(outside);
-        init.start_scripts(order, user_data.as_deref());
+        init.start_scripts(&order, user_data.as_deref());
         let listener: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
         channel::send(control, &Report::Running { without }, &listener)
             .map_err(|error| (Failure::step("report the boot")(error), false))?;
@@ -131,7 +135,7 @@ impl<'a> Init<'a> {
 
     fn start_scripts(&mut self, order: &Order, user_data: Option<&[u8]>) {
         let home = match order.isolation {
-            Isolation::Namespaces => Path::new("/").to_owned(),
+            Isolation::Users | Isolation::Namespaces => Path::new("/").to_owned(),
             Isolation::Plain => std::env::current_dir().unwrap_or_default(),
         };
         let rc_local = home.join("etc/rc.local");
@@ -161,7 +165,7 @@ impl<'a> Init<'a> {
             .env("METADATA_URL", &order.metadata_url)
             .stdin(Stdio::null());
         match order.isolation {
-            Isolation::Namespaces => command
+            Isolation::Users | Isolation::Namespaces => command
                 .env("HOME", "/root")
                 .env("USER", "root")
                 .env("LOGNAME", "root")
@@ -252,7 +256,7 @@ impl<'a> Init<'a> {
         match self.isolation {
             // Process group 1 as a target means every process but the caller; in the server's own
             // namespace that is the server's. Nobody there is no failure.
-            Isolation::Namespaces => {
+            Isolation::Users | Isolation::Namespaces => {
                 let _ = kill_process_group(Pid::INIT, signal);
             }
             Isolation::Plain => plain::signal_descendants(signal),
@@ -283,6 +287,11 @@ impl<'a> Init<'a> {
         // A console that nobody reads any more is no reason to end.
         let _ = writeln!(io::stdout(), "[{seconds:9.3}] server: {message}");
     }
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 /// Answers a command; a cloud that does not wait for it any more needs none.

@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::thread::UnshareFlags;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::directory::ServerDirectory;
 use super::order::{Command, Isolation, Order, Report};
@@ -16,7 +17,7 @@ pub(super) fn run(directory: &ServerDirectory) -> i32 {
     let Ok(control) = take_control() else { return 1 };
     match launch(directory, &control) {
         Ok(Launched::Caller) => 0,
-        Ok(Launched::Init(order, volumes)) => init::run(&order, directory, volumes, &control),
+        Ok(Launched::Init(boot)) => init::run(*boot, directory, &control),
         Err((failure, refused)) => {
             report_failure(&control, &failure, refused);
             1
@@ -26,24 +27,39 @@ pub(super) fn run(directory: &ServerDirectory) -> i32 {
 
 enum Launched {
     Caller,
-    Init(Box<Order>, Vec<OwnedFd>),
+    Init(Box<Boot>),
+}
+
+/// What init needs to know.
+pub(super) struct Boot {
+    pub(super) order: Order,
+    pub(super) user_data: Option<Vec<u8>>,
+    /// What came with [`Command::Proceed`].
+    pub(super) mounts: Vec<OwnedFd>,
 }
 
 /// Fails with whether the isolation was refused.
 fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (Failure, bool)> {
+    // Now: with users of its own the server may not read there.
     let order = read_order(directory).map_err(|failure| (failure, false))?;
+    let user_data = std::fs::read(directory.user_data()).ok();
     // Away from the terminal of whoever started the cloud: its Ctrl-C is not for the servers.
     // Fails only for the leader of a process group, which is away already.
     let _ = rustix::process::setsid();
     // Nor are the habits of that user.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    if order.isolation == Isolation::Namespaces {
+    // A kernel without keyrings has none to leave.
+    let _ = sys::leave_session_keyring();
+    if order.isolation != Isolation::Plain {
         sys::unshare(NAMESPACES)
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
-    let volumes = proceed(control).map_err(|failure| (failure, false))?;
+    let mounts = proceed(control).map_err(|failure| (failure, false))?;
+    if order.isolation == Isolation::Users {
+        become_root().map_err(|error| (Failure::step("become the server's root")(error), true))?;
+    }
     match sys::clone_sibling() {
-        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(order), volumes)),
+        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(Boot { order, user_data, mounts }))),
         Ok(sys::Clone::Caller(init)) => {
             channel::send(control, &Report::Forked, &[init.as_fd()])
                 .map_err(|error| (Failure::step("report the first process")(error), false))?;
@@ -60,15 +76,24 @@ pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWUTS)
     .union(UnshareFlags::NEWIPC);
 
+/// Root of the machine has no number in the server. Only for a process with a single thread.
+fn become_root() -> io::Result<()> {
+    let (user, group) = (Uid::ROOT, Gid::ROOT);
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    Ok(())
+}
+
 /// What it takes to mount.
 pub(super) const MOUNTS: UnshareFlags = UnshareFlags::NEWUSER.union(UnshareFlags::NEWNS);
 
 /// Reports that the namespaces exist and waits for what only the cloud can do from outside; returns
-/// the mounts of the volumes.
+/// the mounts that come from there.
 pub(super) fn proceed(control: &OwnedFd) -> Result<Vec<OwnedFd>, Failure> {
     channel::send(control, &Report::Unshared, &[]).map_err(Failure::step("report"))?;
     match channel::receive(control).map_err(Failure::step("wait for the cloud"))? {
-        Some((Command::Proceed, volumes)) => Ok(volumes),
+        Some((Command::Proceed, mounts)) => Ok(mounts),
         _ => {
             Err(Failure::step("wait for the cloud")(io::Error::from(io::ErrorKind::UnexpectedEof)))
         }

@@ -22,7 +22,7 @@ mod launch;
 pub(crate) mod order;
 mod plain;
 mod probe;
-mod root;
+pub(crate) mod root;
 mod volumes;
 
 use std::ffi::OsStr;

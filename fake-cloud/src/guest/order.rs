@@ -14,10 +14,10 @@ pub(crate) struct Order {
     pub(crate) id: uuid::Uuid,
     pub(crate) hostname: String,
     pub(crate) image: ImageSource,
+    /// What a server with this machine's system parts finds in its root directory.
+    pub(crate) system: Vec<SystemPart>,
     /// The cloud's copy of this machine's `/etc` and of the shape of its `/var`.
     pub(crate) base: PathBuf,
-    /// Holds every server's files: never shown in any server.
-    pub(crate) state_dir: PathBuf,
     pub(crate) fixed_ip: Ipv4Addr,
     pub(crate) metadata_url: String,
     pub(crate) authorized_keys: Vec<String>,
@@ -27,10 +27,32 @@ pub(crate) struct Order {
     pub(crate) volumes: Vec<VolumeMount>,
 }
 
+/// A name in the root directory that belongs to the system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SystemPart {
+    pub(crate) name: PathBuf,
+    /// Where it leads, if it is a link; otherwise it is a directory.
+    pub(crate) link_to: Option<PathBuf>,
+}
+
+impl Isolation {
+    /// The next best.
+    pub(crate) fn weaker(self) -> Option<Self> {
+        match self {
+            Self::Users => Some(Self::Namespaces),
+            Self::Namespaces => Some(Self::Plain),
+            Self::Plain => None,
+        }
+    }
+}
+
 /// How far a server is apart from the machine it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Isolation {
+    /// Its own namespaces, with users that own nothing on this machine: what the machine's root
+    /// can give.
+    Users,
     /// Its own namespaces: root directory, processes, host name, users.
     Namespaces,
     /// Where namespaces are refused: a private directory and a process tree that ends as a whole.
@@ -78,8 +100,8 @@ impl Trial {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Users are mapped, limits are set: go on. Mounts of the order's volumes come along, if the
-    /// server has mounts.
+    /// Users are mapped, limits are set: go on. If the server has mounts, those of the order's
+    /// volumes come along; before them the trees that a server with [`Isolation::Users`] is shown.
     Proceed,
     /// End every process, politely at first.
     ShutDown,

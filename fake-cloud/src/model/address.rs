@@ -105,17 +105,25 @@ impl Pool {
         (self.last.to_bits() - self.first.to_bits()).saturating_add(1)
     }
 
-    /// What is left of it when an address is taken out.
-    pub fn without(self, address: Ipv4Addr) -> Vec<Self> {
-        if !self.contains(address) {
+    /// What is left of it when another is taken out.
+    pub fn minus(self, other: Self) -> Vec<Self> {
+        if !self.overlaps(&other) {
             return vec![self];
         }
-        let bits = address.to_bits();
-        let below = (self.first < address)
-            .then(|| Self { first: self.first, last: Ipv4Addr::from_bits(bits - 1) });
-        let above = (address < self.last)
-            .then(|| Self { first: Ipv4Addr::from_bits(bits + 1), last: self.last });
+        let below = (self.first < other.first).then(|| Self {
+            first: self.first,
+            last: Ipv4Addr::from_bits(other.first.to_bits() - 1),
+        });
+        let above = (other.last < self.last).then(|| Self {
+            first: Ipv4Addr::from_bits(other.last.to_bits() + 1),
+            last: self.last,
+        });
         below.into_iter().chain(above).collect()
+    }
+
+    /// What is left of it when an address is taken out.
+    pub fn without(self, address: Ipv4Addr) -> Vec<Self> {
+        self.minus(Self { first: address, last: address })
     }
 }
 
@@ -274,6 +282,8 @@ mod tests {
         assert_eq!(left("10.0.0.3"), ["10.0.0.1-10.0.0.2", "10.0.0.4-10.0.0.6"]);
         assert_eq!(left("10.0.0.6"), ["10.0.0.1-10.0.0.5"]);
         assert_eq!(left("10.9.0.6"), ["10.0.0.1-10.0.0.6"]);
+        assert_eq!(pool.minus(block("10.0.0.0/8").hosts()), []);
+        assert_eq!(pool.minus(block("10.0.0.4/30").hosts()).len(), 1);
     }
 
     #[test]

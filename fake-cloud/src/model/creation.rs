@@ -205,7 +205,7 @@ impl Model {
     }
 
     /// The only network that a project can plug servers into.
-    fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
+    pub(super) fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
         let usable = |network: &&Network| {
             !network.external && (network.shared || network.project_id == project)
         };
@@ -220,7 +220,7 @@ impl Model {
         }
     }
 
-    fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
+    pub(super) fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
         match plug {
             Plug::Network(id, address) => {
                 let missing = |_| Error::Invalid(format!("Network {id} could not be found."));

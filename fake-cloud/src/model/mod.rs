@@ -12,6 +12,7 @@ pub mod error;
 mod flavor;
 mod identity;
 mod ids;
+mod interfaces;
 mod launch;
 pub mod life;
 mod lock;
@@ -44,6 +45,7 @@ pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
 pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
 pub use ids::*;
+pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
 pub use network::{

@@ -136,7 +136,8 @@ impl Model {
         let known = self.subnets_of(network_id).next();
         let id = known.map_or_else(SubnetId::random, |subnet| subnet.id);
         let (block, pools) = (range.block(), vec![range.pool()]);
-        if known.is_some_and(|subnet| subnet.block == block && subnet.pools == pools) {
+        let configured = Some(range.pool());
+        if known.is_some_and(|it| it.block == block && it.configured == configured) {
             return id;
         }
         let gateway = block.hosts().first;
@@ -153,6 +154,7 @@ impl Model {
             nameservers: Vec::new(),
             host_routes: Vec::new(),
             subnet_pool_id: None,
+            configured,
             standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
         });
         id

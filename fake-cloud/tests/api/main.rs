@@ -16,6 +16,7 @@ mod floating_ips;
 mod fuzz;
 mod identity;
 mod image;
+mod interfaces;
 mod network;
 mod networks;
 mod nova_network;

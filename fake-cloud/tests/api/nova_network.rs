@@ -78,6 +78,65 @@ async fn snapshots_are_shown_as_in_older_times() {
 }
 
 #[tokio::test]
+async fn the_pool_of_floating_ips_is_made_larger_and_smaller() {
+    let range = "127.0.1.10-127.0.1.10".parse().unwrap();
+    let stack = Stack::start_with(|settings| settings.floating_range = range).await;
+    let (mut ada, mut admin) = (stack.ada().await, stack.admin().await);
+    (ada.microversion, admin.microversion) = ("2.1", "2.1");
+    let (bulk, ips) = ("/compute/v2.1/os-floating-ips-bulk", "/compute/v2.1/os-floating-ips");
+    let create = |range: &str| json!({"floating_ips_bulk_create": {"ip_range": range}});
+    assert_eq!(ada.post(ips, json!({"pool": "public"})).await.0, 200);
+    assert_eq!(ada.post(ips, json!(null)).await.0, 404, "there was one");
+    assert_eq!(ada.post(bulk, create("127.0.2.0/30")).await.0, 403);
+    let (status, answer) = admin.post(bulk, create("127.0.2.0/30")).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["floating_ips_bulk_create"]["pool"], "public");
+    assert_eq!(admin.post(bulk, create("127.0.2.2")).await.0, 409, "it is there");
+    assert_eq!(admin.post(bulk, create("127.0.2.0/31")).await.0, 400);
+    let address = ada.post(ips, json!(null)).await.1["floating_ip"]["ip"].take();
+    assert_eq!(address, "127.0.2.1");
+    let list = admin.get(bulk).await["floating_ip_info"].take();
+    let shown: Vec<_> = list.as_array().unwrap().iter().map(|it| &it["address"]).collect();
+    assert_eq!(shown, ["127.0.1.10", "127.0.2.1", "127.0.2.2"]);
+    assert_eq!(
+        (&list[2]["project_id"], &list[1]["project_id"]),
+        (&Value::Null, &list[0]["project_id"])
+    );
+
+    let delete = format!("{bulk}/delete");
+    let (status, answer) = admin.put(&delete, json!({"ip_range": "127.0.2.0/30"})).await;
+    let message = "Floating IP 127.0.2.1 is in use.";
+    assert_eq!((status, answer["conflictingRequest"]["message"].as_str()), (409, Some(message)));
+    assert_eq!(admin.put(&delete, json!({"ip_range": "127.0.2.2"})).await.0, 200);
+    assert_eq!(ada.post(ips, json!(null)).await.0, 404, "and is not to be had any more");
+    assert_eq!(admin.post(bulk, create("127.0.2.2")).await.0, 200);
+    assert_eq!(ada.post(ips, json!(null)).await.0, 200);
+    ada.microversion = "2.36";
+    admin.microversion = "2.36";
+    assert_eq!(admin.status(Method::GET, bulk).await, 404);
+    assert_eq!(ada.status(Method::GET, "/compute/v2.1/os-tenant-networks").await, 404);
+    ada.microversion = "2.1";
+    let networks = ada.get("/compute/v2.1/os-tenant-networks").await["networks"].take();
+    let labels: Vec<_> = networks.as_array().unwrap().iter().map(|it| &it["label"]).collect();
+    assert_eq!(labels, ["private", "public"]);
+}
+
+#[tokio::test]
+async fn a_larger_pool_is_still_there_after_a_restart() {
+    let stack = Stack::start().await;
+    let mut admin = stack.admin().await;
+    admin.microversion = "2.1";
+    let bulk = "/compute/v2.1/os-floating-ips-bulk";
+    let body = json!({"floating_ips_bulk_create": {"ip_range": "127.0.1.5", "pool": "public"}});
+    assert_eq!(admin.post(bulk, body).await.0, 200);
+    let stack = stack.restart().await;
+    let mut admin = stack.admin().await;
+    admin.microversion = "2.1";
+    let list = admin.get(bulk).await["floating_ip_info"].take();
+    assert!(list.as_array().unwrap().iter().any(|it| it["address"] == "127.0.1.5"));
+}
+
+#[tokio::test]
 async fn the_administrator_sees_that_nothing_moves() {
     let stack = Stack::start().await;
     let (ada, admin) = (stack.ada().await, stack.admin().await);

@@ -5,6 +5,7 @@
 mod boot;
 mod fixture;
 mod images;
+mod isolation;
 mod life;
 mod network;
 mod plain;

@@ -8,7 +8,7 @@ use rustix::process::{PidfdGetfdFlags, WaitId, WaitIdOptions, pidfd_getfd, waiti
 
 use super::{limits, users};
 use crate::guest::directory::remove_tree;
-use crate::guest::order::{self, Report, Trial};
+use crate::guest::order::{self, Isolation, Report, Trial};
 use crate::guest::{PROBE_MARKER, channel, is_embedded};
 
 /// Something servers can use where the machine allows.
@@ -34,6 +34,7 @@ pub fn capabilities() -> Vec<Capability> {
     let mut capabilities: Vec<_> =
         Trial::ALL.into_iter().map(|trial| of_trial(trial, &outcomes)).collect();
     if rustix::process::geteuid().is_root()
+        && !users::can_be_separate()
         && let Some(namespaces) = capabilities.iter_mut().find(|it| it.name == "namespaces")
         && namespaces.available
     {
@@ -97,7 +98,7 @@ fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
     while let Some((report, descriptors)) = channel::receive(control)? {
         match report {
             Report::Unshared => {
-                if let Err(error) = users::map(probe) {
+                if let Err(error) = users::map(probe, uuid::Uuid::nil(), Isolation::Namespaces) {
                     outcomes.push((Trial::Namespaces, Some(format!("cannot map users: {error}"))));
                     break;
                 }

@@ -1,5 +1,6 @@
 //! Starts a server's first process and accompanies it until its boot scripts run.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -13,11 +14,13 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::trees::{self, Trees};
 use super::{limits, running, sys, users};
 use crate::backends::{BackendError, console};
 use crate::guest::directory::ServerDirectory;
-use crate::guest::order::{Command, Report};
-use crate::guest::{MARKER, channel};
+use crate::guest::order::{Command, Isolation, Order, Report};
+use crate::guest::root::is_refusal;
+use crate::guest::{Failure, MARKER, channel};
 
 /// A boot takes milliseconds; one that takes this long will not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,6 +31,8 @@ pub(super) struct Launched {
     pub(super) control: OwnedFd,
     /// Its process 1.
     pub(super) process: Arc<AsyncFd<OwnedFd>>,
+    /// Its user namespace, if its users are nobody outside.
+    pub(super) users: Option<OwnedFd>,
     pub(super) listener: Option<OwnedFd>,
     pub(super) without: Vec<String>,
     pub(super) console: JoinHandle<()>,
@@ -57,7 +62,8 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
 pub(super) async fn launch(
     init_program: &Path,
     directory: ServerDirectory,
-    volumes: &[OwnedFd],
+    order: Order,
+    volumes: Vec<OwnedFd>,
     limit: Arc<limits::Group>,
     ending: &CancellationToken,
 ) -> Result<Launched, LaunchError> {
@@ -81,8 +87,9 @@ pub(super) async fn launch(
         .map_err(failed(&format!("run {}", init_program.display())))?;
     let control = sys::watch(control).map_err(failed("watch the channel"))?;
 
-    let mut birth = Birth { control, process: None };
-    let booting = birth.accompany(child.id(), volumes, &limit);
+    let mut birth = Birth { control, process: None, users: None };
+    let prepared = Prepared { order, directory, volumes, limit };
+    let booting = birth.accompany(child.id(), prepared);
     let booted = tokio::select! {
         booted = tokio::time::timeout(PATIENCE, booting) => match booted {
             Ok(result) => result,
@@ -93,13 +100,13 @@ pub(super) async fn launch(
             Err(failed("boot the server")(ends))
         }
     };
-    let Birth { control, process } = birth;
+    let Birth { control, process, users } = birth;
     let control = control.into_inner();
     match (booted, process) {
         (Ok((listener, without)), Some(process)) => {
             // It ended when init began; the runtime reaps it.
             drop(child);
-            Ok(Launched { control, process, listener, without, console })
+            Ok(Launched { control, process, users, listener, without, console })
         }
         (booted, process) => {
             drop(control);
@@ -117,22 +124,33 @@ pub(super) async fn launch(
 struct Birth {
     control: AsyncFd<OwnedFd>,
     process: Option<Arc<AsyncFd<OwnedFd>>>,
+    users: Option<OwnedFd>,
+}
+
+/// What is done and handed over when it is in its namespaces.
+struct Prepared {
+    order: Order,
+    directory: ServerDirectory,
+    volumes: Vec<OwnedFd>,
+    limit: Arc<limits::Group>,
 }
 
 impl Birth {
     async fn accompany(
         &mut self,
         launcher: Option<u32>,
-        volumes: &[OwnedFd],
-        limit: &Arc<limits::Group>,
+        prepared: Prepared,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
+        let mut prepared = Some(prepared);
         loop {
             let (report, descriptors) = self.next().await.map_err(failed("boot the server"))?;
             match report {
                 Report::Unshared => {
                     let launcher = launcher.ok_or_else(unexpected_end);
                     let launcher = launcher.map_err(failed("find the launcher"))?;
-                    self.let_in(launcher, volumes, limit).await?;
+                    if let Some(prepared) = prepared.take() {
+                        self.let_in(launcher, prepared).await?;
+                    }
                 }
                 Report::Forked => {
                     let process = descriptors
@@ -160,23 +178,15 @@ impl Birth {
     }
 
     /// Does for the process in its new namespaces what only can be done from outside.
-    async fn let_in(
-        &self,
-        launcher: u32,
-        volumes: &[OwnedFd],
-        limit: &Arc<limits::Group>,
-    ) -> Result<(), LaunchError> {
-        if is_in_new_namespace(launcher) {
-            users::map(launcher)
-                .map_err(|error| LaunchError::Refused(BackendError::step("map users")(error)))?;
-        }
-        let limit = Arc::clone(limit);
-        tokio::task::spawn_blocking(move || limit.add(launcher))
-            .await
-            .map_err(|error| failed("limit the server")(error.into()))?;
-        let volumes: Vec<_> = volumes.iter().map(AsFd::as_fd).collect();
-        channel::send(self.control.get_ref(), &Command::Proceed, &volumes)
-            .map_err(failed("tell the server to go on"))
+    async fn let_in(&mut self, launcher: u32, prepared: Prepared) -> Result<(), LaunchError> {
+        let ready = tokio::task::spawn_blocking(move || prepared.let_in(launcher)).await;
+        let ready = ready.map_err(|error| failed("prepare the server")(error.into()))??;
+        let trees = ready.trees.iter().flat_map(Trees::descriptors);
+        let mounts: Vec<_> = trees.chain(ready.volumes.iter().map(AsFd::as_fd)).collect();
+        channel::send(self.control.get_ref(), &Command::Proceed, &mounts)
+            .map_err(failed("tell the server to go on"))?;
+        self.users = ready.users;
+        Ok(())
     }
 
     async fn next(&self) -> io::Result<(Report, Vec<OwnedFd>)> {
@@ -187,6 +197,43 @@ impl Birth {
                 Err(_would_block) => {}
             }
         }
+    }
+}
+
+/// What is handed over.
+struct Ready {
+    users: Option<OwnedFd>,
+    trees: Option<Trees>,
+    volumes: Vec<OwnedFd>,
+}
+
+impl Prepared {
+    fn let_in(self, launcher: u32) -> Result<Ready, LaunchError> {
+        let Self { order, directory, volumes, limit } = self;
+        let refused = |failure: Failure| {
+            let refused = is_refusal(&failure.source);
+            let error = BackendError::step(failure.step)(failure.source);
+            if refused { LaunchError::Refused(error) } else { LaunchError::Failed(error) }
+        };
+        if is_in_new_namespace(launcher) {
+            users::map(launcher, order.id, order.isolation)
+                .map_err(Failure::step("map users"))
+                .map_err(refused)?;
+        }
+        limit.add(launcher);
+        if order.isolation != Isolation::Users {
+            return Ok(Ready { users: None, trees: None, volumes });
+        }
+        let namespace = File::open(format!("/proc/{launcher}/ns/user"));
+        let users: OwnedFd =
+            namespace.map_err(Failure::step("open its users")).map_err(refused)?.into();
+        let trees = Trees::gather(&order, directory.path(), Some(users.as_fd()));
+        for volume in &volumes {
+            trees::map_users(volume, users.as_fd())
+                .map_err(Failure::step("show a volume"))
+                .map_err(refused)?;
+        }
+        Ok(Ready { trees: Some(trees.map_err(refused)?), users: Some(users), volumes })
     }
 }
 

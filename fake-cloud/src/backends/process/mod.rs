@@ -3,9 +3,22 @@
 //! A server has its own root directory, processes, users and host name (namespaces), its own
 //! localhost (`seccomp`), its own limits (`limits`), a console log, and a disk that stays
 //! while it is stopped. It costs some milliseconds and a process. What runs inside is in
-//! [`crate::guest`]. When the cloud runs as root the sandbox guards against accidents, not against
-//! malice, because a server can undo the mounts that protect the kernel's files: run the cloud as an
-//! ordinary user if you do not trust what its servers run.
+//! [`crate::guest`].
+//!
+//! What a server cannot do, short of an error in the kernel:
+//!
+//! - see or change files of the machine but those it is shown, or volumes and disks of others;
+//! - use rights of the machine's root: when root runs the cloud, users of a server have numbers that
+//!   own nothing on the machine, and its mounts translate them; when an ordinary user runs it, root
+//!   in a server is that user, who owns nothing that the server can reach;
+//! - see, signal or trace processes outside, make devices, reach the keys of the session that
+//!   started the cloud, or get around the answers to its calls by programs of another architecture.
+//!
+//! What this does not keep from it: the network of the machine, which it shares but for its localhost
+//! (and with it abstract Unix sockets); what everybody may read below `/proc` and `/sys`; the size of
+//! the machine's disk. Where the machine refuses to translate users, root in a server is the
+//! machine's root without its powers, and the cloud says so: that guards against accidents, not
+//! against malice.
 
 pub(crate) mod base;
 mod capabilities;
@@ -22,9 +35,8 @@ mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -35,7 +47,8 @@ pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
 
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
-use crate::guest::order::{Command, Isolation, Order};
+use crate::guest::order::{Command, Isolation, Order, SystemPart};
+use crate::guest::root::layout;
 use crate::network::PortWatcher;
 use launch::{LaunchError, Launched};
 use limits::{Limits, Quota};
@@ -68,8 +81,8 @@ struct Inner {
     servers: Mutex<HashMap<Uuid, Running>>,
     /// Cancelled when all servers are to end: those that are just starting give up.
     ending: CancellationToken,
-    /// Namespaces were refused once: there is no use in trying again.
-    plain: AtomicBool,
+    /// What was not refused so far: there is no use in trying again what was.
+    isolation: Mutex<Isolation>,
     /// What servers had to do without so far: each is said once.
     lacks: Mutex<BTreeSet<String>>,
 }
@@ -83,6 +96,8 @@ impl Process {
     ) -> Result<Self, BackendError> {
         let state = State::open(&settings.state_dir, &settings.init_program)
             .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
+        let strongest =
+            if users::can_be_separate() { Isolation::Users } else { Isolation::Namespaces };
         let limits = Limits::open(state.path());
         let interceptor = Interceptor::start(Arc::clone(&ports))
             .map_err(BackendError::step("start answering servers"))?;
@@ -95,7 +110,7 @@ impl Process {
             exits,
             servers: Mutex::default(),
             ending: CancellationToken::new(),
-            plain: AtomicBool::new(false),
+            isolation: Mutex::new(strongest),
             lacks: Mutex::default(),
         })))
     }
@@ -243,24 +258,40 @@ impl Inner {
     async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
         let limit = Arc::new(self.limits.group(server.id, quota));
-        let launched = match self.launch(server, &limit, self.isolation()).await {
-            Err(LaunchError::Refused(reason)) => {
-                if !self.plain.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        reason = %launch::chain(&reason),
-                        "this machine refuses namespaces: servers are plain processes"
-                    );
-                }
-                self.launch(server, &limit, Isolation::Plain).await
+        let mut isolation = self.isolation();
+        let launched = loop {
+            match self.launch(server, &limit, isolation).await {
+                Err(LaunchError::Refused(reason)) => match isolation.weaker() {
+                    Some(weaker) => {
+                        self.weaken(isolation, weaker, &reason);
+                        isolation = weaker;
+                    }
+                    None => return Err(reason),
+                },
+                other => break other.map_err(LaunchError::into_inner)?,
             }
-            other => other,
-        }
-        .map_err(LaunchError::into_inner)?;
+        };
         self.adopt(server, launched, limit).await
     }
 
     fn isolation(&self) -> Isolation {
-        if self.plain.load(Ordering::Relaxed) { Isolation::Plain } else { Isolation::Namespaces }
+        *self.isolation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on does without an isolation that this machine refuses.
+    fn weaken(&self, refused: Isolation, weaker: Isolation, reason: &BackendError) {
+        let mut isolation = self.isolation.lock().unwrap_or_else(PoisonError::into_inner);
+        if *isolation != refused {
+            return;
+        }
+        *isolation = weaker;
+        let consequence = match weaker {
+            Isolation::Plain => "servers are plain processes",
+            Isolation::Users | Isolation::Namespaces => {
+                "users of servers are users of this machine, and root is root"
+            }
+        };
+        tracing::warn!(reason = %launch::chain(reason), "a refusal of this machine: {consequence}");
     }
 
     async fn launch(
@@ -278,8 +309,8 @@ impl Inner {
             id: server.id,
             hostname: server.hostname.clone(),
             image: server.image.clone(),
+            system: self.system_parts(&server.image).map_err(LaunchError::Failed)?,
             base: self.state.base(),
-            state_dir: self.state.path().to_owned(),
             fixed_ip: server.fixed_ip,
             metadata_url: server.metadata_url.clone(),
             authorized_keys: server.authorized_keys.clone(),
@@ -289,26 +320,36 @@ impl Inner {
         };
         let user_data = server.user_data.clone();
         let state = self.state.clone();
-        let directory = blocking(move || {
+        let (order, directory) = blocking(move || {
             if matches!(order.image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
-            state.prepare(&order, user_data.as_deref())
+            let directory = state.prepare(&order, user_data.as_deref())?;
+            Ok((order, directory))
         })
         .await
         .map_err(|error| {
             LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
         })?;
         let mut volumes = vec![];
-        if isolation == Isolation::Namespaces {
+        if isolation != Isolation::Plain {
             for volume in &server.volumes {
                 let step = BackendError::step(format!("show the volume {}", volume.id));
-                let mount = self.mount_volume(volume.id).await;
+                let mount = self.mount_volume(volume.id, None).await;
                 volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
             }
         }
-        let program = &self.init_program;
-        launch::launch(program, directory, &volumes, Arc::clone(limit), &self.ending).await
+        let (program, limit) = (&self.init_program, Arc::clone(limit));
+        launch::launch(program, directory, order, volumes, limit, &self.ending).await
+    }
+
+    /// What a server gets of this machine's root directory, if that is its image.
+    fn system_parts(&self, image: &ImageSource) -> Result<Vec<SystemPart>, BackendError> {
+        if !matches!(image, ImageSource::Host { .. }) {
+            return Ok(vec![]);
+        }
+        layout::system(self.state.path())
+            .map_err(BackendError::step("read this machine's root directory"))
     }
 
     /// Keeps the server and watches over it.
@@ -332,7 +373,8 @@ impl Inner {
             let ports = Arc::clone(&self.ports);
             running::poll_ports(&launched.process, server.fixed_ip, ports);
         }
-        let (running, ended) = Running::new(launched.control, Arc::clone(&launched.process));
+        let (running, ended) =
+            Running::new(launched.control, Arc::clone(&launched.process), launched.users);
         self.servers().insert(server.id, running.clone());
         if self.ending.is_cancelled() {
             // It came too late to be ended with the others.
@@ -362,15 +404,22 @@ impl Inner {
     async fn attach(&self, server: Uuid, volume: &VolumeMount) -> io::Result<()> {
         let Some(running) = self.servers().get(&server).cloned() else { return Ok(()) };
         let mount = match self.isolation() {
-            Isolation::Namespaces => Some(self.mount_volume(volume.id).await?),
+            Isolation::Users | Isolation::Namespaces => {
+                Some(self.mount_volume(volume.id, running.users.clone()).await?)
+            }
             Isolation::Plain => None,
         };
         running.order(&Command::Attach { volume: volume.clone() }, mount).await
     }
 
-    async fn mount_volume(&self, id: Uuid) -> io::Result<OwnedFd> {
+    async fn mount_volume(&self, id: Uuid, users: Option<Arc<OwnedFd>>) -> io::Result<OwnedFd> {
         let volumes = self.state.volumes().clone();
-        blocking(move || volumes.mount(id)).await
+        blocking(move || {
+            let mount = volumes.mount(id)?;
+            users.map_or(Ok(()), |users| trees::map_users(&mount, users.as_fd()))?;
+            Ok(mount)
+        })
+        .await
     }
 
     fn say_lacks(&self, lacks: Vec<String>) {

@@ -43,6 +43,8 @@ pub(super) enum Ending {
 pub(super) struct Running {
     control: Arc<OwnedFd>,
     process: Arc<AsyncFd<OwnedFd>>,
+    /// Its user namespace, if its users are nobody outside.
+    pub(super) users: Option<Arc<OwnedFd>>,
     ended: watch::Receiver<bool>,
     expected: Arc<AtomicBool>,
 }
@@ -52,10 +54,12 @@ impl Running {
     pub(super) fn new(
         control: OwnedFd,
         process: Arc<AsyncFd<OwnedFd>>,
+        users: Option<OwnedFd>,
     ) -> (Self, watch::Sender<bool>) {
         let (sender, ended) = watch::channel(false);
         let expected = Arc::default();
-        (Self { control: Arc::new(control), process, ended, expected }, sender)
+        let (control, users) = (Arc::new(control), users.map(Arc::new));
+        (Self { control, process, users, ended, expected }, sender)
     }
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {

@@ -232,12 +232,17 @@ pub(crate) fn thread_descriptor(thread: Pid) -> io::Result<OwnedFd> {
 
 /// Makes a detached tree of mounts read-only, with all mounts in it.
 pub(crate) fn set_tree_read_only(tree: impl AsFd) -> io::Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_RDONLY,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
+    set_tree(tree, libc::MOUNT_ATTR_RDONLY, 0)
+}
+
+/// Translates the owners in a detached tree of mounts by the map of a user namespace.
+pub(crate) fn map_tree_users(tree: impl AsFd, users: impl AsFd) -> io::Result<()> {
+    let users = users.as_fd().as_raw_fd();
+    set_tree(tree, libc::MOUNT_ATTR_IDMAP, u64::from(users.cast_unsigned()))
+}
+
+fn set_tree(tree: impl AsFd, attr_set: u64, userns_fd: u64) -> io::Result<()> {
+    let attributes = libc::mount_attr { attr_set, attr_clr: 0, propagation: 0, userns_fd };
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
     // SAFETY: the kernel reads the path, which ends with NUL, and the structure of the given size.
     let result = unsafe {
@@ -266,6 +271,20 @@ pub(crate) fn thaw(root: impl AsFd) -> io::Result<()> {
     // SAFETY: the kernel does not look at the argument.
     unsafe { ioctl(root, NoArg::<{ opcode::read_write::<libc::c_int>(b'X', 120) }>::new()) }?;
     Ok(())
+}
+
+/// Gives this process an empty keyring of its own in place of the one of its user's session.
+pub(crate) fn leave_session_keyring() -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: without a name the call reads no memory.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Lets the runtime tell when the descriptor is readable.

@@ -1,6 +1,5 @@
 //! Which parts of this machine a server sees, and which are its own.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::make_directory;
 use crate::backends::process::base;
+use crate::guest::order::SystemPart;
 
 /// Top-level directories that hold the system itself, on any distribution. All others are the
 /// private business of this machine.
@@ -58,46 +58,32 @@ const WRITABLE_IN_USR: [&str; 14] = [
     "local/src",
 ];
 
-/// One name in the root directory and what the server finds there.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: OsString,
-    pub(super) place: Place,
+/// What a server gets of this machine's root directory.
+pub(crate) fn system(state_dir: &Path) -> io::Result<Vec<SystemPart>> {
+    Ok(plan(read_root(Path::new("/"))?, state_dir))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A link, as on this machine.
-    Link(PathBuf),
-    /// This machine's directory below a layer of the server's own.
-    System,
-}
-
-/// Links and directories in the root directory of this machine.
-pub(super) fn read_root(root: &Path) -> io::Result<Vec<Entry>> {
-    let mut entries = vec![];
+/// Links and directories in a root directory.
+fn read_root(root: &Path) -> io::Result<Vec<SystemPart>> {
+    let mut parts = vec![];
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        let place = if kind.is_symlink() {
-            Place::Link(fs::read_link(entry.path())?)
-        } else if kind.is_dir() {
-            Place::System
-        } else {
-            continue;
-        };
-        entries.push(Entry { name: entry.file_name(), place });
+        let link_to = if kind.is_symlink() { Some(fs::read_link(entry.path())?) } else { None };
+        if kind.is_symlink() || kind.is_dir() {
+            parts.push(SystemPart { name: entry.file_name().into(), link_to });
+        }
     }
-    Ok(entries)
+    Ok(parts)
 }
 
 /// Keeps what belongs to the system, without the directory that holds the servers themselves.
-pub(super) fn plan(entries: Vec<Entry>, state_dir: &Path) -> Vec<Entry> {
-    let hidden = state_dir.components().nth(1).map(|top| top.as_os_str().to_owned());
-    let is_system = |name: &OsString| SYSTEM.iter().any(|system| name == system);
-    entries
+fn plan(parts: Vec<SystemPart>, state_dir: &Path) -> Vec<SystemPart> {
+    let hidden = state_dir.components().nth(1).map(|top| PathBuf::from(top.as_os_str()));
+    let is_system = |name: &Path| SYSTEM.iter().any(|system| name == Path::new(system));
+    parts
         .into_iter()
-        .filter(|entry| is_system(&entry.name) && hidden.as_ref() != Some(&entry.name))
+        .filter(|part| is_system(&part.name) && hidden.as_ref() != Some(&part.name))
         .collect()
 }
 
@@ -140,20 +126,18 @@ pub(super) fn make_own_directories(root: &Path, var_shape: &Path) -> io::Result<
 mod tests {
     use super::*;
 
-    fn directory(name: &str) -> Entry {
-        Entry { name: name.into(), place: Place::System }
+    fn directory(name: &str) -> SystemPart {
+        SystemPart { name: name.into(), link_to: None }
     }
 
     #[test]
     fn only_the_system_is_shown() {
-        let link = Entry { name: "bin".into(), place: Place::Link("usr/bin".into()) };
+        let link = SystemPart { name: "bin".into(), link_to: Some("usr/bin".into()) };
         let names = ["usr", "home", "root", "var", "etc", "proc", "data", "nix"];
-        let entries = names.map(directory).into_iter().chain([link]).collect();
-        let shown: Vec<_> = plan(entries, Path::new("/home/user/state"))
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect();
-        assert_eq!(shown, ["usr", "nix", "bin"]);
+        let parts = names.map(directory).into_iter().chain([link]).collect();
+        let shown: Vec<_> =
+            plan(parts, Path::new("/home/user/state")).into_iter().map(|part| part.name).collect();
+        assert_eq!(shown, ["usr", "nix", "bin"].map(PathBuf::from));
     }
 
     #[test]

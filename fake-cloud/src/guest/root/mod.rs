@@ -1,33 +1,33 @@
 //! Builds the root directory of a server and makes it the only one its processes can see.
 
 mod devices;
-mod layout;
+pub(crate) mod layout;
 mod mounts;
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::Failure;
 use super::directory::ServerDirectory;
 use super::identity;
-use super::order::Order;
+use super::order::{Order, SystemPart};
 use super::volumes::Volumes;
 use crate::backends::ImageSource;
-use crate::backends::process::{base, trees};
-use layout::{Entry, Place};
+use crate::backends::process::base;
+use crate::backends::process::trees::{self, Trees};
 use mounts::Durability;
 
 /// Enters the server's own root; returns what the server has to do without. Fails with whether the
 /// machine refused what every server needs.
 pub(super) fn enter(
     order: &Order,
-    directory: &ServerDirectory,
+    trees: Trees,
 ) -> Result<(Vec<String>, Volumes), (Failure, bool)> {
     let refused = |failure: Failure| {
         let refused = is_refusal(&failure.source);
@@ -37,7 +37,7 @@ pub(super) fn enter(
 
     make_mounts_private().map_err(refused)?;
     let mut without = vec![];
-    let machine = gather(order, directory, &mut without)?;
+    let (machine, directory) = gather(order, trees, &mut without)?;
     let disk = directory.disk();
     make_directory(&disk, 0o755)
         .and_then(|()| match &machine.image {
@@ -67,7 +67,7 @@ pub(super) fn enter(
 struct Machine {
     /// The whole root directory, if the image is one.
     image: Option<OwnedFd>,
-    system: Vec<(OsString, Part)>,
+    system: Vec<(PathBuf, Part)>,
     etc: Option<OwnedFd>,
     /// What all servers share; of a server with this machine's system parts.
     base: Option<OwnedFd>,
@@ -90,11 +90,23 @@ struct ShownFile {
     path: PathBuf,
 }
 
+/// Where trees have their places until the root changes: something that every machine has.
+const WORKSHOP: &str = "/tmp";
+
+/// A place for a tree in the workshop.
+fn lay(tree: &OwnedFd, name: &str) -> io::Result<PathBuf> {
+    let path = Path::new(WORKSHOP).join(name);
+    make_directory(&path, 0o700)?;
+    mounts::place(tree, &path)?;
+    Ok(path)
+}
+
+/// Also gives the server's directory in its place.
 fn gather(
     order: &Order,
-    directory: &ServerDirectory,
+    trees: Trees,
     without: &mut Vec<String>,
-) -> Result<Machine, (Failure, bool)> {
+) -> Result<(Machine, ServerDirectory), (Failure, bool)> {
     let broken = |failure| (failure, false);
     let refused = |failure: Failure| {
         let refused = is_refusal(&failure.source);
@@ -111,33 +123,36 @@ fn gather(
         devices: devices::gather().map_err(refused)?,
         processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
     };
-    match &order.image {
-        ImageSource::Host { extra_files } => {
-            machine.system = system_parts(order, directory, without).map_err(broken)?;
-            let etc = order.base.join("etc");
-            let layer = directory.layers().join("etc");
-            machine.etc = mounts::overlay(&etc, &layer, Durability::Volatile).ok();
-            let base = trees::read_only(&order.base);
-            machine.base = Some(base.map_err(Failure::step("show the base")).map_err(broken)?);
-            machine.files = files_to_show(extra_files).map_err(broken)?;
-        }
-        ImageSource::Directory { path } => {
-            let layer = directory.layers().join("root");
-            let image = mounts::overlay(path, &layer, Durability::OnDemand);
-            let step = Failure::step(format!("mount the image {}", path.display()));
-            machine.image = Some(image.map_err(step).map_err(broken)?);
-        }
-        ImageSource::Opaque | ImageSource::File { .. } => {
-            return Err(broken(Failure::step("boot an image without a root directory")(
-                io::Error::from(io::ErrorKind::Unsupported),
-            )));
-        }
+    mounts::memory(Path::new(WORKSHOP), MountFlags::NODEV, c"mode=700,size=64k")
+        .map_err(Failure::step("mount a workshop"))
+        .map_err(refused)?;
+    let place = |tree, name: &str| {
+        let step = Failure::step(format!("show the {name}"));
+        lay(tree, name).map_err(step).map_err(broken)
+    };
+    let directory = ServerDirectory::new(place(&trees.server, "server")?);
+    if let Some(base) = &trees.base {
+        let base = place(base, "base")?;
+        let layer = directory.layers().join("etc");
+        machine.etc = mounts::overlay(&base.join("etc"), &layer, Durability::Volatile).ok();
+        let base = trees::as_it_is(&base);
+        machine.base = Some(base.map_err(Failure::step("show the base")).map_err(broken)?);
+        machine.system = system_parts(order, &directory, &trees.system, without).map_err(broken)?;
     }
-    Ok(machine)
+    if let Some(image) = &trees.image {
+        let path = place(image, "image")?;
+        let layer = directory.layers().join("root");
+        let image = mounts::overlay(&path, &layer, Durability::OnDemand);
+        machine.image = Some(image.map_err(Failure::step("mount the image")).map_err(broken)?);
+    }
+    if let ImageSource::Host { extra_files } = &order.image {
+        machine.files = files_to_show(extra_files, trees.files);
+    }
+    Ok((machine, directory))
 }
 
 /// Whether the machine forbids something, rather than being out of something.
-fn is_refusal(error: &io::Error) -> bool {
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EPERM | libc::EACCES | libc::EINVAL | libc::ENOSYS | libc::ENODEV)
@@ -168,19 +183,21 @@ fn make_mounts_private() -> Result<(), Failure> {
 fn system_parts(
     order: &Order,
     directory: &ServerDirectory,
+    trees: &[OwnedFd],
     without: &mut Vec<String>,
-) -> Result<Vec<(OsString, Part)>, Failure> {
-    let entries = layout::read_root(Path::new("/"))
-        .map_err(Failure::step("read this machine's root directory"))?;
+) -> Result<Vec<(PathBuf, Part)>, Failure> {
+    let mut trees = trees.iter();
     let mut parts = vec![];
-    for Entry { name, place } in layout::plan(entries, &order.state_dir) {
+    for SystemPart { name, link_to } in &order.system {
         let step = || Failure::step(format!("show /{}", name.display()));
-        let part = match place {
-            Place::Link(to) => Part::Link(to),
-            Place::System => {
-                let lower = Path::new("/").join(&name);
-                let layer = directory.layers().join(&name);
-                if name == "usr" {
+        let part = match link_to {
+            Some(to) => Part::Link(to.clone()),
+            None => {
+                let missing = || io::Error::from(io::ErrorKind::NotFound);
+                let tree = trees.next().ok_or_else(missing).map_err(step())?;
+                let lower = lay(tree, &format!("system-{}", name.display())).map_err(step())?;
+                let layer = directory.layers().join(name);
+                if name == Path::new("usr") {
                     layout::make_usr_writable(&layer.join("upper")).map_err(step())?;
                 }
                 Part::Mount(match mounts::overlay(&lower, &layer, Durability::Volatile) {
@@ -192,18 +209,18 @@ fn system_parts(
                 })
             }
         };
-        parts.push((name, part));
+        parts.push((name.clone(), part));
     }
     Ok(parts)
 }
 
-fn files_to_show(files: &[(PathBuf, PathBuf)]) -> Result<Vec<ShownFile>, Failure> {
-    let show = |(here, there): &(PathBuf, PathBuf)| {
-        let step = Failure::step(format!("show {} as {}", here.display(), there.display()));
-        let mount = trees::read_only(here).map_err(step)?;
-        Ok(ShownFile { mount, is_directory: here.is_dir(), path: Path::new("/").join(there) })
+fn files_to_show(files: &[(PathBuf, PathBuf)], trees: Vec<OwnedFd>) -> Vec<ShownFile> {
+    let show = |((_, there), mount): (&(PathBuf, PathBuf), OwnedFd)| {
+        let is_directory = rustix::fs::fstat(&mount)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_dir());
+        ShownFile { mount, is_directory, path: Path::new("/").join(there) }
     };
-    files.iter().map(show).collect()
+    files.iter().zip(trees).map(show).collect()
 }
 
 /// What every Unix system keeps in memory.

@@ -1,6 +1,7 @@
 //! Networks and what all things of the network API have in common.
 
 mod floating_ip;
+mod floating_pool;
 mod port;
 mod router;
 mod subnet;

@@ -37,6 +37,10 @@ pub struct Subnet {
     pub host_routes: Vec<HostRoute>,
     /// The pool its block is from.
     pub subnet_pool_id: Option<SubnetPoolId>,
+    /// What the settings gave it to give out, if they did; what users have made of it since is
+    /// left alone.
+    #[serde(default)]
+    pub configured: Option<Pool>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -185,6 +189,7 @@ impl Model {
             nameservers: wanted.nameservers,
             host_routes: wanted.host_routes,
             subnet_pool_id,
+            configured: None,
             standard: StandardAttributes::new(&wanted.description, now),
         });
         if let Some(network) = self.networks.get_mut(network_id) {

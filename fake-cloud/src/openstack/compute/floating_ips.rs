@@ -38,13 +38,8 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let wanted: Option<Wanted> = cx.json().await?;
     let pool = wanted.unwrap_or_default().pool;
     let project_id = cx.project()?;
-    let network_id = {
-        let model = cx.cloud.read();
-        let mut pools = model.networks.iter().filter(|network| network.external);
-        let named = |network: &&Network| pool.as_ref().is_none_or(|pool| *pool == network.name);
-        let missing = || Fault::not_found("Floating IP pool not found.");
-        pools.find(named).ok_or_else(missing)?.id
-    };
+    let missing = |_| Fault::not_found("Floating IP pool not found.");
+    let network_id = cx.cloud.read().floating_pool(pool.as_deref()).map_err(missing)?.id;
     let wanted = NewFloatingIp::from_pool(network_id, project_id);
     let id = cx.cloud.create_floating_ip(wanted).await?;
     let model = cx.cloud.read();
@@ -99,6 +94,7 @@ const NETWORK_FIELDS: [&str; 28] = [
 
 pub(super) async fn networks(cx: Context) -> Result<Response, Error> {
     supported(&cx)?;
+    let caller = cx.caller()?;
     let model = cx.cloud.read();
     let view = |network: &Network| {
         let mut view = json!({"id": network.id, "label": network.name});
@@ -107,8 +103,31 @@ pub(super) async fn networks(cx: Context) -> Result<Response, Error> {
         }
         view
     };
-    let networks: Vec<Value> = model.networks.iter().map(view).collect();
+    let networks = model.networks.iter().filter(|network| network.visible_to(&caller));
+    let networks: Vec<Value> = networks.map(view).collect();
     Ok(ok(&json!({"networks": networks})))
+}
+
+/// Networks as users who were no administrators saw them.
+pub(super) async fn tenant_networks(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let caller = cx.caller()?;
+    let model = cx.cloud.read();
+    let networks = model.networks.iter().filter(|network| network.visible_to(&caller));
+    let networks: Vec<Value> = networks.map(tenant_view).collect();
+    Ok(ok(&json!({"networks": networks})))
+}
+
+pub(super) async fn tenant_network(cx: Context) -> Result<Response, Error> {
+    supported(&cx)?;
+    let model = cx.cloud.read();
+    let found = model.network(&cx.caller()?, cx.param("id"));
+    let network = found.map_err(|_| Fault::not_found("Network not found"))?;
+    Ok(ok(&json!({"network": tenant_view(network)})))
+}
+
+fn tenant_view(network: &Network) -> Value {
+    json!({"id": network.id, "cidr": "None", "label": network.name})
 }
 
 fn supported(cx: &Context) -> Result<(), Fault> {

@@ -11,7 +11,7 @@ pub(super) use super::create::create;
 use super::filters::{Filters, Row};
 use super::views::{Addresses, Brief, Depth, Full, Lens};
 use crate::model::life::Request;
-use crate::model::{Caller, FixedIp, Model, Port, Server, host_name};
+use crate::model::{Caller, Model, Server, host_name};
 use crate::openstack::errors::Fault;
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -111,24 +111,6 @@ pub(super) async fn addresses_on(cx: Context) -> Result<Response, Error> {
         Some((name, views)) => Ok(ok(&std::collections::BTreeMap::from([(name, views)]))),
         None => Err(Fault::not_found("Network name not found").into()),
     }
-}
-
-pub(super) async fn interfaces(cx: Context) -> Result<Response, Error> {
-    let model = cx.cloud.read();
-    let server = model.server(&cx.caller()?, cx.param("id"))?;
-    let fixed =
-        |fixed: &FixedIp| json!({"subnet_id": fixed.subnet_id, "ip_address": fixed.address});
-    let view = |port: &Port| {
-        json!({
-            "net_id": port.network_id,
-            "port_id": port.id,
-            "mac_addr": port.mac,
-            "port_state": "ACTIVE",
-            "fixed_ips": port.fixed_ips.iter().map(fixed).collect::<Vec<_>>(),
-        })
-    };
-    let views: Vec<_> = model.ports_of(server).map(view).collect();
-    Ok(ok(&json!({"interfaceAttachments": views})))
 }
 
 /// A value below a name.
