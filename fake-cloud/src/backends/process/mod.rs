@@ -80,7 +80,7 @@ struct Inner {
     exits: ExitSender,
     servers: Mutex<HashMap<Uuid, Running>>,
     /// Cancelled when all servers are to end: those that are just starting give up.
-    ending: CancellationToken,
+    ending: Mutex<CancellationToken>,
     /// What was not refused so far: there is no use in trying again what was.
     isolation: Mutex<Isolation>,
     /// What servers had to do without so far: each is said once.
@@ -109,7 +109,7 @@ impl Process {
             ports,
             exits,
             servers: Mutex::default(),
-            ending: CancellationToken::new(),
+            ending: Mutex::default(),
             isolation: Mutex::new(strongest),
             lacks: Mutex::default(),
         })))
@@ -239,7 +239,8 @@ impl Backend for Process {
     }
 
     async fn power_off(&self) {
-        self.0.ending.cancel();
+        // Who starts from now on is not meant.
+        std::mem::take(&mut *self.0.ending()).cancel();
         self.0.state.end();
         // Cut the power of all before waiting for the first.
         let ends: Vec<_> =
@@ -255,12 +256,17 @@ impl Inner {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ending(&self) -> MutexGuard<'_, CancellationToken> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
+        let ending = self.ending().clone();
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
         let limit = Arc::new(self.limits.group(server.id, quota));
         let mut isolation = self.isolation();
         let launched = loop {
-            match self.launch(server, &limit, isolation).await {
+            match self.launch(server, &limit, isolation, &ending).await {
                 Err(LaunchError::Refused(reason)) => match isolation.weaker() {
                     Some(weaker) => {
                         self.weaken(isolation, weaker, &reason);
@@ -271,7 +277,14 @@ impl Inner {
                 other => break other.map_err(LaunchError::into_inner)?,
             }
         };
-        self.adopt(server, launched, limit).await
+        Arc::clone(&self).adopt(server, launched, limit).await?;
+        if ending.is_cancelled()
+            && let Some(late) = self.servers().get(&server.id)
+        {
+            // It came too late to be ended with the others.
+            late.cut();
+        }
+        Ok(())
     }
 
     fn isolation(&self) -> Isolation {
@@ -299,6 +312,7 @@ impl Inner {
         server: &ServerSpec,
         limit: &Arc<limits::Group>,
         isolation: Isolation,
+        ending: &CancellationToken,
     ) -> Result<Launched, LaunchError> {
         if matches!(server.image, ImageSource::Opaque | ImageSource::File { .. }) {
             let reason = "an uploaded file is no root directory".to_owned();
@@ -340,7 +354,7 @@ impl Inner {
             }
         }
         let (program, limit) = (&self.init_program, Arc::clone(limit));
-        launch::launch(program, directory, order, volumes, limit, &self.ending).await
+        launch::launch(program, directory, order, volumes, limit, ending).await
     }
 
     /// What a server gets of this machine's root directory, if that is its image.
@@ -376,10 +390,6 @@ impl Inner {
         let (running, ended) =
             Running::new(launched.control, Arc::clone(&launched.process), launched.users);
         self.servers().insert(server.id, running.clone());
-        if self.ending.is_cancelled() {
-            // It came too late to be ended with the others.
-            running.cut();
-        }
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
         let (exits, ports, fixed) = (self.exits.clone(), Arc::clone(&self.ports), server.fixed_ip);
