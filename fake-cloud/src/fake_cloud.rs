@@ -384,8 +384,8 @@ async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationTo
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
     });
-    let served = axum::serve(listener, openstack::router(cloud))
-        .with_graceful_shutdown(closing.cancelled_owned());
+    let service = openstack::router(cloud).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned());
     if let Err(error) = served.into_future().await {
         tracing::error!(%error, "the listener ended");
     }

@@ -50,6 +50,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// What each project may use.
     pub quotas: Quotas,
+    /// The largest image that may be uploaded, in bytes.
+    pub image_size_max: u64,
     /// How long a token is valid.
     pub token_lifetime: Duration,
     /// How long an answer may wait for the work it began, so that a client's first look finds it
@@ -106,6 +108,9 @@ pub struct FlavorSettings {
     /// What an hour of it costs; the API shows it as the extra spec [`PRICE`].
     pub price_per_hour: f64,
 }
+
+/// The largest image that may be uploaded when nothing else is said: a tebibyte, as in Glance.
+const IMAGE_SIZE_MAX: u64 = 1 << 40;
 
 /// The extra spec of a flavor that holds its price.
 pub const PRICE: &str = "price:per_hour";
@@ -202,6 +207,7 @@ impl Settings {
             },
             users: Vec::new(),
             quotas: Quotas::default(),
+            image_size_max: IMAGE_SIZE_MAX,
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
             clock: Arc::new(SystemClock::default()),

@@ -266,7 +266,7 @@ mod tests {
     use crate::model::{Role, RoleId};
 
     fn role(name: &str) -> Role {
-        Role { id: RoleId::random(), name: name.to_owned() }
+        Role { id: RoleId::random(), name: name.to_owned(), description: None }
     }
 
     #[tokio::test]

@@ -29,6 +29,18 @@ pub fn openstack() -> Option<PathBuf> {
     std::env::var_os("OPENSTACK_CLIENT").map(PathBuf::from).or_else(|| in_path("openstack"))
 }
 
+/// The Python that has boto3 and libcloud: it is installed beside the `openstack` command.
+///
+/// # Panics
+/// When there is no `openstack` command.
+#[must_use]
+pub fn openstack_python() -> PathBuf {
+    let openstack = openstack();
+    let openstack =
+        openstack.expect("the `openstack` command is needed: `integration/check` installs it");
+    openstack.with_file_name("python")
+}
+
 /// A program of this machine.
 #[must_use]
 pub fn in_path(name: &str) -> Option<PathBuf> {

@@ -1,6 +1,6 @@
 //! The content of uploaded images: one file each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use md5::Md5;
 use sha2::{Digest, Sha512};
@@ -26,11 +26,29 @@ impl Cloud {
     pub(crate) async fn keep_image_content(
         &self,
         id: ImageId,
-        mut content: impl AsyncRead + Unpin,
+        content: impl AsyncRead + Unpin,
     ) -> std::io::Result<Content> {
         fs::create_dir_all(&self.image_dir).await?;
         let partial = self.image_dir.join(format!("{id}.partial"));
-        let mut file = File::create(&partial).await?;
+        let kept = self.receive(&partial, content).await;
+        let kept = match kept {
+            Ok(kept) => fs::rename(&partial, self.image_content_path(id)).await.map(|()| kept),
+            Err(error) => Err(error),
+        };
+        if kept.is_err()
+            && let Err(error) = fs::remove_file(&partial).await
+        {
+            tracing::warn!(image = %id, error = chain(&error), "a part of its content stays");
+        }
+        kept
+    }
+
+    async fn receive(
+        &self,
+        partial: &Path,
+        mut content: impl AsyncRead + Unpin,
+    ) -> std::io::Result<Content> {
+        let mut file = File::create(partial).await?;
         let (mut md5, mut sha512, mut size) = (Md5::new(), Sha512::new(), 0);
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -42,10 +60,12 @@ impl Cloud {
             md5.update(chunk);
             sha512.update(chunk);
             size += length as u64;
+            if size > self.image_size_max {
+                return Err(std::io::ErrorKind::FileTooLarge.into());
+            }
             file.write_all(chunk).await?;
         }
         file.sync_all().await?;
-        fs::rename(&partial, self.image_content_path(id)).await?;
         Ok(Content {
             size,
             md5: format!("{:x}", md5.finalize()),

@@ -53,6 +53,8 @@ pub(crate) struct Cloud {
     pub(crate) state_dir: PathBuf,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
+    /// The largest image that may be uploaded, in bytes.
+    pub(crate) image_size_max: u64,
     /// How large a root file system may be that a user uploads.
     image_limits: Limits,
     /// Passwords that were right.
@@ -106,6 +108,7 @@ impl Cloud {
             state_dir: settings.state_dir.clone(),
             image_dir: settings.state_dir.join("images"),
             image_limits: settings.image_limits,
+            image_size_max: settings.image_size_max,
             passwords: Passwords::new(),
             backend: world.backend,
             going_down: CancellationToken::new(),

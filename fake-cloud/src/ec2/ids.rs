@@ -74,6 +74,18 @@ kinds! {
     Vpc: "vpc", "InvalidVpcID", "InvalidVpcID", "vpc ID", "vpc";
     /// A subnet.
     Subnet: "subnet", "InvalidSubnetID", "InvalidSubnetID", "subnet ID", "subnet";
+    /// A router that leads to the outside.
+    InternetGateway: "igw", "InvalidInternetGatewayID", "InvalidInternetGatewayId", "internetGateway ID", "internet-gateway";
+    /// The routes of a network.
+    RouteTable: "rtb", "InvalidRouteTableID", "InvalidRouteTableId", "routeTable ID", "route-table";
+    /// A route table and its network.
+    RouteTableAssociation: "rtbassoc", "InvalidAssociationID", "InvalidAssociationID", "association ID", "route-table-association";
+    /// What may pass into a network.
+    NetworkAcl: "acl", "InvalidNetworkAclID", "InvalidNetworkAclId", "networkAcl ID", "network-acl";
+    /// A network ACL and a subnet.
+    NetworkAclAssociation: "aclassoc", "InvalidAssociationID", "InvalidAssociationID", "association ID", "network-acl-association";
+    /// A port and what is plugged in.
+    InterfaceAttachment: "eni-attach", "InvalidAttachmentID", "InvalidAttachmentID", "attachment ID", "network-interface-attachment";
     /// A port.
     Interface: "eni", "InvalidNetworkInterfaceID", "InvalidNetworkInterfaceId", "networkInterface ID", "network-interface";
 }

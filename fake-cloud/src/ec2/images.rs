@@ -79,6 +79,7 @@ fn state(image: &Image) -> &'static str {
     match image.status {
         ImageStatus::Active => "available",
         ImageStatus::Queued | ImageStatus::Saving => "pending",
+        ImageStatus::Deactivated => "disabled",
     }
 }
 

@@ -6,7 +6,7 @@ use super::operation::Call;
 use super::pages::Page;
 use super::places::NO_TAGS;
 use super::xml::Xml;
-use crate::model::Flavor;
+use crate::model::{Flavor, Model, ZONE};
 
 const FILTERS: [&str; 7] = [
     "bare-metal",
@@ -23,7 +23,7 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "InstanceType")?;
     let model = call.cloud.read();
     let named = call.params.texts("InstanceType");
-    let known = |name: &str| model.flavors.iter().any(|flavor| flavor.name == name);
+    let known = |name: &str| all(call, &model).any(|flavor| flavor.name == name);
     if let Some(unknown) = named.iter().find(|name| !known(name)) {
         let message = format!("The following supplied instance types do not exist: [{unknown}]");
         return Err(Fault::new("InvalidInstanceType", message));
@@ -32,10 +32,53 @@ pub(super) fn instance_types(call: &Call) -> Result<Xml, Fault> {
         (named.is_empty() || named.contains(&flavor.name.as_str()))
             && filters.pass(NO_TAGS, |name| values(flavor, name))
     };
-    let wanted = model.flavors.iter().filter(wanted);
+    let wanted = all(call, &model).filter(wanted);
     let (flavors, next) = page.in_order(&model.flavors, wanted);
     let mut xml = Xml::default();
     xml.list("instanceTypeSet", flavors, view);
+    xml.optional("nextToken", next);
+    Ok(xml)
+}
+
+/// The types that the account may use.
+fn all<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a Flavor> {
+    model.flavors.iter().filter(|flavor| flavor.visible_to(&call.caller))
+}
+
+/// The type with a name.
+pub(super) fn by_name<'a>(call: &Call, model: &'a Model, name: &str) -> Result<&'a Flavor, Fault> {
+    all(call, model)
+        .find(|flavor| flavor.name == name)
+        .ok_or_else(|| Fault::invalid_value(format!("Invalid value '{name}' for InstanceType.")))
+}
+
+/// Which types there are in the zone, or in the region.
+pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
+    let filters = Filters::read(&call.params, &["instance-type", "location"])?;
+    let page = Page::read(&call.params, "InstanceType")?;
+    let location = match call.params.text("LocationType") {
+        None | Some("region") => &call.cloud.region,
+        Some("availability-zone" | "availability-zone-id") => ZONE,
+        Some(other) => {
+            let message = format!("Invalid value '{other}' for LocationType.");
+            return Err(Fault::invalid_value(message));
+        }
+    };
+    let model = call.cloud.read();
+    let wanted = all(call, &model).filter(|flavor| {
+        filters.pass(NO_TAGS, |name| match name {
+            "location" => vec![location.to_owned()],
+            _ => vec![flavor.name.clone()],
+        })
+    });
+    let (flavors, next) = page.in_order(&model.flavors, wanted);
+    let kind = call.params.text("LocationType").unwrap_or("region");
+    let mut xml = Xml::default();
+    xml.list("instanceTypeOfferingSet", flavors, |xml, flavor| {
+        xml.text("instanceType", &flavor.name);
+        xml.text("locationType", kind);
+        xml.text("location", location);
+    });
     xml.optional("nextToken", next);
     Ok(xml)
 }

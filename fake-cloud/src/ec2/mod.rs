@@ -21,6 +21,7 @@ mod signature;
 mod snapshots;
 mod tags;
 mod volumes;
+mod vpc;
 mod xml;
 
 use std::sync::Arc;
@@ -39,14 +40,18 @@ use crate::model::{Caller, ProjectId};
 use crate::query;
 
 use errors::Fault;
-pub(crate) use ids::Kind;
+pub(crate) use ids::{Kind, account};
+pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
-use signature::{Claim, Doubt, Signed};
+use signature::{Claim, Doubt, NoClaim, Signed};
 use xml::Xml;
 
 /// The version that answers say they are of when a request does not ask for one.
 const VERSION: &str = "2016-11-15";
+
+/// What requests are signed for.
+const SERVICE: &str = "ec2";
 
 /// The largest request that is read.
 const BODY_MAX: usize = 1 << 20;
@@ -59,8 +64,13 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Reads DescribeRegions places::regions;
     Reads DescribeAvailabilityZones places::zones;
     Reads DescribeAccountAttributes places::account_attributes;
-    Reads DescribeVpcs places::vpcs;
-    Reads DescribeSubnets places::subnets;
+    Reads DescribeVpcs vpc::vpcs;
+    Reads DescribeVpcAttribute vpc::attribute;
+    Reads DescribeSubnets vpc::subnets;
+    Reads DescribeNetworkInterfaces vpc::interfaces::interfaces;
+    Reads DescribeInternetGateways vpc::gateways::internet_gateways;
+    Reads DescribeRouteTables vpc::gateways::route_tables;
+    Reads DescribeNetworkAcls vpc::gateways::network_acls;
     ChecksFirst RunInstances instances::run::run;
     Reads DescribeInstances instances::describe::instances;
     Reads DescribeInstanceStatus instances::describe::status;
@@ -68,9 +78,16 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes StartInstances instances::life::start;
     Changes StopInstances instances::life::stop;
     Changes RebootInstances instances::life::reboot;
+    Reads DescribeInstanceAttribute instances::attributes::describe;
+    Changes ModifyInstanceAttribute instances::attributes::modify;
+    Changes ModifyInstanceMetadataOptions instances::attributes::modify_metadata_options;
+    Changes MonitorInstances instances::attributes::monitor;
+    Changes UnmonitorInstances instances::attributes::unmonitor;
+    Reads GetPasswordData instances::attributes::password_data;
     Changes GetConsoleOutput instances::life::console_output;
     Reads DescribeImages images::images;
     Reads DescribeInstanceTypes instance_types::instance_types;
+    Reads DescribeInstanceTypeOfferings instance_types::offerings;
     Changes CreateKeyPair key_pairs::create;
     Changes ImportKeyPair key_pairs::import;
     Reads DescribeKeyPairs key_pairs::key_pairs;
@@ -141,9 +158,9 @@ async fn serve(
         Fault::new("RequestEntityTooLarge", "The request is too large.")
             .with_status(StatusCode::PAYLOAD_TOO_LARGE)
     })?;
-    let (caller, project) = authenticate(&cloud, &parts, &body)?;
     let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
     pairs.extend(query::parse(&String::from_utf8_lossy(&body)));
+    let (caller, project) = authenticate(&cloud, &parts, &pairs, &body)?;
     let params = Params::of(pairs);
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
@@ -190,6 +207,7 @@ async fn work(operation: &'static Operation, call: Call) -> Result<Xml, Fault> {
 fn authenticate(
     cloud: &Cloud,
     parts: &request::Parts,
+    parameters: &[(String, String)],
     body: &[u8],
 ) -> Result<(Caller, ProjectId), Fault> {
     let refused =
@@ -198,24 +216,24 @@ fn authenticate(
         let message = "AWS was not able to validate the provided access credentials";
         refused(StatusCode::UNAUTHORIZED, "AuthFailure", message)
     };
-    let authorization = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
-        let message = "Request must contain a signature: the header Authorization is missing";
-        refused(StatusCode::FORBIDDEN, "MissingAuthenticationToken", message)
-    })?;
-    let claim = authorization.to_str().ok().and_then(Claim::read).ok_or_else(|| {
-        let message = "The header Authorization is no AWS4-HMAC-SHA256 signature";
-        refused(StatusCode::BAD_REQUEST, "IncompleteSignature", message)
+    let claim = Claim::find(&parts.headers, parameters).map_err(|none| match none {
+        NoClaim::Missing => {
+            let message = "Request must contain a signature, in the header Authorization or in \
+                           its parameters";
+            refused(StatusCode::FORBIDDEN, "MissingAuthenticationToken", message)
+        }
+        NoClaim::Malformed => {
+            let message =
+                "The signature is incomplete, or neither AWS4-HMAC-SHA256 nor of version 2";
+            refused(StatusCode::BAD_REQUEST, "IncompleteSignature", message)
+        }
     })?;
     let (caller, project, secret) = {
         let model = cloud.read();
-        let key = model.access_key(claim.access).ok_or_else(unknown)?;
+        let key = model.access_key(claim.access()).ok_or_else(unknown)?;
         let caller = model.bearer(key).ok_or_else(unknown)?;
         (caller, key.project_id, key.pair.secret.clone())
     };
-    if claim.scope.service != "ec2" {
-        let message = "Credential should be scoped to correct service: 'ec2'.";
-        return Err(refused(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message));
-    }
     let signed = Signed {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -223,7 +241,8 @@ fn authenticate(
         headers: &parts.headers,
         body,
     };
-    claim.verify(signed, &secret, cloud.now()).map_err(|doubt| match doubt {
+    let checked = claim.verify(signed, parameters, &secret, SERVICE, cloud.now());
+    checked.map_err(|doubt| match doubt {
         Doubt::NoTime => refused(
             StatusCode::BAD_REQUEST,
             "IncompleteSignature",
@@ -232,6 +251,11 @@ fn authenticate(
         Doubt::Expired => {
             refused(StatusCode::BAD_REQUEST, "RequestExpired", "Request has expired.")
         }
+        Doubt::Service => refused(
+            StatusCode::FORBIDDEN,
+            "SignatureDoesNotMatch",
+            "Credential should be scoped to correct service: 'ec2'.",
+        ),
         Doubt::Mismatch => refused(
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",

@@ -7,7 +7,7 @@ use super::filters::Filters;
 use super::ids::{Id, Kind};
 use super::operation::Call;
 use super::xml::Xml;
-use crate::model::{Model, Network, Subnet, ZONE};
+use crate::model::{Model, ZONE};
 
 /// What things without tags have.
 pub(super) const NO_TAGS: &BTreeMap<String, String> = &BTreeMap::new();
@@ -83,84 +83,6 @@ pub(super) fn account_attributes(call: &Call) -> Result<Xml, Fault> {
     xml.list("accountAttributeSet", shown, |xml, (name, value)| {
         xml.text("attributeName", name);
         xml.list("attributeValueSet", [value], |xml, value| xml.text("attributeValue", value));
-    });
-    Ok(xml)
-}
-
-pub(super) fn vpcs(call: &Call) -> Result<Xml, Fault> {
-    let known = ["vpc-id", "state", "is-default", "isDefault", "cidr", "owner-id"];
-    let filters = Filters::read(&call.params, &known)?;
-    let model = call.cloud.read();
-    let (networks, id): (Vec<&Network>, _) =
-        (model.private_network().into_iter().collect(), |network: &&Network| {
-            Kind::Vpc.id(network.id)
-        });
-    let wanted = wanted(call, "VpcId", Kind::Vpc, networks.iter().map(id))?;
-    let cidr = |network: &Network| {
-        model.subnets_of(network.id).next().map_or(String::new(), |subnet| subnet.block.to_string())
-    };
-    let shown = networks.into_iter().filter(|network| {
-        (wanted.is_empty() || wanted.contains(&id(network)))
-            && filters.pass(NO_TAGS, |name| match name {
-                "vpc-id" => vec![id(network).to_string()],
-                "state" => vec!["available".to_owned()],
-                "cidr" => vec![cidr(network)],
-                "owner-id" => vec![call.account()],
-                _ => vec!["true".to_owned()],
-            })
-    });
-    let mut xml = Xml::default();
-    xml.list("vpcSet", shown, |xml, network| {
-        xml.text("vpcId", id(&network));
-        xml.text("ownerId", call.account());
-        xml.text("state", "available");
-        xml.text("cidrBlock", cidr(network));
-        xml.text("instanceTenancy", "default");
-        xml.text("isDefault", true);
-    });
-    Ok(xml)
-}
-
-pub(super) fn subnets(call: &Call) -> Result<Xml, Fault> {
-    let known = [
-        "subnet-id",
-        "vpc-id",
-        "state",
-        "availability-zone",
-        "default-for-az",
-        "defaultForAz",
-        "cidr",
-        "cidr-block",
-    ];
-    let filters = Filters::read(&call.params, &known)?;
-    let model = call.cloud.read();
-    let subnet = model.private_network().and_then(|network| model.subnets_of(network.id).next());
-    let id = |subnet: &Subnet| Kind::Subnet.id(subnet.id);
-    let wanted = wanted(call, "SubnetId", Kind::Subnet, subnet.into_iter().map(id))?;
-    let shown = subnet.into_iter().filter(|subnet| {
-        (wanted.is_empty() || wanted.contains(&id(subnet)))
-            && filters.pass(NO_TAGS, |name| match name {
-                "subnet-id" => vec![id(subnet).to_string()],
-                "vpc-id" => vec![Kind::Vpc.id(subnet.network_id).to_string()],
-                "state" => vec!["available".to_owned()],
-                "availability-zone" => vec![ZONE.to_owned()],
-                "cidr" | "cidr-block" => vec![subnet.block.to_string()],
-                _ => vec!["true".to_owned()],
-            })
-    });
-    let mut xml = Xml::default();
-    xml.list("subnetSet", shown, |xml, subnet| {
-        let free = model.free_addresses(subnet);
-        xml.text("subnetId", id(subnet));
-        xml.text("ownerId", call.account());
-        xml.text("state", "available");
-        xml.text("vpcId", Kind::Vpc.id(subnet.network_id));
-        xml.text("cidrBlock", subnet.block);
-        xml.text("availableIpAddressCount", free);
-        xml.text("availabilityZone", ZONE);
-        xml.text("availabilityZoneId", ZONE);
-        xml.text("defaultForAz", true);
-        xml.text("mapPublicIpOnLaunch", false);
     });
     Ok(xml)
 }

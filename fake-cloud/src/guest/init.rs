@@ -14,7 +14,7 @@ use super::directory::{BOOTED, ServerDirectory};
 use super::launch::Boot;
 use super::order::{Answer, Command, Isolation, Order, Report};
 use super::volumes::Volumes;
-use super::{Failure, channel, launch, plain, root};
+use super::{Failure, channel, launch, plain, root, user_data};
 use crate::backends::process::trees::Trees;
 use crate::backends::process::{seccomp, sys};
 
@@ -143,14 +143,13 @@ impl<'a> Init<'a> {
             self.start("rc.local", &rc_local, order, &home);
         }
         let Some(user_data) = user_data.filter(|script| !script.is_empty()) else { return };
-        if !user_data.starts_with(b"#!") {
-            self.log("user-data is not a script: kept, not run");
-        }
-        match keep_user_data(&home, user_data) {
-            Ok(script) if user_data.starts_with(b"#!") => {
-                self.start("user-data", &script, order, &home);
-            }
-            Ok(_) => {}
+        let kept = user_data::unpack(user_data).and_then(|unpacked| {
+            let script = user_data::keep(&home, user_data, &unpacked)?;
+            Ok(unpacked.starts_with(b"#!").then_some(script))
+        });
+        match kept {
+            Ok(Some(script)) => self.start("user-data", &script, order, &home),
+            Ok(None) => self.log("user-data is not a script: kept, not run"),
             Err(error) => self.log(&format!("cannot write user-data: {error}")),
         }
     }
@@ -163,6 +162,7 @@ impl<'a> Init<'a> {
             .env("TERM", "linux")
             .env("LANG", "C.UTF-8")
             .env("METADATA_URL", &order.metadata_url)
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &order.metadata_url)
             .stdin(Stdio::null());
         match order.isolation {
             Isolation::Users | Isolation::Namespaces => command
@@ -328,23 +328,4 @@ fn how_it_ended(status: rustix::process::WaitStatus) -> String {
 
 fn is_executable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-/// Keeps the user-data where cloud-init keeps it; returns the file to run.
-fn keep_user_data(home: &Path, user_data: &[u8]) -> io::Result<std::path::PathBuf> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let instance = home.join("var/lib/cloud/instance");
-    std::fs::create_dir_all(instance.join("scripts"))?;
-    let script = instance.join("scripts/part-001");
-    for (path, mode) in [(&instance.join("user-data.txt"), 0o600), (&script, 0o700)] {
-        let mut options = std::fs::OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(path)?
-            .write_all(user_data)?;
-    }
-    Ok(script)
 }

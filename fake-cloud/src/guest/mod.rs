@@ -23,6 +23,7 @@ pub(crate) mod order;
 mod plain;
 mod probe;
 pub(crate) mod root;
+mod user_data;
 mod volumes;
 
 use std::ffi::OsStr;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::Record;
-use super::{Caller, ImageId, KeyPairId, Model, ProjectId, UserId};
+use super::{Caller, ImageId, KeyPairId, Member, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
 use crate::key_material::PublicKey;
 
@@ -36,6 +36,8 @@ pub enum ImageStatus {
     Saving,
     /// Servers can be made from it.
     Active,
+    /// Servers could be made from it, if it were not kept from that.
+    Deactivated,
 }
 
 /// What a server's disk is made from.
@@ -69,6 +71,8 @@ pub struct Image {
     pub md5: Option<String>,
     /// SHA-512 of its content.
     pub sha512: Option<String>,
+    /// Whom it is shared with.
+    pub members: Vec<Member>,
     /// Free-form properties.
     pub properties: BTreeMap<String, String>,
     /// Free-form labels.
@@ -112,9 +116,11 @@ impl Image {
     pub fn visible_to(&self, caller: &Caller) -> bool {
         match self.visibility {
             Visibility::Public | Visibility::Community => true,
-            Visibility::Shared | Visibility::Private => {
-                caller.is_admin || caller.project_id == Some(self.owner)
+            Visibility::Shared => {
+                let member = caller.project_id.and_then(|project| self.member(project));
+                self.writable_by(caller) || member.is_some()
             }
+            Visibility::Private => self.writable_by(caller),
         }
     }
 

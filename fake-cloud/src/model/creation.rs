@@ -116,6 +116,7 @@ impl Model {
                 metadata: wanted.metadata.clone(),
                 tags: wanted.tags.clone(),
                 client_token: wanted.client_token.clone(),
+                options: wanted.options.clone(),
                 security_groups: groups.clone(),
                 ports,
                 reservation_id: reservation_id.clone(),
@@ -157,7 +158,7 @@ impl Model {
         let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),
-            ImageStatus::Queued | ImageStatus::Saving => {
+            ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Deactivated => {
                 Err(Error::Invalid(format!("Image {id} is not active.")))
             }
         }
@@ -355,7 +356,8 @@ pub(super) fn check_single(count: u32, what: &str) -> Result<(), Error> {
     Err(Error::Invalid(format!("Unable to launch multiple instances with a single {what}.")))
 }
 
-pub(super) fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
+/// Refuses user-data that is too long or no base64.
+pub(crate) fn check_user_data(user_data: Option<&str>) -> Result<(), Error> {
     let Some(user_data) = user_data else { return Ok(()) };
     if user_data.len() > USER_DATA_MAX {
         return Err(Error::Invalid(format!(

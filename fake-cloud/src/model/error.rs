@@ -110,6 +110,18 @@ pub enum Kind {
     Project,
     /// A user.
     User,
+    /// A domain.
+    Domain,
+    /// A group of users.
+    Group,
+    /// A role.
+    Role,
+    /// That someone has a role.
+    RoleAssignment,
+    /// What a program logs in with.
+    ApplicationCredential,
+    /// A project that an image is shared with.
+    ImageMember,
     /// A token.
     Token,
     /// A key of the EC2 API.
@@ -151,6 +163,12 @@ impl std::fmt::Display for Kind {
         f.write_str(match self {
             Self::Project => "project",
             Self::User => "user",
+            Self::Domain => "domain",
+            Self::Group => "group",
+            Self::Role => "role",
+            Self::RoleAssignment => "role assignment with role",
+            Self::ApplicationCredential => "Application Credential",
+            Self::ImageMember => "image member",
             Self::Token => "token",
             Self::AccessKey => "credential",
             Self::Flavor => "flavor",

@@ -63,6 +63,59 @@ macro_rules! ids {
     )* };
 }
 
+/// A domain. The first one is called by a word instead of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainId(Uuid);
+
+/// How the first domain is called.
+const DEFAULT: &str = "default";
+
+impl DomainId {
+    /// The domain that is always there.
+    pub const DEFAULT: Self = Self(Uuid::nil());
+
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for DomainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::DEFAULT => f.write_str(DEFAULT),
+            Self(uuid) => fmt::Display::fmt(&uuid.simple(), f),
+        }
+    }
+}
+
+impl FromStr for DomainId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == DEFAULT { Ok(Self::DEFAULT) } else { Uuid::parse_str(text).map(Self) }
+    }
+}
+
+impl From<DomainId> for Uuid {
+    fn from(id: DomainId) -> Self {
+        id.0
+    }
+}
+
+impl Serialize for DomainId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DomainId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 ids! {
     /// A project: who owns things and whose quota they count against.
     ProjectId simple;
@@ -72,6 +125,10 @@ ids! {
     RoleId simple;
     /// A token; made from the token's hash, so that a leaked record opens nothing.
     TokenId simple;
+    /// A group of users.
+    GroupId simple;
+    /// What a program logs in with.
+    ApplicationCredentialId simple;
     /// A key pair of the EC2 API: an access key and its secret.
     AccessKeyId simple;
     /// A flavor.
@@ -116,6 +173,8 @@ mod tests {
         assert_eq!(ProjectId(uuid).to_string(), "0123456789abcdef0123456789abcdef");
         assert_eq!(ServerId(uuid).to_string(), "01234567-89ab-cdef-0123-456789abcdef");
         assert_eq!("0123456789abcdef0123456789abcdef".parse(), Ok(ServerId(uuid)));
+        assert_eq!("default".parse(), Ok(DomainId::DEFAULT));
+        assert_eq!(DomainId::DEFAULT.to_string(), "default");
         let json = serde_json::to_string(&ServerId(uuid)).unwrap();
         assert_eq!(serde_json::from_str::<ServerId>(&json).unwrap(), ServerId(uuid));
     }

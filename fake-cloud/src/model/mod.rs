@@ -17,6 +17,7 @@ mod launch;
 pub mod life;
 mod lock;
 mod network;
+mod options;
 pub mod quota;
 mod rebuild;
 mod renumber;
@@ -28,11 +29,12 @@ mod sequences;
 mod server;
 mod server_groups;
 mod servers;
+mod sharing;
 mod shortages;
 mod table;
 mod terminated;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod usage;
 mod volume;
 mod volumes;
@@ -41,9 +43,13 @@ pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
+pub(crate) use creation::check_user_data;
 pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
-pub use identity::{ADMIN, Caller, Project, Role, Scope, Token, User, token_id};
+pub use identity::{
+    ADMIN, ApplicationCredential, Caller, DEFAULT_DOMAIN, Domain, Grantee, Group, IdentityChanges,
+    NewApplicationCredential, NewUser, Project, Role, Scope, Token, TokenScope, User, token_id,
+};
 pub use ids::*;
 pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
@@ -53,11 +59,13 @@ pub use network::{
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
     Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
 };
+pub use options::{MetadataOptions, Options};
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use server_groups::{Policy, ServerGroup};
+pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
@@ -120,10 +128,16 @@ macro_rules! tables {
 }
 
 tables! {
+    /// Domains.
+    domains: Domain,
     /// Projects.
     projects: Project,
     /// Users.
     users: User,
+    /// Groups of users.
+    groups: Group,
+    /// What programs log in with.
+    application_credentials: ApplicationCredential,
     /// Roles.
     roles: Role,
     /// Tokens, in the order of their ends.

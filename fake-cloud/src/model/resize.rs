@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use super::creation::check_fit;
 use super::error::Error;
 use super::life::{Request, Task};
-use super::quota::{self, Demand};
 use super::{Caller, Flavor, Model, ServerId};
 
 /// What a server was before it was resized.
@@ -38,21 +37,7 @@ impl Model {
         if let Some(image) = self.images.get(server.image_id) {
             check_fit(&flavor, image)?;
         }
-        let (quotas, usage) = (self.quotas(server.project_id), self.usage(server.project_id));
-        let demand = |resource, used, before: u64, after: u64, limit| Demand {
-            resource,
-            used,
-            requested: after.saturating_sub(before),
-            limit,
-        };
-        let before = &server.flavor;
-        let demands = [
-            demand("cores", usage.cores, before.vcpus.into(), flavor.vcpus.into(), quotas.cores),
-            demand("ram", usage.ram, before.ram_mib, flavor.ram_mib, quotas.ram),
-        ];
-        // Who needs no more may have less, even where there is too much in use already.
-        let more: Vec<_> = demands.into_iter().filter(|demand| demand.requested > 0).collect();
-        quota::check(&more)?;
+        self.check_flavor_change(server, &flavor)?;
         let begun = self.begin(caller, id, Request::Resize, request_id, now)?;
         if let Some(server) = self.servers.get_mut(begun.0) {
             let off = server.is_off();

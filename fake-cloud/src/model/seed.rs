@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 
 use super::address::{AddressRange, Block};
 use super::{
-    AccessKey, AccessKeyPair, Caller, Flavor, FlavorId, GatewayWanted, Image, ImageId, ImageStatus,
-    InterfaceWanted, Model, Network, NetworkId, NewNetwork, NewRouter, NewSubnetPool, Project,
-    ProjectId, Role, RoleId, StandardAttributes, Subnet, SubnetId, TokenId, User, UserId,
-    Visibility, WantedIp,
+    AccessKey, AccessKeyPair, Caller, DEFAULT_DOMAIN, Domain, DomainId, Flavor, FlavorId,
+    GatewayWanted, Image, ImageId, ImageStatus, InterfaceWanted, Model, Network, NetworkId,
+    NewNetwork, NewRouter, NewSubnetPool, Project, ProjectId, Role, RoleId, StandardAttributes,
+    Subnet, SubnetId, TokenId, User, UserId, Visibility, WantedIp,
 };
 use crate::backends::ImageSource;
 use crate::settings::{FlavorSettings, ImageSettings, PRICE, Settings, UserSettings};
@@ -22,6 +22,10 @@ impl Model {
         self.default_quotas = settings.quotas;
         self.carried = settings.carried();
         self.renumber(settings, now);
+        if self.domains.get(DomainId::DEFAULT).is_none() {
+            let (name, description) = (DEFAULT_DOMAIN.to_owned(), "The default domain".to_owned());
+            self.domains.insert(Domain { id: DomainId::DEFAULT, name, description, enabled: true });
+        }
         for user in settings.all_users() {
             self.seed_user(user, now);
         }
@@ -42,12 +46,14 @@ impl Model {
     fn seed_user(&mut self, wanted: &UserSettings, now: OffsetDateTime) {
         let project = self.seed_project(&wanted.project, now);
         let roles: Vec<RoleId> = wanted.roles.iter().map(|name| self.seed_role(name)).collect();
-        let grants: Vec<_> = roles.into_iter().map(|role| (project, role)).collect();
-        let known = self.user_named(&wanted.name);
-        let id = known.map_or_else(UserId::random, |user| user.id);
-        if known.is_none_or(|user| user.grants != grants) {
-            let password_hash = known.and_then(|user| user.password_hash.clone());
-            self.users.insert(User { id, name: wanted.name.clone(), password_hash, grants });
+        let known = self.user_named(&wanted.name).cloned();
+        let mut user = known.clone().unwrap_or_else(|| User::new(&wanted.name));
+        // Roles in other projects are the administrator's doing.
+        let elsewhere = user.grants.iter().filter(|(at, _)| *at != project).copied();
+        user.grants = roles.into_iter().map(|role| (project, role)).chain(elsewhere).collect();
+        let id = user.id;
+        if known.is_none_or(|known| known.grants != user.grants) {
+            self.users.insert(user);
         }
         self.seed_access_key(id, project, wanted.access_key.as_ref());
     }
@@ -90,7 +96,7 @@ impl Model {
             return role.id;
         }
         let id = RoleId::random();
-        self.roles.insert(Role { id, name: name.to_owned() });
+        self.roles.insert(Role { id, name: name.to_owned(), description: None });
         id
     }
 
@@ -286,6 +292,7 @@ impl Model {
             size: Some(0),
             md5: None,
             sha512: None,
+            members: Vec::new(),
             properties,
             tags: Vec::new(),
             source: wanted.source.clone(),

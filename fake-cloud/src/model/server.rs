@@ -10,7 +10,7 @@ use super::error::Error;
 use super::life::{Refusal, Request, State, Task};
 use super::table::Record;
 use super::{
-    Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, PortId, ProjectId, Resize,
+    Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, Options, PortId, ProjectId, Resize,
     SecurityGroupId, ServerGroupId, ServerId, UserId,
 };
 use crate::backends::ImageSource;
@@ -50,6 +50,9 @@ pub struct Server {
     /// The request that made it, when it said which one it was.
     #[serde(default)]
     pub client_token: Option<ClientToken>,
+    /// What is set of it in EC2.
+    #[serde(default)]
+    pub options: Options,
     /// The security groups it was asked to have.
     pub security_groups: Vec<SecurityGroupId>,
     /// Where it is plugged in; nowhere when there was no address for it.
@@ -173,6 +176,8 @@ pub struct NewServers {
     pub max_count: u32,
     /// The request, for the servers' events.
     pub request_id: String,
+    /// What is set of them in EC2.
+    pub options: Options,
     /// Names the request; the servers it has made are given when it comes again.
     pub client_token: Option<ClientToken>,
 }

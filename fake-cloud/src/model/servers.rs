@@ -182,7 +182,7 @@ impl Model {
             mac: port.mac.clone(),
             interfaces: self.interfaces(server),
             metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
-            meta_data: metadata::openstack(server),
+            meta_data: metadata::meta_data(self, server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
             hosts: self.hosts(server.project_id),

@@ -8,14 +8,14 @@ use super::life::{Request, State, Task};
 use super::*;
 use crate::settings::{Listen, Settings};
 
-pub(super) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub(crate) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 fn settings() -> Settings {
     let listen = Listen::Address("127.5.0.1:0".parse().unwrap());
     Settings::loopback(PathBuf::new(), listen, "secret")
 }
 
-pub(super) fn model() -> (Model, Caller) {
+pub(crate) fn model() -> (Model, Caller) {
     let mut model = Model::default();
     model.seed(&settings(), NOW);
     let user = model.user_named("admin").unwrap();
@@ -28,7 +28,7 @@ pub(super) fn model() -> (Model, Caller) {
     (model, caller)
 }
 
-pub(super) fn wanted(model: &Model) -> NewServers {
+pub(crate) fn wanted(model: &Model) -> NewServers {
     NewServers {
         name: "vm".to_owned(),
         flavor: model.flavors.iter().next().unwrap().id.to_string(),

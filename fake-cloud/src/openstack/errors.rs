@@ -198,7 +198,13 @@ pub(crate) fn nova(error: Error) -> Fault {
             Kind::Image => format!("Image {id} could not be found."),
             Kind::FloatingIp => format!("Floating IP not found for ID {id}"),
             Kind::KeyPair => format!("Keypair {id} not found for user"),
-            Kind::Project
+            Kind::Domain
+            | Kind::Group
+            | Kind::Role
+            | Kind::RoleAssignment
+            | Kind::ApplicationCredential
+            | Kind::ImageMember
+            | Kind::Project
             | Kind::User
             | Kind::Token
             | Kind::AccessKey
@@ -274,7 +280,13 @@ pub(crate) fn neutron(error: Error) -> Fault {
                     "SecurityGroupRuleNotFound",
                     format!("Security group rule {id} does not exist"),
                 ),
-                Kind::Project
+                Kind::Domain
+                | Kind::Group
+                | Kind::Role
+                | Kind::RoleAssignment
+                | Kind::ApplicationCredential
+                | Kind::ImageMember
+                | Kind::Project
                 | Kind::User
                 | Kind::Token
                 | Kind::AccessKey

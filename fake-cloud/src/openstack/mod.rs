@@ -76,7 +76,7 @@ async fn answer(
     let id = request::request_id();
     let answer = async {
         let version = microversion::negotiate(service, request.headers())?;
-        let context = Context::new(cloud, service, route.access, &id, version, params, request)?;
+        let context = Context::new(cloud, service, route, &id, version, params, request)?;
         let cloud = Arc::clone(&context.cloud);
         let struck = cloud.strike(&route.operation(service), work(route, context)).await;
         Ok((version, struck))

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::errors::Fault;
 use super::microversion::Microversion;
-use super::route::{Access, Service};
+use super::route::{Access, Route, Service};
 use crate::cloud::Cloud;
 use crate::model::{Caller, ProjectId, token_id};
 use crate::query;
@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) version: Microversion,
     /// Names the request in logs and events.
     pub(crate) request_id: String,
+    /// The operation that was asked for.
+    pub(crate) route: &'static Route,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The query as it was sent.
@@ -49,8 +51,8 @@ impl Context {
     /// Finds out who asks and whether they may.
     pub(crate) fn new(
         cloud: Arc<Cloud>,
-        _service: Service,
-        access: Access,
+        service: Service,
+        route: &'static Route,
         request_id: &str,
         version: Microversion,
         params: RawPathParams,
@@ -59,13 +61,22 @@ impl Context {
         let (parts, body) = request.into_parts();
         let token = parts.headers.get("x-auth-token").and_then(|token| token.to_str().ok());
         let caller = token.and_then(|token| cloud.read().caller(token_id(token), cloud.now()));
-        admit(access, caller.as_ref())?;
+        admit(route.access, caller.as_ref()).map_err(|fault| match service {
+            Service::Identity if fault.status == http::StatusCode::FORBIDDEN => {
+                Fault::forbidden(format!(
+                    "You are not authorized to perform the requested action: identity:{}.",
+                    route.policy()
+                ))
+            }
+            _ => fault,
+        })?;
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         Ok(Self {
             cloud,
             caller,
             version,
             request_id: request_id.to_owned(),
+            route,
             headers: parts.headers,
             query: query::parse(&raw_query),
             raw_query,

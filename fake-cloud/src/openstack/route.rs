@@ -84,6 +84,11 @@ impl Service {
         }
     }
 
+    /// Its name in the catalogue under one of its types: some clients look for both.
+    pub(crate) fn name_as(self, kind: &str) -> &'static str {
+        if kind == "volumev3" { "cinderv3" } else { self.name() }
+    }
+
     /// Its type in the catalogue, and the one by which older clients look for it.
     pub(crate) fn kinds(self) -> &'static [&'static str] {
         match self {
@@ -152,6 +157,18 @@ impl Route {
     /// What everyone calls the operation: `compute:servers.create`.
     pub(crate) fn operation(&self, service: Service) -> String {
         format!("{}:{}", service.family(), self.name.replace("::", "."))
+    }
+
+    /// What the rule of who may ask is called: `create_project` for `projects::create`.
+    pub(crate) fn policy(&self) -> String {
+        let (resource, operation) = self.name.split_once("::").unwrap_or((self.name, "list"));
+        let one = resource.trim_end_matches('s');
+        match operation {
+            "list" => format!("list_{resource}"),
+            "show" => format!("get_{one}"),
+            "create" | "update" | "delete" => format!("{operation}_{one}"),
+            other => other.to_owned(),
+        }
     }
 
     /// The paths that mean it: documents of versions are asked for with and without a slash.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::Stack;
+use crate::client::{Client, Stack};
 
 #[tokio::test]
 async fn an_image_is_announced_filled_used_and_removed() {
@@ -96,4 +96,86 @@ async fn images_are_changed_by_their_owner_only() {
     assert_eq!(ada.delete(&host).await, 403);
     let admin = stack.admin().await;
     assert_eq!(admin.delete(&host).await, 403, "protected");
+}
+
+#[tokio::test]
+async fn an_image_is_shared_with_who_accepts_it() {
+    let stack = Stack::start().await;
+    let (ada, admin) = (stack.ada().await, stack.admin().await);
+    let image = uploaded(&admin, json!({"name": "mine", "visibility": "shared"})).await;
+    let path = format!("/image/v2/images/{image}");
+    assert_eq!(ada.status(Method::GET, &path).await, 404);
+    let project = ada.get("/v3/auth/projects").await["projects"][0]["id"].take();
+    let members = format!("{path}/members");
+    let (status, member) = admin.post(&members, json!({"member": project})).await;
+    assert_eq!((status, &member["status"]), (200, &json!("pending")));
+    assert_eq!(admin.post(&members, json!({"member": project})).await.0, 409);
+    assert_eq!(ada.get(&path).await["name"], "mine");
+    let listed =
+        |list: Value| list["images"].as_array().unwrap().iter().any(|it| it["id"] == image);
+    assert!(!listed(ada.get("/image/v2/images").await), "not accepted yet");
+    assert!(listed(ada.get("/image/v2/images?member_status=all&visibility=shared").await));
+    let own = format!("{members}/{}", project.as_str().unwrap());
+    let accept = json!({"status": "accepted"});
+    assert_eq!(ada.put(&own, accept).await.0, 200);
+    assert!(listed(ada.get("/image/v2/images").await));
+    assert_eq!(ada.status(Method::DELETE, &own).await, 403, "it is the owner's to share");
+    assert_eq!(admin.delete(&own).await, 204);
+    assert_eq!(ada.status(Method::GET, &path).await, 404);
+}
+
+#[tokio::test]
+async fn a_deactivated_image_is_of_no_use_until_it_is_active_again() {
+    let stack = Stack::start().await;
+    let ada = stack.ada().await;
+    let image = uploaded(&ada, json!({"name": "mine"})).await;
+    let path = format!("/image/v2/images/{image}");
+    assert_eq!(ada.status(Method::POST, &format!("{path}/actions/deactivate")).await, 204);
+    assert_eq!(ada.get(&path).await["status"], "deactivated");
+    assert_eq!(ada.status(Method::GET, &format!("{path}/file")).await, 403);
+    let wanted = ada.wanted("vm", json!({"imageRef": image})).await;
+    assert_eq!(ada.post("/compute/v2.1/servers", wanted).await.0, 400);
+    assert_eq!(ada.status(Method::POST, &format!("{path}/actions/reactivate")).await, 204);
+    let part = ada.request(Method::GET, &format!("{path}/file")).header("Range", "bytes=2-4");
+    let part = part.send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.headers()["content-range"], "bytes 2-4/7");
+    assert_eq!(part.text().await.unwrap(), "nte");
+    let beyond = ada.request(Method::GET, &format!("{path}/file")).header("Range", "bytes=7-");
+    assert_eq!(beyond.send().await.unwrap().status(), 416);
+}
+
+#[tokio::test]
+async fn an_image_that_is_too_large_leaves_nothing() {
+    let stack = Stack::start_with(|settings| settings.image_size_max = 6).await;
+    let ada = stack.ada().await;
+    let (status, made) = ada
+        .post(
+            "/image/v2/images",
+            json!({
+                "name": "large", "disk_format": "raw", "container_format": "bare"
+            }),
+        )
+        .await;
+    assert_eq!(status, 201);
+    let path = format!("/image/v2/images/{}", made["id"].as_str().unwrap());
+    let upload = ada.request(Method::PUT, &format!("{path}/file")).body("content");
+    let kind = ("Content-Type", "application/octet-stream");
+    assert_eq!(upload.header(kind.0, kind.1).send().await.unwrap().status(), 413);
+    assert_eq!(ada.get(&path).await["status"], "queued");
+    let files = std::fs::read_dir(stack.dir.path().join("images")).unwrap();
+    assert_eq!(files.count(), 0);
+}
+
+/// Makes an image of seven bytes, and gives its id.
+async fn uploaded(client: &Client, mut wanted: Value) -> String {
+    wanted["disk_format"] = json!("raw");
+    wanted["container_format"] = json!("bare");
+    let (status, made) = client.post("/image/v2/images", wanted).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let upload = client.request(Method::PUT, &format!("/image/v2/images/{id}/file"));
+    let upload = upload.header("Content-Type", "application/octet-stream").body("content");
+    assert_eq!(upload.send().await.unwrap().status(), 204);
+    id
 }

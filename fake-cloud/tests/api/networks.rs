@@ -279,3 +279,40 @@ async fn a_server_is_plugged_in_wherever_it_is_asked_to_be() {
     assert_eq!(left.len(), 1, "what the server was given for its life goes with it: {left:?}");
     assert_eq!((&left[0]["id"], &left[0]["device_id"]), (&own["id"], &json!("")));
 }
+
+#[tokio::test]
+async fn everything_is_found_by_its_tags() {
+    let stack = Stack::start().await;
+    let ada = stack.ada().await;
+    let blue = ada.make_network("blue").await;
+    ada.make_network("green").await;
+    let tags = format!("{NETWORKS}/{}/tags", text(&blue["id"]));
+    assert_eq!(ada.put(&tags, json!({"tags": ["ci", "web"]})).await.0, 200);
+    assert_eq!(ada.status(Method::PUT, &format!("{tags}/db")).await, 201);
+    assert_eq!(ada.delete(&format!("{tags}/web")).await, 204);
+    assert_eq!(ada.delete(&format!("{tags}/web")).await, 404);
+    assert_eq!(ada.get(&tags).await["tags"], json!(["ci", "db"]));
+    assert_eq!(ada.status(Method::GET, &format!("{tags}/db")).await, 204);
+    for (query, found) in [
+        ("tags=ci,db", vec!["blue"]),
+        ("tags=ci,web", vec![]),
+        ("tags-any=ci,web", vec!["blue"]),
+        ("not-tags-any=ci&shared=False", vec!["green"]),
+        ("not-tags=ci,db&shared=False", vec!["green"]),
+    ] {
+        let list = ada.get(&format!("{NETWORKS}?{query}")).await;
+        let list = list["networks"].as_array().unwrap();
+        let names: Vec<&str> = list.iter().map(|it| text(&it["name"])).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| *name != "public").collect();
+        assert_eq!(names, found, "{query}");
+    }
+    assert_eq!(ada.delete(&tags).await, 204);
+    assert_eq!(ada.get(&tags).await["tags"], json!([]));
+    for collection in ["subnets", "ports", "routers", "floatingips", "security-groups"] {
+        let nil = uuid::Uuid::nil();
+        let path = format!("/network/v2.0/{collection}/{nil}/tags");
+        let (status, answer) = ada.refusal(Method::GET, &path).await;
+        assert_eq!(status, 404);
+        assert_ne!(answer["NeutronError"]["type"], "HTTPNotFound", "{collection} have tags");
+    }
+}

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod crash;
 mod ec2_client;
+mod libcloud_client;
 mod openstack_client;
 mod restart;
 mod side_by_side;

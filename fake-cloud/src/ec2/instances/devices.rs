@@ -7,8 +7,10 @@ use crate::ec2::params::Params;
 use crate::ec2::{tags, volumes};
 use crate::model::{AttachWanted, Flavor, LaunchSource, LaunchVolume, Model};
 
-/// What clients call the root disk, which is no volume here.
-pub(in crate::ec2) const ROOT_DEVICES: [&str; 4] = ["sda", "sda1", "vda", "xvda"];
+/// Whether a device is what clients call the root disk.
+pub(in crate::ec2) fn is_root(device: &str) -> bool {
+    matches!(device, "sda" | "sda1" | "vda" | "xvda")
+}
 
 /// The volumes that a request wants each instance to start with.
 pub(super) fn read(
@@ -27,7 +29,7 @@ pub(super) fn read(
             continue;
         }
         let ebs = device.below("Ebs").ok_or_else(|| Fault::missing_parameter("Ebs"))?;
-        if ROOT_DEVICES.contains(&path.strip_prefix("/dev/").unwrap_or(path)) {
+        if is_root(path.strip_prefix("/dev/").unwrap_or(path)) {
             check_root(ebs, flavor)?;
             continue;
         }

@@ -61,6 +61,7 @@ fn targets(call: &Call, request: Request, done: &[&str]) -> Result<Vec<Target>, 
         let (server, before) = (instance.server, instance.state());
         let done = done.contains(&before.1);
         if !done {
+            check_protection(&instance, request)?;
             let state = |obstacle| Refusal { server: server.id, request, obstacle };
             request
                 .begin(server.state, server.task)
@@ -73,6 +74,27 @@ fn targets(call: &Call, request: Request, done: &[&str]) -> Result<Vec<Target>, 
         Ok(Target { id: server.id, before, done })
     };
     named(call, &model)?.into_iter().map(target).collect()
+}
+
+/// Refuses what the owner has had forbidden.
+fn check_protection(instance: &Instance<'_>, request: Request) -> Result<(), Fault> {
+    let options = &instance.server.options;
+    let (forbidden, done, attribute) = match request {
+        Request::Delete => (options.termination_protected, "terminated", "disableApiTermination"),
+        Request::Stop => (options.stop_protected, "stopped", "disableApiStop"),
+        _ => return Ok(()),
+    };
+    if !forbidden {
+        return Ok(());
+    }
+    let id = instance.id();
+    Err(Fault::new(
+        "OperationNotPermitted",
+        format!(
+            "The instance '{id}' may not be {done}. Modify its '{attribute}' instance attribute \
+             and try again."
+        ),
+    ))
 }
 
 async fn act(call: &Call, request: Request, targets: &[Target]) -> Result<(), Fault> {

@@ -1,10 +1,12 @@
 //! Instances: servers as EC2 sees them.
 
+pub(super) mod attributes;
 pub(super) mod describe;
 mod devices;
 pub(super) mod life;
+mod options;
 pub(super) mod run;
-mod view;
+pub(super) mod view;
 
 use std::collections::BTreeMap;
 
@@ -13,9 +15,9 @@ use super::ids::{Id, Kind};
 use super::operation::Call;
 use super::tags;
 use crate::model::life::{State, Task};
-use crate::model::{Model, Server, Terminated};
+use crate::model::{Model, SecurityGroupId, Server, Terminated};
 
-pub(super) use devices::ROOT_DEVICES;
+pub(super) use devices::is_root;
 
 /// A server, or what is remembered of one.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +69,14 @@ fn state(server: &Server) -> InstanceState {
 }
 
 /// A server's tags: its metadata, and its name if somebody has given it one.
-pub(super) fn tags(server: &Server) -> BTreeMap<String, String> {
+pub(crate) fn tags(server: &Server) -> BTreeMap<String, String> {
     let named = server.name != Server::default_name(server.id);
     tags::with_name(&server.metadata, named.then_some(&server.name))
+}
+
+/// The security groups that guard a server.
+fn groups<'a>(model: &'a Model, server: &Server) -> &'a [SecurityGroupId] {
+    model.primary_port(server).map(|port| port.security_groups.as_slice()).unwrap_or_default()
 }
 
 /// The project's servers, and then those that are gone.

@@ -1,13 +1,13 @@
 //! New instances: what a request asks for, in the words of the model.
 
-use super::{Instance, devices, view};
+use super::{Instance, devices, options, view};
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
 use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
-use crate::ec2::{digest, images, places, security_groups};
+use crate::ec2::{digest, images, instance_types, places, security_groups, vpc};
 use crate::model::{ClientToken, Model, NewServers, Plug, Plugs};
 
 /// The most instances that one request makes.
@@ -38,9 +38,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     let image = images::find(call, model, params.required("ImageId")?)?;
     let (min_count, max_count) = counts(params)?;
     let flavor = params.text("InstanceType").unwrap_or(DEFAULT_TYPE);
-    let flavor = model.flavors.iter().find(|known| known.name == flavor).ok_or_else(|| {
-        Fault::invalid_value(format!("Invalid value '{flavor}' for InstanceType."))
-    })?;
+    let flavor = instance_types::by_name(call, model, flavor)?;
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }
@@ -56,7 +54,8 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         user_data: params.text("UserData").map(str::to_owned),
         metadata: tags,
         security_groups: groups(call, model)?,
-        plugs: Plugs::These(vec![plug(params, model)?]),
+        plugs: Plugs::These(vec![plug(call, model)?]),
+        options: options::read(params)?,
         volumes: devices::read(call, params, model, flavor)?,
         min_count,
         max_count,
@@ -97,22 +96,23 @@ fn groups(call: &Call, model: &Model) -> Result<Vec<String>, Fault> {
     ids.chain(names).map(|group| Ok(group?.id.to_string())).collect()
 }
 
-/// There is one subnet to plug into; an address of it may be asked for.
-fn plug(params: &Params, model: &Model) -> Result<Plug, Fault> {
+/// Where an instance is plugged in: a subnet of any network that the account may use, or the
+/// default one; an address there may be asked for.
+fn plug(call: &Call, model: &Model) -> Result<Plug, Fault> {
+    let params = &call.params;
     let interfaces = params.list("NetworkInterface");
     if interfaces.len() > 1 {
-        let message = "An instance of this cloud has exactly one network interface";
+        let message = "This cloud makes instances with one network interface";
         return Err(Fault::new("UnsupportedOperation", message));
     }
     let place = interfaces.first().copied().unwrap_or(params);
-    let missing = || Fault::new("MissingInput", "No subnets found for the default VPC");
-    let network = model.private_network().ok_or_else(missing)?.id;
-    if let Some(text) = place.text("SubnetId") {
-        let wanted = Kind::Subnet.parse(text)?;
-        if !model.subnets_of(network).any(|subnet| Kind::Subnet.id(subnet.id) == wanted) {
-            return Err(Fault::missing(Kind::Subnet, text));
+    let network = match place.text("SubnetId") {
+        Some(text) => vpc::subnet(call, model, text)?.network_id,
+        None => {
+            let missing = || Fault::new("MissingInput", "No subnets found for the default VPC");
+            model.private_network().ok_or_else(missing)?.id
         }
-    }
+    };
     let address = place.text("PrivateIpAddress").map(|address| {
         let invalid = |_| Fault::invalid_value(format!("Invalid IP address: {address}"));
         address.parse().map_err(invalid)

@@ -1,12 +1,13 @@
 //! An instance in XML.
 
-use super::Instance;
+use super::options::metadata_options;
+use super::{Instance, groups, is_root};
 use crate::ec2::Kind;
 use crate::ec2::ids::{Id, account};
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{FloatingIp, Model, Port, SecurityGroupId, ZONE};
+use crate::model::{FloatingIp, Model, Port, SecurityGroupId, Server, ZONE};
 
 /// The port of an instance, and the floating IP that leads there.
 pub(super) fn addresses<'a>(
@@ -66,16 +67,16 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
         xml.text("groupName", "");
         xml.text("tenancy", "default");
     });
-    xml.within("monitoring", |xml| xml.text("state", "disabled"));
+    let monitored = if server.options.monitored { "enabled" } else { "disabled" };
+    xml.within("monitoring", |xml| xml.text("state", monitored));
     if let Some(port) = port {
         xml.optional("subnetId", subnet_of(port));
         xml.text("vpcId", Kind::Vpc.id(port.network_id));
         xml.optional("privateIpAddress", port.address());
     }
     xml.optional("ipAddress", public);
-    xml.text("sourceDestCheck", true);
-    let groups = port.map(|port| port.security_groups.as_slice()).unwrap_or_default();
-    group_set(xml, model, groups);
+    xml.text("sourceDestCheck", server.options.source_dest_check);
+    group_set(xml, model, groups(model, server));
     if let Some((code, message)) = state_reason(instance) {
         xml.within("stateReason", |xml| {
             xml.text("code", code);
@@ -83,7 +84,31 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
         });
     }
     xml.text("architecture", std::env::consts::ARCH);
-    xml.text("rootDeviceType", "instance-store");
+    let (root_type, root_name) = root_device(model, server);
+    xml.text("rootDeviceType", root_type);
+    xml.text("rootDeviceName", root_name);
+    block_devices(xml, model, server);
+    xml.text("virtualizationType", "paravirtual");
+    xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
+    tag_set(xml, &instance.tags());
+    xml.text("hypervisor", "xen");
+    xml.list("networkInterfaceSet", model.ports_of(server), |xml, port| {
+        interface(xml, model, Some(server), port, false);
+    });
+    xml.text("ebsOptimized", false);
+    xml.within("metadataOptions", |xml| metadata_options(xml, &server.options.metadata));
+}
+
+/// What an instance boots from: a volume, where the other API has made it so, or its own disk.
+pub(super) fn root_device(model: &Model, server: &Server) -> (&'static str, &'static str) {
+    match model.volumes_of(server.id).any(|(_, held)| is_root(&held.device)) {
+        true => ("ebs", "/dev/sda"),
+        false => ("instance-store", "/dev/sda1"),
+    }
+}
+
+/// The volumes that an instance has.
+pub(super) fn block_devices(xml: &mut Xml, model: &Model, server: &Server) {
     xml.list("blockDeviceMapping", model.volumes_of(server.id), |xml, (volume, held)| {
         xml.text("deviceName", format_args!("/dev/{}", held.device));
         xml.within("ebs", |xml| {
@@ -93,14 +118,6 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
             xml.text("deleteOnTermination", held.delete_on_termination);
         });
     });
-    xml.text("virtualizationType", "paravirtual");
-    xml.text("clientToken", server.client_token.as_ref().map_or("", |known| &known.token));
-    tag_set(xml, &instance.tags());
-    xml.text("hypervisor", "xen");
-    xml.list("networkInterfaceSet", port, |xml, port| {
-        interface(xml, model, instance, port, floating);
-    });
-    xml.text("ebsOptimized", false);
 }
 
 /// Why an instance does not run.
@@ -112,13 +129,16 @@ fn state_reason<'a>(instance: &Instance<'a>) -> Option<(&'static str, &'a str)> 
     }
 }
 
-fn interface(
+/// A port as the network interface it is, of this server if it is plugged in; `alone` where it
+/// is not shown as a part of its instance.
+pub(in crate::ec2) fn interface(
     xml: &mut Xml,
     model: &Model,
-    instance: &Instance<'_>,
+    server: Option<&Server>,
     port: &Port,
-    floating: Option<&FloatingIp>,
+    alone: bool,
 ) {
+    let floating = model.floating_ips_of(port.id).next();
     let association = |xml: &mut Xml| {
         if let Some(floating) = floating {
             xml.within("association", |xml| {
@@ -128,33 +148,51 @@ fn interface(
             });
         }
     };
+    let name = server.map_or("", |server| server.hostname.as_str());
+    let checked = server.is_none_or(|server| server.options.source_dest_check);
     xml.text("networkInterfaceId", Kind::Interface.id(port.id));
     xml.optional("subnetId", subnet_of(port));
     xml.text("vpcId", Kind::Vpc.id(port.network_id));
     xml.text("description", &port.name);
     xml.text("ownerId", account(port.project_id));
-    xml.text("status", "in-use");
+    xml.text("status", interface_status(port));
     xml.text("macAddress", &port.mac);
     xml.optional("privateIpAddress", port.address());
-    xml.text("privateDnsName", &instance.server.hostname);
-    xml.text("sourceDestCheck", true);
+    xml.text("privateDnsName", name);
+    xml.text("sourceDestCheck", checked);
     group_set(xml, model, &port.security_groups);
-    xml.within("attachment", |xml| {
-        xml.text("deviceIndex", 0);
-        xml.text("status", "attached");
-        xml.text("attachTime", Millis(instance.server.created));
-        xml.text("deleteOnTermination", true);
-    });
+    if let Some(server) = server {
+        let index = server.ports.iter().position(|id| *id == port.id).unwrap_or_default();
+        xml.within("attachment", |xml| {
+            xml.text("attachmentId", Kind::InterfaceAttachment.id(port.id));
+            if alone {
+                xml.text("instanceId", Kind::Instance.id(server.id));
+                xml.text("instanceOwnerId", account(server.project_id));
+            }
+            xml.text("deviceIndex", index);
+            xml.text("status", "attached");
+            xml.text("attachTime", Millis(port.standard.created));
+            xml.text("deleteOnTermination", port.goes_with_server);
+        });
+    }
     association(xml);
-    xml.list("privateIpAddressesSet", port.address(), |xml, address| {
-        xml.text("privateIpAddress", address);
-        xml.text("privateDnsName", &instance.server.hostname);
-        xml.text("primary", true);
-        association(xml);
+    xml.list("privateIpAddressesSet", port.fixed_ips.iter().enumerate(), |xml, (index, fixed)| {
+        xml.text("privateIpAddress", fixed.address);
+        xml.text("privateDnsName", name);
+        xml.text("primary", index == 0);
+        if index == 0 {
+            association(xml);
+        }
     });
 }
 
-fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
+/// Whether something is plugged into a port.
+pub(in crate::ec2) fn interface_status(port: &Port) -> &'static str {
+    if port.server_id().is_some() { "in-use" } else { "available" }
+}
+
+/// Security groups by id and name.
+pub(super) fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
     let groups = groups.iter().filter_map(|id| model.security_groups.get(*id));
     xml.list("groupSet", groups, |xml, group| {
         xml.text("groupId", Kind::SecurityGroup.id(group.id));

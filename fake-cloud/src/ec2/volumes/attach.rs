@@ -46,7 +46,7 @@ fn check<'a>(
         return Err(Fault::new("IncorrectState", message));
     }
     let taken = model.volumes_of(server.id).any(|(_, it)| it.device == name(device));
-    if taken || instances::ROOT_DEVICES.contains(&name(device)) {
+    if taken || instances::is_root(name(device)) {
         return Err(Fault::invalid_value(format!(
             "Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"
         )));
@@ -88,6 +88,10 @@ fn to_detach<'a>(call: &Call, volume: &'a Volume) -> Result<&'a Attachment, Faul
     }
     if let Some(device) = call.params.text("Device").filter(|device| name(device) != held.device) {
         return missing(format!("The volume '{id}' is not attached to instance as '{device}'"));
+    }
+    if instances::is_root(&held.device) {
+        let message = format!("Unable to detach root volume '{id}' from instance '{instance}'");
+        return Err(Fault::new("OperationNotPermitted", message));
     }
     if volume.state == VolumeState::InUse { Ok(held) } else { Err(incorrect(volume)) }
 }

@@ -54,6 +54,7 @@ fn view(cx: &Context, image: &Image) -> Value {
         ImageStatus::Queued => ("SAVING", 25),
         ImageStatus::Saving => ("SAVING", 50),
         ImageStatus::Active => ("ACTIVE", 100),
+        ImageStatus::Deactivated => ("ACTIVE", 100),
     };
     json!({
         "id": image.id,

@@ -7,6 +7,7 @@ use super::Error;
 use crate::cloud::Cloud;
 use crate::model::{ProjectId, token_id};
 use crate::openstack::SERVICES;
+use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::ok;
 use crate::openstack::route::Service;
@@ -19,36 +20,74 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
 }
 
 pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
-    let region = json!({
+    let regions = [region_view(&cx)];
+    Ok(ok(&json!({"regions": regions, "links": cx.list_links("/v3/regions")})))
+}
+
+pub(super) async fn region(cx: Context) -> Result<Response, Error> {
+    if cx.param("id") == cx.cloud.region {
+        return Ok(ok(&json!({"region": region_view(&cx)})));
+    }
+    Err(Fault::not_found(format!("Could not find region: {}.", cx.param("id"))).into())
+}
+
+fn region_view(cx: &Context) -> Value {
+    json!({
         "id": cx.cloud.region, "description": "", "parent_region_id": null,
         "links": {"self": format!("{}/v3/regions/{}", cx.cloud.api_url, cx.cloud.region)}
-    });
-    Ok(ok(&json!({"regions": [region], "links": cx.list_links("/v3/regions")})))
+    })
 }
 
 pub(super) async fn services(cx: Context) -> Result<Response, Error> {
-    let service = |(service, kind): (Service, &str)| {
-        json!({
-            "id": service_id(kind), "type": kind, "name": service.name(), "enabled": true,
-            "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(kind))}
-        })
+    let wanted = |view: &Value| {
+        ["name", "type"].iter().all(|name| cx.query(name).is_none_or(|it| view[*name] == it))
     };
-    let services: Vec<Value> = kinds().map(service).collect();
+    let services: Vec<Value> = all_services(&cx).filter(wanted).collect();
     Ok(ok(&json!({"services": services, "links": cx.list_links("/v3/services")})))
 }
 
+pub(super) async fn service(cx: Context) -> Result<Response, Error> {
+    let found = all_services(&cx).find(|view| view["id"] == cx.param("id"));
+    let missing = || Fault::not_found(format!("Could not find service: {}.", cx.param("id")));
+    Ok(ok(&json!({"service": found.ok_or_else(missing)?})))
+}
+
+fn all_services(cx: &Context) -> impl Iterator<Item = Value> {
+    kinds().map(|(service, kind)| {
+        json!({
+            "id": service_id(kind), "type": kind, "name": service.name_as(kind), "enabled": true,
+            "links": {"self": format!("{}/v3/services/{}", cx.cloud.api_url, service_id(kind))}
+        })
+    })
+}
+
 pub(super) async fn endpoints(cx: Context) -> Result<Response, Error> {
-    let mut endpoints = Vec::new();
-    for (service, kind) in kinds() {
-        for mut endpoint in endpoints_of(&cx.cloud, service, kind, "$(project_id)s") {
-            let own = format!("{}/v3/endpoints/{}", cx.cloud.api_url, endpoint["id"]);
-            endpoint["service_id"] = json!(service_id(kind));
-            endpoint["enabled"] = json!(true);
-            endpoint["links"] = json!({"self": own.replace('"', "")});
-            endpoints.push(endpoint);
-        }
-    }
+    let filters = ["service_id", "interface", "region_id"];
+    let wanted = |view: &Value| {
+        filters.iter().all(|name| cx.query(name).is_none_or(|wanted| view[*name] == wanted))
+    };
+    let endpoints: Vec<Value> = all_endpoints(&cx).filter(wanted).collect();
     Ok(ok(&json!({"endpoints": endpoints, "links": cx.list_links("/v3/endpoints")})))
+}
+
+pub(super) async fn endpoint(cx: Context) -> Result<Response, Error> {
+    let found = all_endpoints(&cx).find(|view| view["id"] == cx.param("id"));
+    let missing = || Fault::not_found(format!("Could not find endpoint: {}.", cx.param("id")));
+    Ok(ok(&json!({"endpoint": found.ok_or_else(missing)?})))
+}
+
+fn all_endpoints(cx: &Context) -> impl Iterator<Item = Value> {
+    kinds().flat_map(move |(service, kind)| {
+        endpoints_of(&cx.cloud, service, kind, "$(project_id)s").into_iter().map(
+            move |mut endpoint| {
+                let own = format!("{}/v3/endpoints/{}", cx.cloud.api_url, endpoint["id"]);
+                endpoint["service_id"] = json!(service_id(kind));
+                endpoint["enabled"] = json!(true);
+                endpoint["links"] = json!({"self": own.replace('"', "")});
+                endpoint
+            },
+        )
+    })
 }
 
 /// The catalogue as tokens carry it.
@@ -58,7 +97,7 @@ pub(super) fn catalog(cloud: &Cloud, project: Option<ProjectId>) -> Vec<Value> {
         json!({
             "id": service_id(kind),
             "type": kind,
-            "name": service.name(),
+            "name": service.name_as(kind),
             "endpoints": endpoints_of(cloud, service, kind, &project),
         })
     };

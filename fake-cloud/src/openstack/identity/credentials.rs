@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Error;
-use super::directory::visible_user;
+use super::users::visible_user;
 use crate::model::error::{Error as ModelError, Kind};
 use crate::model::{AccessKey, AccessKeyPair};
 use crate::openstack::request::Context;

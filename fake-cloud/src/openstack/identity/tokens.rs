@@ -8,11 +8,13 @@ use rand::RngCore;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Error;
 use super::catalog::catalog;
-use super::{DOMAIN_ID, DOMAIN_NAME, Error};
 use crate::cloud::Cloud;
 use crate::model::error::Error as ModelError;
-use crate::model::{Model, Scope, Token, TokenId, UserId, token_id};
+use crate::model::{
+    ApplicationCredentialId, DomainId, Model, Scope, Token, TokenId, TokenScope, UserId, token_id,
+};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{ZuluMicros, empty, json, with_header};
@@ -36,6 +38,31 @@ struct Identity {
     methods: Vec<String>,
     password: Option<Password>,
     token: Option<Named>,
+    application_credential: Option<Credential>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Credential {
+    id: Option<String>,
+    name: Option<String>,
+    user: Option<Whose>,
+    secret: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Whose {
+    id: Option<String>,
+    name: Option<String>,
+    domain: Option<Named>,
+}
+
+/// Who asks for a token, and what they prove it with.
+#[derive(Debug)]
+struct Proven {
+    user_id: UserId,
+    /// The token that was given as a proof: the new one takes after it.
+    token: Option<Token>,
+    credential: Option<ApplicationCredentialId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,30 +93,55 @@ struct ProjectScope {
 
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let auth = cx.json::<Body>().await?.auth;
-    let user_id = identify(&cx.cloud, &auth.identity).await?;
-    let scope = read_scope(auth.scope)?;
+    let proven = identify(&cx.cloud, &auth.identity).await?;
+    let scope = read_scope(&cx.cloud.read(), auth.scope)?;
     let (text, audit_id) = (random_text(48), random_text(16));
     let id = token_id(&text);
     let mut methods = auth.identity.methods;
-    methods.dedup();
     let lifetime = cx.cloud.token_lifetime;
-    cx.cloud
-        .change(|model, now| {
-            let project_id =
-                model.resolve_scope(user_id, &scope).map_err(|_| Fault::unauthorized())?;
-            let expires = now + lifetime;
-            model.issue_token(Token {
-                id,
-                user_id,
-                project_id,
-                methods,
-                audit_id,
-                issued: now,
-                expires,
-            });
-            Ok::<_, Error>(())
-        })
-        .await?;
+    let issued = cx.cloud.change(|model, now| {
+        let (scope, application_credential) = match (&proven.credential, &proven.token) {
+            // A program's token is for its project, whatever else it asks for.
+            (Some(id), _) => {
+                let credential = model.application_credentials.get(*id);
+                let project = credential.ok_or_else(Fault::unauthorized)?.project_id;
+                (Scope::ProjectId(project), Some(*id))
+            }
+            (None, before) => (scope, before.as_ref().and_then(|it| it.application_credential)),
+        };
+        let scope =
+            model.resolve_scope(proven.user_id, &scope).map_err(|_| Fault::unauthorized())?;
+        let (mut expires, mut audit_ids) = (now + lifetime, vec![audit_id]);
+        if let Some(before) = &proven.token {
+            let first = before.audit_ids.last().cloned();
+            expires = expires.min(before.expires);
+            audit_ids.extend(first);
+            methods = before.methods.iter().chain(&methods).cloned().collect();
+        }
+        let mut seen = std::collections::HashSet::new();
+        methods.retain(|method| seen.insert(method.clone()));
+        let user_id = proven.user_id;
+        let token = Token {
+            id,
+            user_id,
+            scope,
+            application_credential,
+            methods,
+            audit_ids,
+            issued: now,
+            expires,
+        };
+        model.issue_token(token);
+        // Nobody, when the user may not log in: the token is taken back with the answer.
+        match model.caller(id, now) {
+            Some(_) => Ok::<_, Error>(()),
+            None => {
+                model.tokens.remove(id);
+                Err(Fault::unauthorized().into())
+            }
+        }
+    });
+    issued.await?;
     let document = document(&cx.cloud, &cx.cloud.read(), id)?;
     Ok(with_header(json(StatusCode::CREATED, &document), SUBJECT_TOKEN, &text))
 }
@@ -123,72 +175,134 @@ fn subject(cx: &Context) -> Result<(String, TokenId), Fault> {
 }
 
 /// Finds out who wants a token; every doubt is the same refusal.
-async fn identify(cloud: &Cloud, identity: &Identity) -> Result<UserId, Fault> {
+async fn identify(cloud: &Cloud, identity: &Identity) -> Result<Proven, Fault> {
     let refused = Fault::unauthorized;
     let wants = |method: &str| identity.methods.iter().any(|wanted| wanted == method);
+    if let Some(wanted) = identity.application_credential.as_ref().filter(|_| wants(CREDENTIAL)) {
+        return identify_program(cloud, wanted).await;
+    }
     match (&identity.password, &identity.token) {
         (Some(Password { user }), _) if wants("password") => {
-            check_domain(user.domain.as_ref())?;
-            let found = {
+            let id = {
                 let model = cloud.read();
-                let known = match (&user.id, &user.name) {
-                    (Some(id), _) => id.parse().ok().and_then(|id| model.users.get(id)),
-                    (None, Some(name)) => model.user_named(name),
-                    (None, None) => None,
-                };
-                known.map(|user| (user.id, user.password_hash.clone()))
+                find_user(&model, user.id.as_deref(), user.name.as_deref(), user.domain.as_ref())
             };
-            let (id, hash) = found.ok_or_else(refused)?;
-            if check_password(cloud, id, hash, &user.password).await {
-                Ok(id)
+            let user_id = id.ok_or_else(refused)?;
+            if check_password(cloud, user_id, &user.password).await {
+                Ok(Proven { user_id, token: None, credential: None })
             } else {
                 Err(refused())
             }
         }
         (_, Some(Named { id: Some(token), .. })) if wants("token") => {
-            let caller = cloud.read().caller(token_id(token), cloud.now());
-            caller.map(|caller| caller.user_id).ok_or_else(refused)
+            let model = cloud.read();
+            let caller = model.caller(token_id(token), cloud.now()).ok_or_else(refused)?;
+            let token = model.tokens.get(caller.token_id).cloned();
+            Ok(Proven { user_id: caller.user_id, token, credential: None })
         }
         _ => Err(refused()),
     }
 }
 
-async fn check_password(cloud: &Cloud, id: UserId, hash: Option<String>, password: &str) -> bool {
+/// The method of a program's proof.
+const CREDENTIAL: &str = "application_credential";
+
+async fn identify_program(cloud: &Cloud, wanted: &Credential) -> Result<Proven, Fault> {
+    let found = {
+        let model = cloud.read();
+        let named = || {
+            let Whose { id, name, domain } = wanted.user.as_ref()?;
+            let user = find_user(&model, id.as_deref(), name.as_deref(), domain.as_ref())?;
+            let mut own = model.application_credentials_of(user);
+            own.find(|it| Some(&it.name) == wanted.name.as_ref())
+        };
+        let known = match &wanted.id {
+            Some(id) => id.parse().ok().and_then(|id| model.application_credentials.get(id)),
+            None => named(),
+        };
+        known
+            .filter(|it| it.expires.is_none_or(|end| end > cloud.now()))
+            .map(|it| (it.id, it.user_id, it.secret_hash.clone()))
+    };
+    let (id, user_id, hash) = found.ok_or_else(Fault::unauthorized)?;
+    if verify(&wanted.secret, hash).await {
+        Ok(Proven { user_id, token: None, credential: Some(id) })
+    } else {
+        Err(Fault::unauthorized())
+    }
+}
+
+fn find_user(
+    model: &Model,
+    id: Option<&str>,
+    name: Option<&str>,
+    domain: Option<&Named>,
+) -> Option<UserId> {
+    let domain = find_domain(model, domain)?;
+    let user = match (id, name) {
+        (Some(id), _) => id.parse().ok().and_then(|id| model.users.get(id)),
+        (None, Some(name)) => model.user_in(domain, name),
+        (None, None) => None,
+    };
+    user.map(|user| user.id)
+}
+
+/// The domain that is named, the default one when none is.
+fn find_domain(model: &Model, domain: Option<&Named>) -> Option<DomainId> {
+    match domain {
+        None => Some(DomainId::DEFAULT),
+        Some(Named { id: Some(id), .. }) => {
+            id.parse().ok().filter(|id| model.domains.get(*id).is_some())
+        }
+        Some(Named { id: None, name: Some(name) }) => model.domain_named(name).map(|it| it.id),
+        Some(Named { id: None, name: None }) => Some(DomainId::DEFAULT),
+    }
+}
+
+/// Whether a password is a user's.
+pub(super) async fn check_password(cloud: &Cloud, id: UserId, password: &str) -> bool {
     if let Some(right) = cloud.passwords.is_right(id, password) {
         return right;
     }
-    let Some(hash) = hash else { return false };
-    let given = password.to_owned();
-    let checked = tokio::task::spawn_blocking(move || passwords::verify(&given, &hash)).await;
-    let right = checked.unwrap_or(false);
+    let hash_of = |model: &Model| model.users.get(id).and_then(|it| it.password_hash.clone());
+    let Some(hash) = hash_of(&cloud.read()) else { return false };
+    if !verify(password, hash.clone()).await {
+        return false;
+    }
+    // While we looked it may have been changed: then what was right is not.
+    let model = cloud.read();
+    let right = hash_of(&model).as_ref() == Some(&hash);
     if right {
         cloud.passwords.remember(id, password);
     }
     right
 }
 
-fn check_domain(domain: Option<&Named>) -> Result<(), Fault> {
-    let Some(domain) = domain else { return Ok(()) };
-    let fits = |given: &Option<String>, ours: &str| given.as_deref().is_none_or(|id| id == ours);
-    if fits(&domain.id, DOMAIN_ID) && fits(&domain.name, DOMAIN_NAME) {
-        Ok(())
-    } else {
-        Err(Fault::unauthorized())
-    }
+async fn verify(secret: &str, hash: String) -> bool {
+    let given = secret.to_owned();
+    let checked = tokio::task::spawn_blocking(move || passwords::verify(&given, &hash)).await;
+    checked.unwrap_or(false)
 }
 
-fn read_scope(scope: Option<Value>) -> Result<Scope, Fault> {
-    let Some(Value::Object(mut scope)) = scope else { return Ok(Scope::Unscoped) };
+fn read_scope(model: &Model, scope: Option<Value>) -> Result<Scope, Fault> {
+    let mut scope = match scope {
+        None | Some(Value::Null) => return Ok(Scope::Unnamed),
+        Some(Value::Object(scope)) => scope,
+        Some(_) => return Ok(Scope::Unscoped),
+    };
     if scope.contains_key("unscoped") {
         return Ok(Scope::Unscoped);
+    }
+    if scope.contains_key("system") {
+        return Ok(Scope::System);
     }
     let project = scope.remove("project").ok_or_else(Fault::unauthorized)?;
     let project: ProjectScope = serde_json::from_value(project)
         .map_err(|error| Fault::bad_request(format!("Invalid input for field 'scope': {error}")))?;
-    check_domain(project.domain.as_ref())?;
+    let domain = find_domain(model, project.domain.as_ref()).ok_or_else(Fault::unauthorized)?;
     match (project.id, project.name) {
         (Some(id), _) => Ok(Scope::ProjectId(id.parse().map_err(|_| Fault::unauthorized())?)),
-        (None, Some(name)) => Ok(Scope::ProjectName(name)),
+        (None, Some(name)) => Ok(Scope::ProjectName(domain, name)),
         (None, None) => Err(Fault::bad_request("Expecting to find id or name in scope.project.")),
     }
 }
@@ -198,31 +312,41 @@ fn document(cloud: &Cloud, model: &Model, id: TokenId) -> Result<Value, Error> {
     let missing = || ModelError::not_found(crate::model::error::Kind::Token, "");
     let token = model.tokens.get(id).ok_or_else(missing)?;
     let user = model.users.get(token.user_id).ok_or_else(missing)?;
-    let domain = json!({"id": DOMAIN_ID, "name": DOMAIN_NAME});
+    let domain =
+        |id: DomainId| json!({"id": id, "name": model.domains.get(id).map(|domain| &domain.name)});
     let mut document = json!({
         "methods": token.methods,
         "user": {
-            "domain": domain, "id": user.id, "name": user.name, "password_expires_at": null
+            "domain": domain(user.domain_id), "id": user.id, "name": user.name,
+            "password_expires_at": null
         },
-        "audit_ids": [token.audit_id],
+        "audit_ids": token.audit_ids,
         "expires_at": ZuluMicros(token.expires),
         "issued_at": ZuluMicros(token.issued),
     });
-    if let Some(project) = token.project_id.and_then(|id| model.projects.get(id)) {
-        let roles: Vec<Value> = model
-            .roles_of(user, project.id)
-            .into_iter()
-            .map(|role| json!({"id": role.id, "name": role.name}))
-            .collect();
-        document["project"] = json!({"domain": domain, "id": project.id, "name": project.name});
-        document["is_domain"] = json!(false);
-        document["roles"] = json!(roles);
-        document["catalog"] = json!(catalog(cloud, token.project_id));
+    match token.scope {
+        TokenScope::Unscoped => return Ok(json!({"token": document})),
+        TokenScope::System => document["system"] = json!({"all": true}),
+        TokenScope::Project(id) => {
+            let project = model.projects.get(id).ok_or_else(missing)?;
+            let domain = domain(project.domain_id);
+            document["project"] = json!({"domain": domain, "id": id, "name": project.name});
+            document["is_domain"] = json!(false);
+        }
     }
+    let used = token.application_credential;
+    if let Some(used) = used.and_then(|id| model.application_credentials.get(id)) {
+        document["application_credential"] =
+            json!({"id": used.id, "name": used.name, "restricted": !used.unrestricted});
+    }
+    let role = |role: &crate::model::Role| json!({"id": role.id, "name": role.name});
+    document["roles"] = model.roles_by(token).into_iter().map(role).collect();
+    document["catalog"] = json!(catalog(cloud, token.scope.project()));
     Ok(json!({"token": document}))
 }
 
-fn random_text(bytes: usize) -> String {
+/// Text that nobody can guess.
+pub(super) fn random_text(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     rand::rng().fill_bytes(&mut random);
     URL_SAFE_NO_PAD.encode(random)
@@ -234,16 +358,27 @@ mod tests {
 
     #[test]
     fn scopes_are_read() {
-        let read = |scope: Value| read_scope(Some(scope)).map_err(|fault| fault.status.as_u16());
-        let named = Scope::ProjectName("demo".to_owned());
+        let mut model = Model::default();
+        model.create_domain("Other", "").unwrap();
+        let other = model.domain_named("Other").unwrap().id;
+        model.domains.insert(crate::model::Domain {
+            id: DomainId::DEFAULT,
+            name: "Default".to_owned(),
+            description: String::new(),
+            enabled: true,
+        });
+        let read =
+            |scope: Value| read_scope(&model, Some(scope)).map_err(|fault| fault.status.as_u16());
+        let named = |domain| Scope::ProjectName(domain, "demo".to_owned());
         let domain = |domain: Value| json!({"project": {"name": "demo", "domain": domain}});
-        assert_eq!(read_scope(None).unwrap(), Scope::Unscoped);
+        assert_eq!(read_scope(&model, None).unwrap(), Scope::Unnamed);
         assert_eq!(read(json!("unscoped")), Ok(Scope::Unscoped));
         assert_eq!(read(json!({"unscoped": {}})), Ok(Scope::Unscoped));
-        assert_eq!(read(domain(json!({"id": "default"}))), Ok(named.clone()));
-        assert_eq!(read(domain(json!({"name": "Default"}))), Ok(named));
-        assert_eq!(read(domain(json!({"name": "Other"}))), Err(401));
-        assert_eq!(read(json!({"system": {"all": true}})), Err(401));
+        assert_eq!(read(json!({"system": {"all": true}})), Ok(Scope::System));
+        assert_eq!(read(domain(json!({"id": "default"}))), Ok(named(DomainId::DEFAULT)));
+        assert_eq!(read(domain(json!({"name": "Default"}))), Ok(named(DomainId::DEFAULT)));
+        assert_eq!(read(domain(json!({"name": "Other"}))), Ok(named(other)));
+        assert_eq!(read(domain(json!({"name": "None"}))), Err(401));
         assert_eq!(read(json!({"project": {}})), Err(400));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Error;
 use crate::backends::ImageSource;
-use crate::model::{Image, ImageId, ImageStatus, Visibility};
+use crate::model::{Caller, Image, ImageId, ImageStatus, Visibility};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Zulu, empty, json, ok, with_header};
@@ -20,7 +20,7 @@ const PAGE_MAX: usize = 1000;
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let model = cx.cloud.read();
-    let visible = model.images.iter().rev().filter(|image| image.visible_to(&caller));
+    let visible = model.images.iter().rev().filter(|image| is_listed(&cx, &caller, image));
     let mut views: Vec<Map<String, Value>> =
         visible.map(view).filter(|view| matches(&cx, view)).collect();
     sort(&cx, &mut views);
@@ -49,6 +49,18 @@ pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     }
     answer["images"] = json!(views);
     Ok(ok(&answer))
+}
+
+/// Whether an image is one of the caller's list: not so one that is shared with them and that
+/// they have not accepted, or not as they ask for now.
+fn is_listed(cx: &Context, caller: &Caller, image: &Image) -> bool {
+    let own = image.writable_by(caller) || image.visibility != Visibility::Shared;
+    let status = cx.query("member_status").unwrap_or("accepted");
+    let accepted = || {
+        let member = caller.project_id.and_then(|project| image.member(project));
+        member.is_some_and(|member| status == "all" || json!(member.status) == status)
+    };
+    image.visible_to(caller) && (own || accepted())
 }
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
@@ -120,6 +132,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
             size: None,
             md5: None,
             sha512: None,
+            members: Vec::new(),
             properties,
             tags: wanted.tags,
             source: ImageSource::Opaque,
@@ -143,12 +156,6 @@ pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
     cx.cloud.delete_image_content(id).await;
     cx.cloud.drop_image_trees().await;
     Ok(empty(StatusCode::NO_CONTENT))
-}
-
-/// Whom an image is shared with: nobody by name, so far.
-pub(super) async fn members(cx: Context) -> Result<Response, Error> {
-    cx.cloud.read().image(&cx.caller()?, cx.param("id"))?;
-    Ok(ok(&json!({"members": [], "schema": "/v2/schemas/members"})))
 }
 
 pub(super) async fn add_tag(cx: Context) -> Result<Response, Error> {

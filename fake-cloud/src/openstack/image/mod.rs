@@ -1,7 +1,9 @@
 //! Glance v2: images.
 
+mod actions;
 mod content;
 mod images;
+mod members;
 mod patch;
 mod schemas;
 mod versions;
@@ -19,9 +21,23 @@ pub(super) const ROUTES: &[Route] = routes![
     Project DELETE "/v2/images/{id}" images::delete;
     Project PUT "/v2/images/{id}/file" content::upload;
     Project GET "/v2/images/{id}/file" content::download;
-    Project GET "/v2/images/{id}/members" images::members;
+    Project GET "/v2/images/{id}/members" members::list;
+    Project POST "/v2/images/{id}/members" members::create;
+    Project GET "/v2/images/{id}/members/{member}" members::show;
+    Project PUT "/v2/images/{id}/members/{member}" members::update;
+    Project DELETE "/v2/images/{id}/members/{member}" members::delete;
+    Project POST "/v2/images/{id}/actions/deactivate" actions::deactivate;
+    Project POST "/v2/images/{id}/actions/reactivate" actions::reactivate;
+    Project POST "/v2/images/{id}/import" actions::import;
+    Project PUT "/v2/images/{id}/stage" actions::stage;
+    Project GET "/v2/images/{id}/tasks" actions::image_tasks;
+    Project GET "/v2/info/import" actions::import_methods;
+    Project GET "/v2/info/stores" actions::stores;
+    Project GET "/v2/tasks" actions::tasks;
     Project PUT "/v2/images/{id}/tags/{tag}" images::add_tag;
     Project DELETE "/v2/images/{id}/tags/{tag}" images::delete_tag;
     Project GET "/v2/schemas/image" schemas::image;
     Project GET "/v2/schemas/images" schemas::images;
+    Project GET "/v2/schemas/member" schemas::member;
+    Project GET "/v2/schemas/members" schemas::members;
 ];

@@ -28,6 +28,35 @@ pub(super) async fn images(_: Context) -> Result<Response, Error> {
     })))
 }
 
+pub(super) async fn member(_: Context) -> Result<Response, Error> {
+    Ok(ok(&member_schema()))
+}
+
+pub(super) async fn members(_: Context) -> Result<Response, Error> {
+    Ok(ok(&json!({
+        "name": "members",
+        "properties": {
+            "members": {"type": "array", "items": member_schema()},
+            "schema": {"type": "string"},
+        },
+        "links": [{"rel": "describedby", "href": "{schema}"}],
+    })))
+}
+
+fn member_schema() -> Value {
+    json!({
+        "name": "member",
+        "properties": {
+            "member_id": {"type": "string"},
+            "image_id": {"type": "string"},
+            "status": {"type": "string", "enum": ["pending", "accepted", "rejected"]},
+            "created_at": {"type": "string"},
+            "updated_at": {"type": "string"},
+            "schema": {"type": "string", "readOnly": true},
+        },
+    })
+}
+
 fn schema() -> Value {
     let text = || json!({"type": ["null", "string"]});
     let fixed = || json!({"type": ["null", "string"], "readOnly": true});
@@ -37,7 +66,9 @@ fn schema() -> Value {
         "properties": {
             "id": {"type": "string", "description": "An identifier for the image"},
             "name": {"type": ["null", "string"], "maxLength": 255},
-            "status": {"type": "string", "readOnly": true, "enum": ["queued", "saving", "active"]},
+            "status": {"type": "string", "readOnly": true, "enum": [
+                "queued", "saving", "active", "deactivated"
+            ]},
             "visibility": {
                 "type": "string", "enum": ["community", "public", "private", "shared"]
             },

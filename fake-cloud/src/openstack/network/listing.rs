@@ -9,7 +9,18 @@ use crate::openstack::request::Context;
 use crate::openstack::response::ok;
 
 /// Words of the query that are no filters.
-const CONTROLS: [&str; 6] = ["fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"];
+const CONTROLS: [&str; 10] = [
+    "fields",
+    "limit",
+    "marker",
+    "sort_key",
+    "sort_dir",
+    "page_reverse",
+    "tags",
+    "tags-any",
+    "not-tags",
+    "not-tags-any",
+];
 
 /// Answers with those of the views that the query asks for.
 pub(super) fn list(
@@ -50,12 +61,20 @@ pub(super) fn list(
 /// Whether a view has what the query asks: any one of several values of a field, all fields.
 /// Fields that a view does not have are no reason to leave it out, as Neutron has it.
 fn matches(cx: &Context, view: &Value) -> bool {
-    cx.all_queries().filter(|(name, _)| !CONTROLS.contains(name)).all(|(name, _)| {
-        match view.get(name) {
+    let labels = view["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let tagged = |tag: &str| labels.iter().any(|label| label == tag);
+    let tags = |name: &'static str| cx.queries(name).flat_map(|list| list.split(','));
+    let (none, some) = (|name: &str| cx.query(name).is_none(), |name| tags(name).any(tagged));
+    tags("tags").all(tagged)
+        && (none("tags-any") || some("tags-any"))
+        && (none("not-tags") || !tags("not-tags").all(tagged))
+        && !some("not-tags-any")
+        && cx.all_queries().filter(|(name, _)| !CONTROLS.contains(name)).all(|(name, _)| match view
+            .get(name)
+        {
             None => true,
             Some(actual) => cx.queries(name).any(|wanted| equals(actual, wanted)),
-        }
-    })
+        })
 }
 
 fn equals(actual: &Value, wanted: &str) -> bool {

@@ -1,10 +1,12 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
+mod attributes;
 mod instances;
 mod key_pairs;
 mod network;
 mod requests;
 mod volumes;
+mod vpc;
 
 use std::fmt::Write;
 
@@ -70,20 +72,20 @@ impl<'a> Ec2<'a> {
     }
 
     /// A request that must be answered well.
-    async fn ok(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub(crate) async fn ok(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let (status, text) = self.send(action, parameters).await;
         assert_eq!(status, 200, "{action}: {text}");
         text
     }
 
     /// The code with which a request is refused.
-    async fn refusal(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub(crate) async fn refusal(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let (status, text) = self.send(action, parameters).await;
         assert!(status >= 400, "{action}: {text}");
         one(&text, "Code").to_owned()
     }
 
-    async fn image(&self) -> String {
+    pub(crate) async fn image(&self) -> String {
         one(&self.ok("DescribeImages", &[]).await, "imageId").to_owned()
     }
 
@@ -102,13 +104,13 @@ impl<'a> Ec2<'a> {
 }
 
 /// The texts of all elements with a name.
-fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn every<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     let parts = xml.split(&begin).skip(1).map(|part| part.split(&end).next());
     parts.map(Option::unwrap).collect()
 }
 
 /// The text of the first element with a name.
-fn one<'a>(xml: &'a str, name: &str) -> &'a str {
+pub(crate) fn one<'a>(xml: &'a str, name: &str) -> &'a str {
     every(xml, name).first().unwrap_or_else(|| panic!("no {name} in {xml}"))
 }

@@ -1,7 +1,11 @@
 //! Who asks: signatures, keys and accounts.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fake_cloud::model::AccessKeyPair;
+use hmac::{Hmac, Mac};
 use serde_json::json;
+use sha2::Sha256;
 
 use super::{Ec2, every, one};
 use crate::client::Stack;
@@ -71,4 +75,48 @@ async fn keys_and_the_terminated_outlive_a_restart() {
     assert!(ec2.key == key);
     let text = ec2.ok("DescribeInstances", &[]).await;
     assert_eq!(one(&text, "instanceId"), id);
+}
+
+/// A query signed in version 2, as clients of long ago do.
+fn signed_v2(ec2: &Ec2<'_>, host: &str, timestamp: &str) -> String {
+    let encode = |text: &str| text.replace(':', "%3A").replace('+', "%2B").replace('/', "%2F");
+    let query = format!(
+        "AWSAccessKeyId={}&Action=DescribeRegions&SignatureMethod=HmacSHA256&SignatureVersion=2\
+         &Timestamp={}&Version=2013-10-15",
+        ec2.key.access,
+        encode(timestamp)
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(ec2.key.secret.as_bytes()).unwrap();
+    mac.update(format!("GET\n{host}\n/ec2/\n{query}").as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    format!("{query}&Signature={}", encode(&signature).replace('=', "%3D"))
+}
+
+#[tokio::test]
+async fn clients_of_long_ago_sign_in_version_2() {
+    let stack = Stack::start().await;
+    let ec2 = Ec2::of(&stack, "ada");
+    let host = stack.cloud.address().to_string();
+    let now = time::OffsetDateTime::now_utc();
+    let stamp = |time: time::OffsetDateTime| {
+        time.format(&time::macros::format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second]Z"
+        ))
+    };
+    let (now, old) =
+        (stamp(now).unwrap(), stamp(now - std::time::Duration::from_secs(600)).unwrap());
+    let get = async |query: String| {
+        let answer = stack.http.get(format!("{}?{query}", stack.cloud.ec2_url())).send().await;
+        let answer = answer.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, text) = get(signed_v2(&ec2, &host, &now)).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("xmlns=\"http://ec2.amazonaws.com/doc/2013-10-15/\""), "{text}");
+    let host_only = host.split(':').next().unwrap();
+    assert_eq!(get(signed_v2(&ec2, host_only, &now)).await.0, 200, "signed without the port");
+    let (_, text) = get(signed_v2(&ec2, &host, &old)).await;
+    assert_eq!(one(&text, "Code"), "RequestExpired");
+    let other = signed_v2(&ec2, &host, &now).replace("DescribeRegions", "DescribeImages");
+    assert_eq!(one(&get(other).await.1, "Code"), "SignatureDoesNotMatch");
 }

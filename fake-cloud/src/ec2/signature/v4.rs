@@ -1,113 +1,138 @@
-//! Signatures of requests, version 4 of AWS: who says to have signed, and whether they have.
+//! Version 4: HMAC with a key that is good for a day, a region and a service, over the request in
+//! one form.
 
-use hmac::{Hmac, Mac};
-use http::HeaderMap;
+use hmac::Mac;
 use sha2::{Digest, Sha256};
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
+use super::{Doubt, SKEW, Signed, canonical_parameters, encode, mac, parameter};
 use crate::query;
 
 /// The one algorithm there is.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// How far the clocks of client and cloud may be apart.
-const SKEW: Duration = Duration::minutes(5);
+/// The longest that a request in a query may be good for, in seconds: a week.
+const EXPIRY_MAX: i64 = 604_800;
 
-/// What a request says of its signature.
+/// What a request of version 4 says of its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim<'a> {
+pub(crate) struct Claim {
     /// Which key has signed.
-    pub(crate) access: &'a str,
-    /// Day, region and service that the signature is good for.
-    pub(crate) scope: Scope<'a>,
-    signed_headers: Vec<&'a str>,
-    signature: &'a str,
+    pub(super) access: String,
+    scope: Scope,
+    signed_headers: Vec<String>,
+    signature: String,
+    presigned: Option<Presigned>,
 }
 
 /// What a signature is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Scope<'a> {
-    date: &'a str,
-    region: &'a str,
-    /// The service.
-    pub(crate) service: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Scope {
+    date: String,
+    region: String,
+    service: String,
 }
 
-/// What is signed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Signed<'a> {
-    /// The method.
-    pub(crate) method: &'a str,
-    /// The path as it was sent.
-    pub(crate) path: &'a str,
-    /// The query as it was sent.
-    pub(crate) query: &'a str,
-    /// The headers.
-    pub(crate) headers: &'a HeaderMap,
-    /// The content.
-    pub(crate) body: &'a [u8],
+/// What a request that is made to be passed on says in its query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Presigned {
+    stamp: String,
+    lifetime: Duration,
 }
 
-/// Why a signature is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// It does not say when it was made, or not in a way that can be understood.
-    NoTime,
-    /// It was made too long ago, or in the future.
-    Expired,
-    /// Another key or another request was signed.
-    Mismatch,
-}
-
-impl<'a> Claim<'a> {
+impl Claim {
     /// Reads the header `Authorization`; nothing when it says something else.
-    pub(crate) fn read(authorization: &'a str) -> Option<Self> {
+    pub(super) fn read(authorization: &str) -> Option<Self> {
         let words = authorization.strip_prefix(ALGORITHM)?.trim_start();
         let word = |name: &str| {
             let mut words = words.split(',').map(str::trim);
             words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
         };
-        let credential: Vec<&str> = word("Credential")?.split('/').collect();
+        Self::of(word("Credential")?, word("SignedHeaders")?, word("Signature")?, None)
+    }
+
+    /// Reads the parameters of a query that is signed itself.
+    pub(super) fn presigned(parameters: &[(String, String)]) -> Option<Self> {
+        let text = |name| parameter(parameters, name);
+        if text("X-Amz-Algorithm")? != ALGORITHM {
+            return None;
+        }
+        let seconds: i64 = text("X-Amz-Expires")?.parse().ok()?;
+        let presigned = Presigned {
+            stamp: text("X-Amz-Date")?.to_owned(),
+            lifetime: (1..=EXPIRY_MAX).contains(&seconds).then(|| Duration::seconds(seconds))?,
+        };
+        Self::of(
+            text("X-Amz-Credential")?,
+            text("X-Amz-SignedHeaders")?,
+            text("X-Amz-Signature")?,
+            Some(presigned),
+        )
+    }
+
+    fn of(
+        credential: &str,
+        signed_headers: &str,
+        signature: &str,
+        presigned: Option<Presigned>,
+    ) -> Option<Self> {
+        let credential: Vec<&str> = credential.split('/').collect();
         let [access, date, region, service, "aws4_request"] = credential.as_slice() else {
             return None;
         };
+        let scope = Scope {
+            date: (*date).to_owned(),
+            region: (*region).to_owned(),
+            service: (*service).to_owned(),
+        };
         Some(Self {
-            access,
-            scope: Scope { date, region, service },
-            signed_headers: word("SignedHeaders")?.split(';').collect(),
-            signature: word("Signature")?,
+            access: (*access).to_owned(),
+            scope,
+            signed_headers: signed_headers.split(';').map(str::to_owned).collect(),
+            signature: signature.to_owned(),
+            presigned,
         })
     }
 
-    /// Checks that this request was signed with this secret, just now.
-    pub(crate) fn verify(
+    /// Checks that this request was signed with this secret, for this service, and is good now.
+    pub(super) fn verify(
         &self,
         signed: Signed<'_>,
         secret: &str,
+        service: &str,
         now: OffsetDateTime,
     ) -> Result<(), Doubt> {
+        if self.scope.service != service {
+            return Err(Doubt::Service);
+        }
         let text = |name| signed.headers.get(name).and_then(|value| value.to_str().ok());
-        let stamp = text("x-amz-date").ok_or(Doubt::NoTime)?;
+        let (stamp, needed) = match &self.presigned {
+            Some(presigned) => (presigned.stamp.as_str(), ["host"].as_slice()),
+            None => (text("x-amz-date").ok_or(Doubt::NoTime)?, ["host", "x-amz-date"].as_slice()),
+        };
         let time = read_time(stamp).ok_or(Doubt::NoTime)?;
-        let headers = ["host", "x-amz-date"];
-        let covered = headers.iter().all(|header| self.signed_headers.contains(header));
-        if !covered || !stamp.starts_with(self.scope.date) {
+        let covered = needed.iter().all(|name| self.signed_headers.iter().any(|it| it == name));
+        if !covered || !stamp.starts_with(&self.scope.date) {
             return Err(Doubt::Mismatch);
         }
-        let given = hex_bytes(self.signature).ok_or(Doubt::Mismatch)?;
+        let given = hex_bytes(&self.signature).ok_or(Doubt::Mismatch)?;
         let canonical = canonical_request(signed, &self.signed_headers);
-        let key = signing_key(secret, self.scope);
+        let key = signing_key(secret, &self.scope);
         // Takes the same time however much of it is right.
-        let right = mac(&key, &string_to_sign(stamp, self.scope, &canonical)).verify_slice(&given);
+        let right = mac(&key, &string_to_sign(stamp, &self.scope, &canonical)).verify_slice(&given);
         right.map_err(|_| Doubt::Mismatch)?;
         // Only who has the key learns that it was right.
-        if (now - time).abs() > SKEW { Err(Doubt::Expired) } else { Ok(()) }
+        let good = match &self.presigned {
+            Some(presigned) => time - SKEW <= now && now < time + presigned.lifetime,
+            None => (now - time).abs() <= SKEW,
+        };
+        if good { Ok(()) } else { Err(Doubt::Expired) }
     }
 }
 
 /// The request in the one form that both sides make of it.
-fn canonical_request(signed: Signed<'_>, headers: &[&str]) -> String {
+fn canonical_request(signed: Signed<'_>, headers: &[String]) -> String {
     let mut canonical = format!(
         "{}\n{}\n{}\n",
         signed.method,
@@ -115,7 +140,7 @@ fn canonical_request(signed: Signed<'_>, headers: &[&str]) -> String {
         canonical_query(signed.query)
     );
     for name in headers {
-        let values = signed.headers.get_all(*name).iter();
+        let values = signed.headers.get_all(name).iter();
         let values: Vec<String> = values.map(|value| squeeze(value.as_bytes())).collect();
         canonical.push_str(&format!("{name}:{}\n", values.join(",")));
     }
@@ -123,14 +148,11 @@ fn canonical_request(signed: Signed<'_>, headers: &[&str]) -> String {
     canonical
 }
 
+/// The query without the signature itself, when it is there.
 fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(String, String)> = query::parse(query)
-        .into_iter()
-        .map(|(name, value)| (encode(&name, b""), encode(&value, b"")))
-        .collect();
-    pairs.sort();
-    let pairs: Vec<String> = pairs.into_iter().map(|(n, v)| format!("{n}={v}")).collect();
-    pairs.join("&")
+    let parameters = query::parse(query);
+    let others = parameters.iter().filter(|(name, _)| name != "X-Amz-Signature");
+    canonical_parameters(others.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// A header's value without the spaces that say nothing.
@@ -139,36 +161,17 @@ fn squeeze(value: &[u8]) -> String {
     text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Encodes everything but letters, digits, `-_.~` and what else is to be kept.
-fn encode(text: &str, keep: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || keep.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-fn string_to_sign(stamp: &str, scope: Scope<'_>, canonical: &str) -> String {
+fn string_to_sign(stamp: &str, scope: &Scope, canonical: &str) -> String {
     let Scope { date, region, service } = scope;
     let digest = Sha256::digest(canonical);
     format!("{ALGORITHM}\n{stamp}\n{date}/{region}/{service}/aws4_request\n{digest:x}")
 }
 
 /// A key that is good for the scope only.
-fn signing_key(secret: &str, scope: Scope<'_>) -> Vec<u8> {
-    let words = [scope.date, scope.region, scope.service, "aws4_request"];
+fn signing_key(secret: &str, scope: &Scope) -> Vec<u8> {
+    let words = [&scope.date, &scope.region, &scope.service, "aws4_request"];
     let secret = format!("AWS4{secret}").into_bytes();
     words.iter().fold(secret, |key, word| mac(&key, word).finalize().into_bytes().to_vec())
-}
-
-fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    mac
 }
 
 fn read_time(stamp: &str) -> Option<OffsetDateTime> {
@@ -187,6 +190,7 @@ fn hex_bytes(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use time::macros::datetime;
 
     use super::*;
@@ -265,7 +269,7 @@ mod tests {
             headers: &headers,
             body: body.as_bytes(),
         };
-        Claim::read(&authorization).unwrap().verify(signed, secret, now)
+        Claim::read(&authorization).unwrap().verify(signed, secret, vector.service, now)
     }
 
     #[test]
@@ -277,8 +281,8 @@ mod tests {
 
     #[test]
     fn the_published_signing_key_is_derived() {
-        let scope = Scope { date: "20150830", region: "us-east-1", service: "iam" };
-        let key = signing_key(SECRET, scope);
+        let [date, region, service] = ["20150830", "us-east-1", "iam"].map(str::to_owned);
+        let key = signing_key(SECRET, &Scope { date, region, service });
         let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(key, "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
     }
@@ -312,6 +316,40 @@ mod tests {
     #[test]
     fn header_values_lose_their_idle_spaces() {
         assert_eq!(squeeze(b"  a   b  c "), "a b c");
-        assert_eq!(encode("/a b%~", b"/"), "/a%20b%25~");
+    }
+
+    /// Amazon's published example of a signed query, which is of another service.
+    const PRESIGNED: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+        &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+        &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host";
+
+    fn check_presigned(query: &str, now: OffsetDateTime) -> Result<(), Doubt> {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", "example.amazonaws.com".parse().unwrap());
+        let signed =
+            |query| Signed { method: "GET", path: "/", query, headers: &headers, body: b"" };
+        let scope = ["20130524", "us-east-1", "s3"].map(str::to_owned);
+        let [date, region, service] = scope;
+        let scope = Scope { date, region, service };
+        let canonical = canonical_request(signed(PRESIGNED), &["host".to_owned()]);
+        let text = string_to_sign("20130524T000000Z", &scope, &canonical);
+        let signature = mac(&signing_key(SECRET, &scope), &text).finalize().into_bytes();
+        let query = format!("{query}&X-Amz-Signature={signature:x}");
+        let claim = Claim::presigned(&query::parse(&query)).unwrap();
+        claim.verify(signed(&query), SECRET, "s3", now)
+    }
+
+    #[test]
+    fn a_signed_query_is_good_until_its_end() {
+        let made = datetime!(2013-05-24 00:00:00 UTC);
+        assert_eq!(check_presigned(PRESIGNED, made + Duration::hours(23)), Ok(()));
+        assert_eq!(check_presigned(PRESIGNED, made + Duration::hours(24)), Err(Doubt::Expired));
+        assert_eq!(check_presigned(PRESIGNED, made - Duration::hours(1)), Err(Doubt::Expired));
+        let longer = PRESIGNED.replace("86400", "96400");
+        assert_eq!(check_presigned(&longer, made), Err(Doubt::Mismatch));
+        for expires in ["0", "604801", "x"] {
+            let query = PRESIGNED.replace("86400", expires) + "&X-Amz-Signature=00";
+            assert_eq!(Claim::presigned(&query::parse(&query)), None, "{expires}");
+        }
     }
 }

@@ -1,0 +1,88 @@
+//! Network interfaces: the ports of servers, and those that wait for one.
+
+use crate::ec2::errors::Fault;
+use crate::ec2::filters::Filters;
+use crate::ec2::ids::{Kind, account};
+use crate::ec2::instances::view;
+use crate::ec2::operation::Call;
+use crate::ec2::pages::Page;
+use crate::ec2::places::{NO_TAGS, wanted};
+use crate::ec2::xml::Xml;
+use crate::model::{Device, Model, Port, ZONE};
+
+const FILTERS: [&str; 15] = [
+    "addresses.private-ip-address",
+    "association.public-ip",
+    "attachment.instance-id",
+    "attachment.status",
+    "availability-zone",
+    "description",
+    "group-id",
+    "group-name",
+    "mac-address",
+    "network-interface-id",
+    "owner-id",
+    "private-ip-address",
+    "status",
+    "subnet-id",
+    "vpc-id",
+];
+
+pub(in crate::ec2) fn interfaces(call: &Call) -> Result<Xml, Fault> {
+    let filters = Filters::read(&call.params, &FILTERS)?;
+    let page = Page::read(&call.params, "NetworkInterfaceId")?;
+    let model = call.cloud.read();
+    let own = || model.ports.iter().filter(|port| is_interface(call, port));
+    let ids = own().map(|port| Kind::Interface.id(port.id));
+    let named = wanted(call, "NetworkInterfaceId", Kind::Interface, ids)?;
+    let shown = own().filter(|port| {
+        (named.is_empty() || named.contains(&Kind::Interface.id(port.id)))
+            && filters.pass(NO_TAGS, |name| values(&model, port, name))
+    });
+    let (ports, next) = page.in_order(&model.ports, shown);
+    let mut xml = Xml::default();
+    xml.list("networkInterfaceSet", ports, |xml, port| {
+        let server = port.server_id().and_then(|server| model.servers.get(server));
+        view::interface(xml, &model, server, port, true);
+        xml.text("availabilityZone", ZONE);
+        xml.text("interfaceType", "interface");
+        xml.text("requesterManaged", false);
+        xml.list("tagSet", [(); 0], |_, ()| {});
+    });
+    xml.optional("nextToken", next);
+    Ok(xml)
+}
+
+/// Routers' ports are the cloud's own business in EC2.
+fn is_interface(call: &Call, port: &Port) -> bool {
+    port.project_id == call.project && matches!(port.device, Device::Server(_) | Device::Nothing)
+}
+
+fn values(model: &Model, port: &Port, name: &str) -> Vec<String> {
+    let groups = || port.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
+    let server = port.server_id();
+    match name {
+        "addresses.private-ip-address" | "private-ip-address" => {
+            port.fixed_ips.iter().map(|fixed| fixed.address.to_string()).collect()
+        }
+        "association.public-ip" => {
+            model.floating_ips_of(port.id).map(|ip| ip.address.to_string()).collect()
+        }
+        "attachment.instance-id" => {
+            server.iter().map(|id| Kind::Instance.id(*id).to_string()).collect()
+        }
+        "attachment.status" => server.iter().map(|_| "attached".to_owned()).collect(),
+        "availability-zone" => vec![ZONE.to_owned()],
+        "description" => vec![port.name.clone()],
+        "group-id" => groups().map(|group| Kind::SecurityGroup.id(group.id).to_string()).collect(),
+        "group-name" => groups().map(|group| group.name.clone()).collect(),
+        "mac-address" => vec![port.mac.clone()],
+        "network-interface-id" => vec![Kind::Interface.id(port.id).to_string()],
+        "owner-id" => vec![account(port.project_id)],
+        "status" => vec![view::interface_status(port).to_owned()],
+        "subnet-id" => {
+            port.fixed_ips.iter().map(|it| Kind::Subnet.id(it.subnet_id).to_string()).collect()
+        }
+        _ => vec![Kind::Vpc.id(port.network_id).to_string()],
+    }
+}
