@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
+#[cfg(feature = "container")]
+use std::net::Ipv4Addr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+#[cfg(feature = "container")]
+use crate::backends::container;
 use crate::backends::inert::Inert;
 use crate::backends::process::{self, Process};
 use crate::backends::{BackendError, ExitSender, ImageSource};
@@ -21,8 +25,12 @@ use crate::builder::{Borrowed, Builder};
 use crate::cloud::{Cloud, Failure, World, chain};
 use crate::control::{self, Control, ControlAccess};
 use crate::credentials::Credentials;
+#[cfg(feature = "container")]
+use crate::model::address::Block;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::loopback::Loopback;
+#[cfg(feature = "container")]
+use crate::network::loopback::listening::OpenPorts;
 use crate::network::{self, PortWatcher};
 use crate::settings::{BackendKind, ImageSettings, Listen, Settings, UserSettings};
 use crate::store::{self, Store, StoreError};
@@ -145,7 +153,14 @@ impl FakeCloud {
     ) -> Result<Self, StartError> {
         control::check_transitions(&settings.transitions).map_err(StartError::Transitions)?;
         let lock = lock(&settings.state_dir)?;
+        // Servers are started elsewhere, and later.
+        settings.state_dir = settings
+            .state_dir
+            .canonicalize()
+            .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
         let images = offer_stored(&mut settings)?;
+        #[cfg(feature = "container")]
+        route_containers(&mut settings);
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
@@ -153,7 +168,7 @@ impl FakeCloud {
         model.seed(&settings, settings.clock.now());
 
         let (exit_sender, exits) = mpsc::unbounded_channel();
-        let world = world(&settings, exit_sender)?;
+        let world = world(&settings, address, exit_sender).await?;
         let api_url = format!("http://{address}");
         let cloud = Cloud::new(&settings, api_url, world, model, store, borrowed);
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
@@ -326,7 +341,12 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
 }
 
 /// The backend and the network that the settings ask for.
-fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
+async fn world(
+    settings: &Settings,
+    #[cfg_attr(not(feature = "container"), expect(unused_variables, reason = "for containers"))]
+    api: SocketAddr,
+    exits: ExitSender,
+) -> Result<World, StartError> {
     match settings.backend {
         BackendKind::Inert => Ok(World {
             backend: Arc::new(Inert::default()),
@@ -340,6 +360,33 @@ fn world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
             };
             let ports = Arc::clone(&network) as Arc<dyn PortWatcher>;
             Ok(World { backend: Arc::new(Process::open(place, exits, ports)?), network })
+        }
+        #[cfg(feature = "container")]
+        BackendKind::Container => {
+            let ports = Arc::new(container::ports::Ports::default());
+            let network = Arc::new(Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>));
+            let place = container::Settings {
+                state_dir: settings.state_dir.join("servers"),
+                init_program: settings.init_program.clone(),
+                block: Block::around(settings.fixed_range.network, 16),
+                engine: None,
+                api,
+            };
+            let watcher = Arc::clone(&network) as Arc<dyn PortWatcher>;
+            let backend = container::Container::open(place, exits, ports, watcher).await?;
+            Ok(World { backend: Arc::new(backend), network })
+        }
+    }
+}
+
+/// No container can have a loopback address.
+#[cfg(feature = "container")]
+fn route_containers(settings: &mut Settings) {
+    let range = &mut settings.fixed_range;
+    if settings.backend == BackendKind::Container && range.network.is_loopback() {
+        for address in [&mut range.network, &mut range.first, &mut range.last] {
+            let [_, second, third, fourth] = address.octets();
+            *address = Ipv4Addr::new(10, second, third, fourth);
         }
     }
 }

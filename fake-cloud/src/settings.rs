@@ -81,6 +81,10 @@ pub enum BackendKind {
     Inert,
     /// Processes of this machine, as separate from it as it allows.
     Process,
+    /// Containers of Docker or Podman. Their fixed addresses cannot be loopback ones: such a range
+    /// becomes the one that begins with `10` instead of `127`.
+    #[cfg(feature = "container")]
+    Container,
 }
 
 /// An image that everyone can use.
@@ -218,10 +222,8 @@ impl Settings {
 
     /// The only addresses that can answer, each in one place; any when there is none.
     pub(crate) fn carried(&self) -> Option<Block> {
-        match self.backend {
-            BackendKind::Inert => None,
-            BackendKind::Process => Some(Block::around(self.fixed_range.network, 16)),
-        }
+        let nothing_runs = self.backend == BackendKind::Inert;
+        (!nothing_runs).then(|| Block::around(self.fixed_range.network, 16))
     }
 
     /// All users, the administrator first.

@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 mod console;
+#[cfg(feature = "container")]
+pub mod container;
 pub mod inert;
 pub mod process;
 

@@ -60,9 +60,11 @@ impl Store {
 
     /// Opens a store, or makes it, and removes what was left unfinished there.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let store = Self(path.to_owned());
-        store.tidy().map_err(Error::step(format!("open the image store {}", path.display())))?;
-        Ok(store)
+        let open = || {
+            let store = Self(std::path::absolute(path)?);
+            store.tidy().map(|()| store)
+        };
+        open().map_err(Error::step(format!("open the image store {}", path.display())))
     }
 
     /// Where it is.
@@ -367,6 +369,15 @@ mod tests {
         assert_eq!(trees(&store), 1);
         store.remove("other").unwrap();
         assert_eq!(trees(&store), 1, "tiny has the same tree");
+    }
+
+    #[test]
+    fn roots_are_absolute_wherever_the_store_is() {
+        let directory = tempfile::tempdir_in(".").unwrap();
+        let relative = Path::new(directory.path().file_name().unwrap());
+        let store = Store::open(relative).unwrap();
+        let image = store.import("tiny", &archive("x")[..], None).unwrap();
+        assert!(store.root(&image).is_absolute());
     }
 
     #[test]

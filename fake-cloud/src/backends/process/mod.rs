@@ -31,7 +31,7 @@ mod state;
 pub(crate) mod sys;
 pub(crate) mod trees;
 mod users;
-mod volumes;
+pub(super) mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;

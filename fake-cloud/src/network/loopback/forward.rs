@@ -14,11 +14,11 @@ const BUFFER: usize = 32 * 1024;
 
 /// An open port; closed, with all its connections, when dropped.
 #[derive(Debug)]
-pub(super) struct Forward(JoinHandle<()>);
+pub(crate) struct Forward(JoinHandle<()>);
 
 impl Forward {
     /// Listens on `from` before it returns. `still_open` is asked when `to` refuses a connection.
-    pub(super) fn start(
+    pub(crate) fn start(
         runtime: &Handle,
         from: SocketAddrV4,
         to: SocketAddrV4,
@@ -97,7 +97,7 @@ async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -
 /// Connects from the client's own address, so that the server sees who calls.
 async fn connect(client: SocketAddr, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    if client.ip().is_loopback() {
+    if client.ip().is_loopback() && to.ip().is_loopback() {
         // The source port is chosen when it is known where to: ports for all connections.
         let _ = crate::backends::process::sys::set_bind_address_no_port(&socket);
         socket.bind(SocketAddr::new(client.ip(), 0))?;

@@ -5,7 +5,7 @@
 //! are handed on. What plays the part of address translation elsewhere is a proxy here, yet the
 //! server sees the address of the client.
 
-mod forward;
+pub(crate) mod forward;
 pub(crate) mod listening;
 
 use std::collections::{HashMap, HashSet};
@@ -19,16 +19,19 @@ use tokio::runtime::Handle;
 
 use super::{Network, PortWatcher};
 use forward::Forward;
+use listening::{Machine, OpenPorts};
 
 /// A port is told of just before it is listened on; by now it should be.
 const ABOUT_TO_LISTEN: Duration = Duration::from_secs(1);
 
 /// The network; clones are the same network.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Loopback(Arc<Mutex<Table>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
+    /// Who knows what is open at fixed addresses.
+    ports: Arc<dyn OpenPorts>,
     /// When each port of a fixed address was opened last.
     opened: HashMap<SocketAddrV4, Instant>,
     associations: HashMap<Ipv4Addr, Association>,
@@ -44,9 +47,16 @@ struct Association {
 }
 
 impl Loopback {
-    /// A network without associations.
+    /// A network without associations, of servers that share this machine's addresses.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(Arc::new(Machine))
+    }
+
+    /// A network without associations, of servers that are elsewhere: their fixed addresses can be
+    /// reached, but only `ports` knows what is open there.
+    pub fn of(ports: Arc<dyn OpenPorts>) -> Self {
+        let (opened, associations) = (HashMap::new(), HashMap::new());
+        Self(Arc::new(Mutex::new(Table { ports, opened, associations })))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -74,7 +84,7 @@ impl Loopback {
     /// of the floating address is closed too.
     fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
         let mut table = self.table();
-        if table.is_about_to_listen(to) || listening::ports_of(*to.ip()).contains(&to.port()) {
+        if table.is_about_to_listen(to) || table.ports.of(*to.ip()).contains(&to.port()) {
             return true;
         }
         table.opened.remove(&to);
@@ -82,6 +92,12 @@ impl Loopback {
             association.forwards.remove(&from.port());
         }
         false
+    }
+}
+
+impl Default for Loopback {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -112,7 +128,7 @@ impl Network for Loopback {
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
         let mut table = self.table();
         // The kernel knows all that was opened before; what is told from now on waits for us.
-        let mut ports = listening::ports_of(fixed);
+        let mut ports = table.ports.of(fixed);
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen

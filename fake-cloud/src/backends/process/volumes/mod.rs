@@ -33,7 +33,7 @@ const UNFINISHED: &str = "new";
 
 /// Where the data of all volumes is.
 #[derive(Debug, Clone)]
-pub(super) struct Volumes {
+pub(in crate::backends) struct Volumes {
     root: PathBuf,
     /// Executable that becomes what helps with them.
     init_program: PathBuf,
@@ -50,7 +50,7 @@ enum Data {
 
 impl Volumes {
     /// Creates the directory, or removes from it what a making that was cut short has left.
-    pub(super) fn open(root: PathBuf, init_program: &Path) -> io::Result<Self> {
+    pub(in crate::backends) fn open(root: PathBuf, init_program: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
         for entry in fs::read_dir(&root)? {
             let path = entry?.path();
@@ -64,18 +64,18 @@ impl Volumes {
     }
 
     /// The directory of all.
-    pub(super) fn root(&self) -> &Path {
+    pub(in crate::backends) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Where the data of a volume is, if there is any.
-    pub(super) fn path(&self, id: Uuid) -> Option<PathBuf> {
+    pub(in crate::backends) fn path(&self, id: Uuid) -> Option<PathBuf> {
         match self.data(id)? {
             Data::Disk(path) | Data::Directory(path) => Some(path),
         }
     }
 
-    pub(super) fn ids(&self) -> io::Result<Vec<Uuid>> {
+    pub(in crate::backends) fn ids(&self) -> io::Result<Vec<Uuid>> {
         let mut ids = vec![];
         for entry in fs::read_dir(&self.root)? {
             ids.extend(id_of(&entry?.path()));
@@ -85,7 +85,12 @@ impl Volumes {
 
     /// Makes a volume, empty or as a copy: whole, or not at all. A copy is at least as large as
     /// its source.
-    pub(super) fn create(&self, id: Uuid, size_gib: u64, from: Option<Uuid>) -> io::Result<()> {
+    pub(in crate::backends) fn create(
+        &self,
+        id: Uuid,
+        size_gib: u64,
+        from: Option<Uuid>,
+    ) -> io::Result<()> {
         if self.data(id).is_some() {
             return Ok(());
         }
@@ -108,7 +113,7 @@ impl Volumes {
     }
 
     /// Makes a volume larger. A directory needs not be.
-    pub(super) fn extend(&self, id: Uuid, size_gib: u64) -> io::Result<()> {
+    pub(in crate::backends) fn extend(&self, id: Uuid, size_gib: u64) -> io::Result<()> {
         match self.existing(id)? {
             Data::Disk(image) => disk::extend(&image, size_gib << 30),
             Data::Directory(_) => Ok(()),
@@ -116,7 +121,7 @@ impl Volumes {
     }
 
     /// A mount of the volume that is nowhere yet.
-    pub(super) fn mount(&self, id: Uuid) -> io::Result<OwnedFd> {
+    pub(in crate::backends) fn mount(&self, id: Uuid) -> io::Result<OwnedFd> {
         match self.existing(id)? {
             Data::Disk(image) => disk::mount(&image),
             Data::Directory(path) => match trees::as_it_is(&path) {
@@ -129,12 +134,12 @@ impl Volumes {
     }
 
     /// Whether the volume is mounted anywhere, as far as this machine tells: never of a directory.
-    pub(super) fn is_mounted(&self, id: Uuid) -> bool {
+    pub(in crate::backends) fn is_mounted(&self, id: Uuid) -> bool {
         matches!(self.data(id), Some(Data::Disk(image)) if disk::is_mounted(&image))
     }
 
     /// Why volumes are directories here, if they are.
-    pub(super) fn refusal(&self) -> Option<&str> {
+    pub(in crate::backends) fn refusal(&self) -> Option<&str> {
         self.refused.get()?.as_deref()
     }
 
