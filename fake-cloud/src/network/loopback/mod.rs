@@ -56,7 +56,7 @@ impl Loopback {
     /// reached, but only `ports` knows what is open there.
     pub fn of(ports: Arc<dyn OpenPorts>) -> Self {
         let (opened, associations) = (HashMap::new(), HashMap::new());
-        Self(Arc::new(Mutex::new(Table { ports, opened, associations })))
+        Self(Arc::new(Mutex::new(Table { ports, opened, associations, cut_off: HashSet::new() })))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
