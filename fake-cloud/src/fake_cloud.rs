@@ -172,6 +172,7 @@ impl FakeCloud {
         let api_url = format!("http://{address}");
         let cloud = Cloud::new(&settings, api_url, world, model, store, borrowed);
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
+        tokio::spawn(Arc::clone(&cloud).watch_names());
         learn_passwords(&cloud, &settings);
 
         let closing = CancellationToken::new();

@@ -5,7 +5,7 @@
 //! different servers run at the same time.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -48,6 +48,18 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
 
+    /// Whether running servers are to be told when servers of their project come and go.
+    fn resolves_names(&self) -> bool {
+        false
+    }
+
+    /// Lets a running server resolve these names and no others, as [`ServerSpec::hosts`] does at a
+    /// start. Nothing happens when it does not run.
+    async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
+        let _ = (id, hosts);
+        Ok(())
+    }
+
     /// The last `lines` lines of the console log, all that is kept when `None`; empty for a server
     /// that never ran.
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError>;
@@ -59,6 +71,13 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Whether servers can boot [`ImageSource::Directory`]: if not, no archive is unpacked for them.
     fn boots_directories(&self) -> bool {
         true
+    }
+
+    /// Writes an archive (tar) of the server's root directory to a new file, with what is on its disk
+    /// only. A server that runs should be paused meanwhile.
+    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+        let _ = archive;
+        Err(BackendError::Image(format!("the disk of server {} cannot be copied here", server.id)))
     }
 
     /// Makes the data of a volume: empty, or a copy of another's. Whole or not at all; nothing

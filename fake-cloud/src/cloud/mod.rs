@@ -1,10 +1,12 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capture;
 mod failure;
 mod freeze;
 mod image_trees;
 mod images;
+mod names;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -72,6 +74,8 @@ pub(crate) struct Cloud {
     clock: Arc<dyn Clock>,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) turns: Turns,
+    /// Told when a server came or went.
+    names_changed: tokio::sync::Notify,
     tasks: TaskTracker,
     /// Held by what removes data that no server has; a snapshot lets none of it begin.
     removals: tokio::sync::RwLock<()>,
@@ -119,6 +123,7 @@ impl Cloud {
             clock: Arc::clone(&settings.clock),
             network: world.network,
             turns: Turns::default(),
+            names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
             removals: tokio::sync::RwLock::default(),
             moving: tokio::sync::Mutex::new(()),

@@ -169,6 +169,9 @@ impl Cloud {
             // Its address is another server's soon.
             self.rejoin(id).await;
         }
+        if matches!(task, Task::Spawning | Task::Deleting) {
+            self.names_changed.notify_one();
+        }
         if task == Task::Deleting {
             self.drop_image_trees().await;
             self.remove_released().await;

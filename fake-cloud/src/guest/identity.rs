@@ -36,7 +36,8 @@ pub(super) fn files(order: &Order) -> Vec<IdentityFile> {
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\n\
                         protocols: files\nservices: files\nethers: files\nrpc: files\n";
 
-fn hosts(hostname: &str, fixed: Ipv4Addr, others: &[(Ipv4Addr, String)]) -> String {
+/// The content of `/etc/hosts`.
+pub(super) fn hosts(hostname: &str, fixed: Ipv4Addr, others: &[(Ipv4Addr, String)]) -> String {
     let mut text = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
     let myself = (fixed, hostname.to_owned());
     for (address, name) in

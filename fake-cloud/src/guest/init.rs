@@ -1,8 +1,10 @@
 //! Process 1 of a server: finishes the boot, reaps, and ends everything when told to.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use super::directory::{BOOTED, ServerDirectory};
 use super::launch::Boot;
 use super::order::{Answer, Command, Isolation, Order, Report};
 use super::volumes::Volumes;
-use super::{Failure, channel, launch, plain, root, user_data};
+use super::{Failure, channel, identity, launch, plain, root, user_data};
 use crate::backends::process::trees::Trees;
 use crate::backends::process::{seccomp, sys};
 
@@ -53,6 +55,10 @@ struct Init<'a> {
     booted_at: Instant,
     scripts: Vec<Script>,
     volumes: Volumes,
+    /// The server's own name and address.
+    name: (String, Ipv4Addr),
+    /// The server's root directory.
+    home: PathBuf,
     /// When to stop waiting for processes that were asked to end.
     deadline: Option<Instant>,
 }
@@ -69,7 +75,15 @@ impl<'a> Init<'a> {
         let mut mounts = mounts.into_iter();
         let broken = |failure| (failure, false);
         let trees = match order.isolation {
-            Isolation::Users => Trees::take(&order, &mut mounts),
+            Isolation::Users => {
+                let missing = || io::Error::from(io::ErrorKind::NotFound);
+                let trees = Trees::take(&order, &mut mounts).ok_or_else(missing);
+                Some(
+                    trees
+                        .map_err(Failure::step("take what the server is shown"))
+                        .map_err(broken)?,
+                )
+            }
             Isolation::Namespaces => {
                 Some(Trees::gather(&order, directory.path(), None).map_err(broken)?)
             }
@@ -108,6 +122,11 @@ impl<'a> Init<'a> {
             booted_at,
             scripts: vec![],
             volumes,
+            name: (order.hostname.clone(), order.fixed_ip),
+            home: match order.isolation {
+                Isolation::Users | Isolation::Namespaces => Path::new("/").to_owned(),
+                Isolation::Plain => std::env::current_dir().unwrap_or_default(),
+            },
             deadline: None,
         };
         init.log(&format!("booting {}", order.hostname));
@@ -134,10 +153,7 @@ impl<'a> Init<'a> {
     }
 
     fn start_scripts(&mut self, order: &Order, user_data: Option<&[u8]>) {
-        let home = match order.isolation {
-            Isolation::Users | Isolation::Namespaces => Path::new("/").to_owned(),
-            Isolation::Plain => std::env::current_dir().unwrap_or_default(),
-        };
+        let home = self.home.clone();
         let rc_local = home.join("etc/rc.local");
         if is_executable(&rc_local) {
             self.start("rc.local", &rc_local, order, &home);
@@ -230,6 +246,12 @@ impl<'a> Init<'a> {
                 self.signal_all(Signal::CONT);
                 self.deadline = Some(Instant::now() + GRACE);
             }
+            Command::Names => {
+                let told = reply_to.map_or(Ok(()), |names| self.write_hosts(File::from(names)));
+                if let Err(error) = told {
+                    self.log(&format!("writing /etc/hosts: {error}"));
+                }
+            }
             Command::Pause => self.signal_all(Signal::STOP),
             Command::Resume => self.signal_all(Signal::CONT),
             Command::Attach { volume } => {
@@ -243,6 +265,20 @@ impl<'a> Init<'a> {
                 reply(reply_to.as_ref(), &hidden);
             }
         }
+    }
+
+    /// Whole or not at all: a process may read it at any time.
+    fn write_hosts(&self, mut names: File) -> io::Result<()> {
+        let mut text = vec![];
+        names.seek(io::SeekFrom::Start(0))?;
+        names.read_to_end(&mut text)?;
+        let hosts: Vec<_> = serde_json::from_slice(&text)?;
+        let (name, address) = &self.name;
+        let (file, new) = (self.home.join("etc/hosts"), self.home.join("etc/.hosts.new"));
+        // It may be a link that someone has put there.
+        let _ = std::fs::remove_file(&new);
+        std::fs::write(&new, identity::hosts(name, *address, &hosts))?;
+        std::fs::rename(new, file)
     }
 
     fn log_result(&self, what: &str, result: &io::Result<()>) {

@@ -109,6 +109,9 @@ pub(crate) enum Command {
     Pause,
     /// Let them go on.
     Resume,
+    /// Resolve these names and no others: the file that comes along has the addresses and names, as
+    /// JSON.
+    Names,
     /// Show a volume; an [`Answer`] goes to the channel that comes along, before the volume's mount
     /// if the server has mounts.
     Attach { volume: VolumeMount },

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -12,49 +12,75 @@ use super::owners::{Owner, Owners};
 
 /// Writes the archive of a tree; the same tree makes the same archive.
 pub fn pack(root: &Path, archive: impl Write) -> io::Result<()> {
-    let owners = Owners::of(root)?;
-    let mut archive = Builder::new(archive);
-    // Files of several names, by device and number: the first name holds the content.
-    let mut names: HashMap<(u64, u64), PathBuf> = HashMap::new();
+    let mut packer = Packer::new(archive, Owners::of(root)?);
     let mut pending = vec![PathBuf::new()];
     while let Some(path) = pending.pop() {
         let file = root.join(&path);
-        let found = file.symlink_metadata()?;
-        let kind = found.file_type();
-        let mut header = header(&path, &found, &owners);
-        if kind.is_dir() {
-            header.set_entry_type(EntryType::Directory);
-            let name = if path.as_os_str().is_empty() { Path::new("./") } else { &path };
-            archive.append_data(&mut header, name, io::empty())?;
+        packer.add(&path, &file)?;
+        if file.symlink_metadata()?.is_dir() {
             let mut inside = vec![];
             for entry in fs::read_dir(&file)? {
                 inside.push(path.join(entry?.file_name()));
             }
             inside.sort_unstable_by(|a, b| b.cmp(a));
             pending.append(&mut inside);
+        }
+    }
+    packer.finish()
+}
+
+/// An archive that is being written.
+pub(crate) struct Packer<W: Write> {
+    archive: Builder<W>,
+    owners: Owners,
+    /// Files of several names, by device and number: the first name holds the content.
+    names: HashMap<(u64, u64), PathBuf>,
+}
+
+impl<W: Write> Packer<W> {
+    pub(crate) fn new(archive: W, owners: Owners) -> Self {
+        Self { archive: Builder::new(archive), owners, names: HashMap::new() }
+    }
+
+    /// Adds a file, or a directory without what is in it, under a path below the root.
+    pub(crate) fn add(&mut self, path: &Path, file: &Path) -> io::Result<()> {
+        let found = file.symlink_metadata()?;
+        let kind = found.file_type();
+        let mut header = header(path, &found, &self.owners);
+        if kind.is_dir() {
+            header.set_entry_type(EntryType::Directory);
+            let name = if path.as_os_str().is_empty() { Path::new("./") } else { path };
+            self.archive.append_data(&mut header, name, io::empty())?;
         } else if kind.is_symlink() {
             header.set_entry_type(EntryType::Symlink);
-            archive.append_link(&mut header, &path, fs::read_link(&file)?)?;
+            self.archive.append_link(&mut header, path, fs::read_link(file)?)?;
         } else if kind.is_file() {
             let number = (found.dev(), found.ino());
             if found.nlink() > 1
-                && let Some(first) = names.get(&number)
+                && let Some(first) = self.names.get(&number)
             {
                 header.set_entry_type(EntryType::Link);
-                archive.append_link(&mut header, &path, first)?;
-                continue;
+                return self.archive.append_link(&mut header, path, first);
             }
-            names.insert(number, path.clone());
-            capability(&mut archive, &file)?;
+            // Before anything is written: a file that cannot be read is not half there.
+            let content = fs::File::open(file)?;
+            self.names.insert(number, path.to_owned());
+            capability(&mut self.archive, file)?;
             header.set_size(found.len());
-            archive.append_data(&mut header, &path, fs::File::open(&file)?)?;
+            // Of exactly the size that was announced, whatever becomes of the file meanwhile.
+            let content = content.take(found.len()).chain(io::repeat(0)).take(found.len());
+            self.archive.append_data(&mut header, path, content)?;
         } else if kind.is_fifo() {
             header.set_entry_type(EntryType::Fifo);
-            archive.append_data(&mut header, &path, io::empty())?;
+            self.archive.append_data(&mut header, path, io::empty())?;
         }
         // Sockets and devices mean nothing elsewhere.
+        Ok(())
     }
-    archive.finish()
+
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.archive.finish()
+    }
 }
 
 fn header(path: &Path, found: &fs::Metadata, owners: &Owners) -> Header {

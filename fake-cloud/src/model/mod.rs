@@ -6,6 +6,7 @@
 mod access_key;
 pub mod address;
 mod attachments;
+mod capture;
 mod catalogue;
 mod creation;
 pub mod error;

@@ -15,6 +15,8 @@ use super::{Caller, Model, ServerId};
 pub struct Rebuild {
     /// The id of the image.
     pub image: String,
+    /// Whether a server that boots from a volume may get another image there.
+    pub reimage: bool,
     /// A new name.
     pub name: Option<String>,
     /// What it calls itself.
@@ -55,6 +57,13 @@ impl Model {
             other => other,
         };
         let image = self.active_image(caller, &wanted.image).map_err(missing)?;
+        if server.volume_backed && !wanted.reimage && image.id != server.image_id {
+            let id = image.id;
+            return Err(Error::Invalid(format!(
+                "Image {id} is unacceptable: Unable to rebuild with a different image for a \
+                 volume-backed server."
+            )));
+        }
         check_fit(&server.flavor, image)?;
         check_user_data(wanted.user_data.as_ref().and_then(Option::as_deref))?;
         if let Some(metadata) = &wanted.metadata {

@@ -191,7 +191,7 @@ impl Model {
     }
 
     /// Addresses and names of all servers of a project.
-    fn hosts(&self, project: ProjectId) -> Vec<(Ipv4Addr, String)> {
+    pub fn hosts(&self, project: ProjectId) -> Vec<(Ipv4Addr, String)> {
         self.servers
             .iter()
             .filter(|server| server.project_id == project)

@@ -213,6 +213,14 @@ async fn the_one_host_is_shown_to_the_administrator() {
     let hypervisors = admin.get("/compute/v2.1/os-hypervisors/detail").await;
     assert_eq!(hypervisors["hypervisors"][0]["state"], "up");
     assert_eq!(hypervisors["hypervisors"][0]["uptime"], Value::Null);
+    let id = admin.create_server("vm").await;
+    let path = format!("/compute/v2.1/servers/{id}/diagnostics");
+    let diagnostics = admin.get(&path).await;
+    assert_eq!((&diagnostics["state"], &diagnostics["num_nics"]), (&json!("running"), &json!(1)));
+    assert_eq!(diagnostics["memory_details"]["maximum"], 512);
+    admin.act(&id, json!({"os-stop": null})).await;
+    assert_eq!(admin.status(Method::GET, &path).await, 409);
+    assert_eq!(admin.delete(&format!("/compute/v2.1/servers/{id}")).await, 204);
     admin.microversion = "2.1";
     let hypervisors = admin.get("/compute/v2.1/os-hypervisors/detail").await;
     assert_eq!(hypervisors["hypervisors"][0]["id"], 1);

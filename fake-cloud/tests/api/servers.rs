@@ -243,6 +243,28 @@ async fn mistakes_are_told_and_nothing_is_made() {
 }
 
 #[tokio::test]
+async fn what_a_version_does_not_know_is_refused() {
+    let stack = Stack::start().await;
+    let mut ada = stack.ada().await;
+    for (version, more, status) in [
+        ("2.18", json!({"description": "x"}), 400),
+        ("2.19", json!({"description": "x"}), 202),
+        ("2.51", json!({"tags": ["x"]}), 400),
+        ("2.52", json!({"tags": ["x"]}), 202),
+        ("2.89", json!({"hostname": "x"}), 400),
+        ("2.90", json!({"hostname": "x"}), 202),
+        ("2.90", json!({"color": "x"}), 400),
+        ("2.90", json!({"availability_zone": "nova"}), 202),
+        ("2.90", json!({"availability_zone": "mars"}), 400),
+    ] {
+        ada.microversion = version;
+        let body = ada.wanted("vm", more.clone()).await;
+        let (code, answer) = ada.post("/compute/v2.1/servers", body).await;
+        assert_eq!(code, status, "{version} {more}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn several_servers_are_made_at_once() {
     let stack = Stack::start().await;
     let ada = stack.ada().await;

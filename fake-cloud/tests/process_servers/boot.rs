@@ -66,3 +66,16 @@ async fn a_server_uses_no_more_memory_than_it_has() {
     let console = fixture.console_shows(server.id, "ended with").await;
     assert!(console.contains("ended with 137\n"), "{console}");
 }
+
+#[tokio::test]
+async fn a_running_server_learns_the_names_of_its_neighbours() {
+    let fixture = Fixture::new();
+    let server =
+        fixture.boot("until grep -q new-1 /etc/hosts; do sleep 0.02; done; cat /etc/hosts").await;
+    let hosts = [(std::net::Ipv4Addr::new(127, 33, 0, 8), "new-1".to_owned())];
+    fixture.backend.set_hosts(server.id, &hosts).await.unwrap();
+    let console = fixture.console_shows(server.id, "user-data finished").await;
+    let own = format!("{} web-1\n127.33.0.8 new-1\n", server.fixed_ip);
+    assert!(console.contains(&own) && !console.contains("db-1"), "{console}");
+    fixture.backend.set_hosts(uuid::Uuid::new_v4(), &hosts).await.unwrap();
+}

@@ -35,7 +35,7 @@ async fn ask(fixture: &Fixture, server: Uuid, script: &str, answer: &str) {
 }
 
 /// How many loop devices have a file below the directory.
-fn loop_devices(state: &Path) -> usize {
+pub(crate) fn loop_devices(state: &Path) -> usize {
     let state = state.canonicalize().unwrap();
     let file = |entry: std::io::Result<std::fs::DirEntry>| {
         std::fs::read_to_string(entry.unwrap().path().join("loop/backing_file")).ok()

@@ -26,6 +26,7 @@ const VOLUMES: &str = r##"
 import boto3
 
 ec2 = boto3.client("ec2")
+soon = {"Delay": 1}
 image = ec2.describe_images()["Images"][0]["ImageId"]
 
 
@@ -36,7 +37,7 @@ def run(user_data, **volume):
         BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": volume}],
     )
     instance = made["Instances"][0]["InstanceId"]
-    ec2.get_waiter("instance_running").wait(InstanceIds=[instance])
+    ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig=soon)
     output = ""
     while "user-data f" not in output:
         output = ec2.get_console_output(InstanceId=instance).get("Output", "")
@@ -46,9 +47,9 @@ def run(user_data, **volume):
 
 writer, volume, _ = run("echo kept on a volume > $SERVER_ROOT/mnt/volumes/sdf/file\n", VolumeSize=1)
 snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
-ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot])
+ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig=soon)
 ec2.terminate_instances(InstanceIds=[writer])
-ec2.get_waiter("instance_terminated").wait(InstanceIds=[writer])
+ec2.get_waiter("instance_terminated").wait(InstanceIds=[writer], WaiterConfig=soon)
 _, copy, output = run("cat $SERVER_ROOT/mnt/volumes/sdf/file\n", SnapshotId=snapshot)
 volumes = [volume["VolumeId"] for volume in ec2.describe_volumes()["Volumes"]]
 assert copy in volumes and volume not in volumes, volumes

@@ -6,12 +6,20 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// More than any server needs, and too few to hurt the machine.
 const MOST_PROCESSES: u32 = 8192;
+
+/// The servers of a killed cloud end in some milliseconds.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 
 /// Share of a second after which processor time is counted anew, in microseconds.
 const PERIOD: u64 = 100_000;
@@ -63,8 +71,11 @@ impl Limits {
         let digest = Sha256::digest(state_dir.as_os_str().as_encoded_bytes());
         let cloud = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let limits = Self { hierarchies: usable().unwrap_or_default(), cloud };
+        let deadline = Instant::now() + LAST_BREATH;
         for hierarchy in &limits.hierarchies {
-            remove_stale(&hierarchy.parent.join(TOP));
+            let top = hierarchy.parent.join(TOP);
+            wait_for_end(&top.join(&limits.cloud), deadline);
+            remove_stale(&top);
         }
         limits
     }
@@ -128,6 +139,24 @@ impl Drop for Group {
 }
 
 const TOP: &str = "fake-cloud";
+
+/// Waits for what runs in the groups of a cloud that was killed just now, and ends with it.
+fn wait_for_end(cloud: &Path, deadline: Instant) {
+    for group in fs::read_dir(cloud).into_iter().flatten().flatten() {
+        let processes = fs::read_to_string(group.path().join("cgroup.procs")).unwrap_or_default();
+        for process in processes.split_whitespace() {
+            let process = process.parse().ok().and_then(Pid::from_raw);
+            let Some(Ok(process)) = process.map(|it| pidfd_open(it, PidfdFlags::empty())) else {
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(left) = Timespec::try_from(left) else { continue };
+            // One that stays is left to the next start.
+            let _ =
+                retry_on_intr(|| poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&left)));
+        }
+    }
+}
 
 /// Removes the groups of clouds that were killed, this one or another.
 fn remove_stale(top: &Path) {

@@ -22,6 +22,7 @@
 
 pub(crate) mod base;
 mod capabilities;
+mod capture;
 mod consoles;
 mod launch;
 mod limits;
@@ -35,6 +36,7 @@ pub(super) mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -178,11 +180,35 @@ impl Backend for Process {
         self.command(id, if paused { &Command::Pause } else { &Command::Resume })
     }
 
+    fn resolves_names(&self) -> bool {
+        true
+    }
+
+    async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
+        let Some(running) = self.0.servers().get(&id).cloned() else { return Ok(()) };
+        running.tell_names(hosts).map_err(BackendError::step("tell the server its neighbours"))
+    }
+
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
         let log = self.0.state.server(id).console();
         blocking(move || console::read(&log, lines))
             .await
             .map_err(BackendError::step("read the console log"))
+    }
+
+    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+        let system = self.0.system_parts(&server.image)?;
+        let (state, image) = (self.0.state.clone(), server.image.clone());
+        let (id, archive) = (server.id, archive.to_owned());
+        blocking(move || {
+            if matches!(image, ImageSource::Host { .. }) {
+                state.ensure_base()?;
+            }
+            let (server, base) = (state.server(id), state.base());
+            capture::Root { server: &server, image: &image, base, system }.capture(&archive)
+        })
+        .await
+        .map_err(BackendError::step("copy the server's disk"))
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {

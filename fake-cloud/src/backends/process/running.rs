@@ -1,7 +1,8 @@
 //! A server that runs, and how it ends.
 
+use std::fs::File;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -64,6 +65,18 @@ impl Running {
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {
         channel::send(&self.control, command, &[])
+    }
+
+    /// Tells the server which names it can resolve. There may be more than fit in a message.
+    pub(super) fn tell_names(&self, hosts: &[(Ipv4Addr, String)]) -> io::Result<()> {
+        let names = rustix::fs::memfd_create("names", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let mut file = File::from(names);
+        file.write_all(&serde_json::to_vec(hosts)?)?;
+        match channel::send(&self.control, &Command::Names, &[file.as_fd()]) {
+            // It is ending.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
     }
 
     /// Has the server's init do something; it is done too when the server ends before that.

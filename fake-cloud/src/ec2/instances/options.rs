@@ -1,5 +1,5 @@
-//! What a request sets of an instance besides what both APIs know: read from `RunInstances`, from
-//! `ModifyInstanceMetadataOptions` and from launch templates.
+//! What a request sets of an instance besides what both APIs know: read from `RunInstances` and
+//! `ModifyInstanceMetadataOptions`.
 
 use crate::ec2::errors::Fault;
 use crate::ec2::params::Params;

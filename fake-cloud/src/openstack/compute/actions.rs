@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, consoles, fields, rebuild, security_groups};
+use super::{Error, captures, consoles, fields, rebuild, security_groups};
 use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -62,6 +62,7 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         "removeSecurityGroup" => {
             security_groups::change(&cx, arguments_of(&name, arguments)?, false).await
         }
+        "createImage" => captures::create_image(&cx, arguments).await,
         "lock" => lock(&cx, arguments).await,
         "unlock" => unlock(&cx).await,
         "os-resetState" => reset_state(&cx, arguments_of(&name, arguments)?).await,

@@ -9,6 +9,7 @@ use rand::distr::Alphanumeric;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fields::{self, Field};
 use super::views::Links;
 use super::{Error, block_devices};
 use crate::cloud::Failure;
@@ -23,10 +24,40 @@ const COUNT_MAX: u32 = 1000;
 
 #[derive(Debug, Deserialize)]
 struct Body {
-    server: Wanted,
+    server: Value,
     #[serde(rename = "os:scheduler_hints", alias = "OS-SCH-HNT:scheduler_hints", default)]
     scheduler_hints: Map<String, Value>,
 }
+
+/// What may be said of a new server.
+const FIELDS: &[Field] = &[
+    ("name", 1),
+    ("imageRef", 1),
+    ("flavorRef", 1),
+    ("adminPass", 1),
+    ("metadata", 1),
+    ("networks", 1),
+    ("OS-DCF:diskConfig", 1),
+    ("accessIPv4", 1),
+    ("accessIPv6", 1),
+    ("personality", 1),
+    ("availability_zone", 1),
+    ("block_device_mapping", 1),
+    ("block_device_mapping_v2", 1),
+    ("config_drive", 1),
+    ("key_name", 1),
+    ("min_count", 1),
+    ("max_count", 1),
+    ("return_reservation_id", 1),
+    ("security_groups", 1),
+    ("user_data", 1),
+    ("description", 19),
+    ("tags", 52),
+    ("trusted_image_certificates", 63),
+    ("host", 74),
+    ("hypervisor_hostname", 74),
+    ("hostname", 90),
+];
 
 #[derive(Debug, Deserialize)]
 struct Wanted {
@@ -71,7 +102,8 @@ struct NetworkRequest {
 }
 
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
-    let Body { server: wanted, scheduler_hints } = cx.json().await?;
+    let Body { server, scheduler_hints } = cx.json().await?;
+    let wanted: Wanted = fields::read(&cx, "server", server, FIELDS)?;
     let (caller, project) = (cx.caller()?, cx.project()?);
     let by_reservation = wanted.return_reservation_id;
     let request = NewServers { scheduler_hints, ..read(wanted, &cx.request_id)? };

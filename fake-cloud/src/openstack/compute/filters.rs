@@ -167,7 +167,7 @@ impl Filters {
             && (self.statuses.is_empty() || self.statuses.iter().any(|wanted| wanted == status))
             && (self.states.is_empty() || self.states.iter().any(|wanted| wanted == state))
             && is(&self.id, &server.id)
-            && is(&self.flavor, &server.flavor.shown_id())
+            && self.flavor.as_ref().is_none_or(|wanted| *wanted == server.flavor.shown_id())
             && is(&self.image, &server.image_id)
             && (!self.all_projects || is(&self.project, &server.project_id))
             && is(&self.reservation, &server.reservation_id)

@@ -2,8 +2,10 @@
 
 mod actions;
 mod block_devices;
+mod captures;
 mod consoles;
 mod create;
+mod diagnostics;
 mod events;
 mod fields;
 mod filters;
@@ -42,6 +44,7 @@ pub(super) const ROUTES: &[Route] = routes![
     Project DELETE "/v2.1/servers/{id}" servers::delete;
     Project POST "/v2.1/servers/{id}/action" servers::action;
     Project POST "/v2.1/servers/{id}/remote-consoles" consoles::remote;
+    Admin GET "/v2.1/servers/{id}/diagnostics" diagnostics::show;
     Project GET "/v2.1/servers/{id}/ips" servers::addresses;
     Project GET "/v2.1/servers/{id}/ips/{network}" servers::addresses_on;
     Project GET "/v2.1/servers/{id}/os-interface" interfaces::list;

@@ -53,6 +53,7 @@ pub(super) async fn rebuild(cx: &Context, arguments: Value) -> Result<Response, 
     let wanted: Wanted = fields::read(cx, "rebuild", arguments, REBUILD)?;
     let rebuild = Rebuild {
         image: wanted.image,
+        reimage: cx.since(93),
         name: wanted.name.as_deref().map(check_name).transpose()?,
         hostname: wanted.hostname,
         description: wanted.description,

@@ -1,0 +1,103 @@
+//! Images of servers' disks: the effects of the model's decisions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::fs;
+
+use super::{Cloud, Failure, Tree, chain};
+use crate::backends::{BackendError, ImageSource};
+use crate::model::life::State;
+use crate::model::{Caller, ImageId, ImageStatus, ServerId};
+
+impl Cloud {
+    /// Records an image of a server's disk and begins to make it; its status tells when it is done.
+    /// As in Nova, one that fails is removed.
+    pub(crate) async fn create_image(
+        self: &Arc<Self>,
+        caller: &Caller,
+        server: &str,
+        name: String,
+        properties: BTreeMap<String, String>,
+    ) -> Result<ImageId, Failure> {
+        let (begun, written) =
+            self.decide(|model, now| model.begin_capture(caller, server, name, properties, now));
+        let (image, server) = begun?;
+        written.wait().await?;
+        let cloud = Arc::clone(self);
+        let work = self.spawn(async move { cloud.capture(image, server).await });
+        self.wait_a_little(vec![work]).await;
+        Ok(image)
+    }
+
+    async fn capture(&self, image: ImageId, server: ServerId) {
+        let copied = self.copy_disk(image, server).await;
+        if self.going_down.is_cancelled() {
+            return;
+        }
+        let tree = if copied.is_ok() { self.unpack_image(image).await } else { Tree::None };
+        let ((), written) = self.decide(|model, now| match (copied, tree) {
+            (Ok(content), Tree::Unpacked(path)) => {
+                let Some(record) = model.images.get_mut(image) else { return };
+                record.status = ImageStatus::Active;
+                record.size = Some(content.size);
+                record.md5 = Some(content.md5);
+                record.sha512 = Some(content.sha512);
+                record.source = ImageSource::Directory { path };
+                record.updated = now;
+            }
+            (Ok(content), Tree::None) => {
+                let Some(record) = model.images.get_mut(image) else { return };
+                record.status = ImageStatus::Active;
+                record.size = Some(content.size);
+                record.md5 = Some(content.md5);
+                record.sha512 = Some(content.sha512);
+                record.updated = now;
+            }
+            (Ok(_), Tree::Failed(reason)) => {
+                tracing::warn!(%image, %server, reason, "an image of a server cannot boot");
+                model.images.remove(image);
+            }
+            (Err(error), _) => {
+                tracing::warn!(%image, %server, error = chain(&error), "failed to make an image");
+                model.images.remove(image);
+            }
+        });
+        if let Err(error) = written.wait().await {
+            tracing::error!(%image, error = chain(&error), "the outcome is not recorded");
+        }
+        if self.read().images.get(image).is_none() {
+            self.delete_image_content(image).await;
+            self.drop_image_trees().await;
+        }
+    }
+
+    /// Copies the disk while nothing else is done to the server, and its processes stand still.
+    async fn copy_disk(
+        &self,
+        image: ImageId,
+        server: ServerId,
+    ) -> Result<super::images::Content, Failure> {
+        let _turn = self.turns.begin(server).await;
+        let (spec, runs) = {
+            let model = self.read();
+            let runs = model.servers.get(server).is_some_and(|it| it.state == State::Active);
+            (model.spec(server, &self.api_url), runs)
+        };
+        let spec = spec.ok_or(BackendError::NoSuchServer(server.0))?;
+        fs::create_dir_all(&self.image_dir).await.map_err(Failure::Image)?;
+        let archive = self.image_dir.join(format!("{image}.captured"));
+        if runs {
+            self.backend.pause(server.0, true).await?;
+        }
+        let captured = self.backend.capture(&spec, &archive).await;
+        if runs {
+            self.backend.pause(server.0, false).await?;
+        }
+        captured?;
+        let file = fs::File::open(&archive).await.map_err(Failure::Image)?;
+        let content = self.keep_image_content(image, file).await.map_err(Failure::Image)?;
+        fs::remove_file(&archive).await.map_err(Failure::Image)?;
+        Ok(content)
+    }
+}
