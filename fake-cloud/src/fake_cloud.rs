@@ -121,6 +121,12 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("failed to open the state of the cloud")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The backend is not part of this executable.
+    #[error(
+        "this fake-cloud was built without virtual machines; build it again with `--features \
+         libvirt` (libvirt-dev has to be installed)"
+    )]
+    NotBuiltIn,
     /// The images of this machine cannot be used.
     #[error(transparent)]
     Images(#[from] image::Error),
@@ -377,6 +383,7 @@ async fn world(
             let backend = container::Container::open(place, exits, ports, watcher).await?;
             Ok(World { backend: Arc::new(backend), network })
         }
+        BackendKind::Libvirt => libvirt_world(settings, exits),
     }
 }
 
@@ -390,6 +397,25 @@ fn route_containers(settings: &mut Settings) {
             *address = Ipv4Addr::new(10, second, third, fourth);
         }
     }
+}
+
+#[cfg(feature = "libvirt")]
+fn libvirt_world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
+    use crate::backends::libvirt::{self, Libvirt};
+
+    let network = Arc::new(Loopback::new());
+    let place = libvirt::Settings {
+        state_dir: settings.state_dir.join("libvirt"),
+        uri: settings.libvirt.uri.clone(),
+        ports: settings.libvirt.ports.clone(),
+    };
+    let backend = Libvirt::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
+    Ok(World { backend: Arc::new(backend), network })
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn libvirt_world(_: &Settings, _: ExitSender) -> Result<World, StartError> {
+    Err(StartError::NotBuiltIn)
 }
 
 /// Makes the configured passwords good at once; their slow hashes follow in the background.

@@ -33,6 +33,8 @@ pub struct Settings {
     pub floating_range: AddressRange,
     /// What a server is made of.
     pub backend: BackendKind,
+    /// How virtual machines are run, when servers are such.
+    pub libvirt: LibvirtSettings,
     /// The executable that becomes a server's first process: one that calls
     /// [`crate::guest::run_if_guest`] at the start of its `main`.
     pub init_program: PathBuf,
@@ -81,11 +83,25 @@ pub enum BackendKind {
     Inert,
     /// Processes of this machine, as separate from it as it allows.
     Process,
+    /// Virtual machines of libvirt; only in builds with the cargo feature `libvirt`.
+    Libvirt,
     /// Containers of Docker or Podman. Their fixed addresses cannot be loopback ones: such a range
     /// becomes the one that begins with `10` instead of `127`.
     #[cfg(feature = "container")]
     Container,
 }
+
+/// How virtual machines are run.
+#[derive(Debug, Clone)]
+pub struct LibvirtSettings {
+    /// Where libvirt is, as `qemu:///session`; its own default when not given.
+    pub uri: Option<String>,
+    /// The TCP ports of guests that are reached at their servers' addresses.
+    pub ports: Vec<u16>,
+}
+
+/// The ports of virtual machines that are reached when nobody says which: those of SSH and the web.
+pub const GUEST_PORTS: [u16; 4] = [22, 80, 443, 8080];
 
 /// An image that everyone can use.
 #[derive(Debug, Clone)]
@@ -196,6 +212,7 @@ impl Settings {
             public_network: "public".to_owned(),
             floating_range: range([1, 10], [1, 254]),
             backend: BackendKind::Inert,
+            libvirt: LibvirtSettings { uri: None, ports: GUEST_PORTS.to_vec() },
             init_program: PathBuf::from("/proc/self/exe"),
             images: vec![ImageSettings {
                 name: "host".to_owned(),

@@ -4,6 +4,7 @@
 //! what should run and tells the backend so. Calls for one server never overlap; calls for
 //! different servers run at the same time.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ mod console;
 #[cfg(feature = "container")]
 pub mod container;
 pub mod inert;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
 pub mod process;
 
 /// The contract between the model and whatever runs its servers.
@@ -67,6 +70,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Ids of the servers that have a disk here, whether they run or not: what a restarted cloud
     /// compares with its own records.
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError>;
+
+    /// What has become of the servers that ran on while the cloud was away: asked once, at its
+    /// start. Nothing where servers end with the cloud.
+    async fn survivors(&self) -> HashMap<Uuid, Survivor> {
+        HashMap::new()
+    }
 
     /// Whether servers can boot [`ImageSource::Directory`]: if not, no archive is unpacked for them.
     fn boots_directories(&self) -> bool {
@@ -245,6 +254,17 @@ impl BackendError {
         let step = step.into();
         move |source| Self::Step { step, source }
     }
+}
+
+/// What has become of a server while the cloud was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survivor {
+    /// It runs.
+    Running,
+    /// It is frozen.
+    Paused,
+    /// It has ended by itself.
+    Ended,
 }
 
 /// Told to the model when a server ends by itself.

@@ -89,7 +89,8 @@ impl Cloud {
     /// disks of servers that no one knows.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), Failure> {
         self.resume_volumes().await?;
-        let (work, written) = self.decide(|model, now| model.resume(now));
+        let survivors = self.backend.survivors().await;
+        let (work, written) = self.decide(|model, now| model.resume(&survivors, now));
         written.wait().await?;
         let known: HashSet<_> = self.read().servers.iter().map(|server| server.id.0).collect();
         for id in self.backend.disks().await?.into_iter().filter(|id| !known.contains(id)) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use fake_cloud::image::Store;
-use fake_cloud::settings::{BackendKind, Listen};
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +26,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
     backend: BackendKind,
 
+    /// Where libvirt is, for servers that are virtual machines; its own default when not given.
+    #[arg(long, value_name = "URI", env = "FAKE_CLOUD_LIBVIRT_URI")]
+    libvirt_uri: Option<String>,
+
+    /// The TCP ports at which virtual machines answer at their servers' addresses.
+    #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_values_t = GUEST_PORTS)]
+    guest_ports: Vec<u16>,
+
     /// Where the images are that `fake-cloud image` makes: the cloud offers them all.
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_IMAGES", default_value_os_t = Store::default_path())]
     images: PathBuf,
@@ -36,9 +44,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, images, password } = arguments;
+    let Arguments { state, listen, backend, libvirt_uri, guest_ports, images, password } =
+        arguments;
     let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
     settings.backend = backend;
+    settings.libvirt = LibvirtSettings { uri: libvirt_uri, ports: guest_ports };
     settings.image_store = Some(images);
     settings.init_program = std::env::current_exe()?;
     let mut interrupted = signal(SignalKind::interrupt())?;

@@ -3,6 +3,7 @@
 //! Every decision is a method that checks first and then changes: a refused one leaves the model
 //! as it was. What has changed is collected by [`Model::take_changes`] for the store.
 
+mod absence;
 mod access_key;
 pub mod address;
 mod attachments;

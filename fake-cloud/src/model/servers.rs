@@ -1,18 +1,20 @@
 //! What may become of servers: every decision, without carrying any of it out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::absence::after_absence;
 use super::error::{Error, Kind};
-use super::life::{Request, State, Task, after_interruption};
+use super::life::{Request, State, Task};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
 use super::{Caller, Model, Port, ProjectId, ServerId};
-use crate::backends::{ImageSource, Interface, InterfaceAddress, ServerSpec};
+use crate::backends::{ImageSource, Interface, InterfaceAddress, ServerSpec, Survivor};
 use crate::metadata;
 
 impl Model {
@@ -143,10 +145,15 @@ impl Model {
 
     /// Decides what each server needs after the cloud itself was away: running ones are started
     /// again, interrupted work is taken up, the rest stays as it was.
-    pub fn resume(&mut self, now: OffsetDateTime) -> Vec<(ServerId, Task)> {
+    pub fn resume(
+        &mut self,
+        survivors: &HashMap<Uuid, Survivor>,
+        now: OffsetDateTime,
+    ) -> Vec<(ServerId, Task)> {
         self.requeue_cut_uploads();
         let needs = |server: &Server| {
-            let (state, task) = after_interruption(server.state, server.task);
+            let survivor = survivors.get(&server.id.0).copied();
+            let (state, task) = after_absence(server.state, server.task, survivor);
             let quiet = (state, task) == (server.state, server.task) && task.is_none();
             (!quiet).then_some((server.id, state, task))
         };

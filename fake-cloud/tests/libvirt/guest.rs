@@ -1,0 +1,203 @@
+//! Real guests, in QEMU. Where the processor runs no guests they take some ten seconds each to
+//! boot, and they need packages that not every machine has: so only
+//! `cargo nextest run -p fake-cloud --features libvirt --profile libvirt-guest --run-ignored only`
+//! runs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use fake_cloud::backends::{Backend as _, ImageSource, ServerSpec, VolumeMount};
+use fake_cloud::network::Network as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, PATIENCE, PORT, server};
+
+/// The root file system of the guests, made once.
+fn tree() -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libvirt-guest");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libvirt/guest/build");
+    let built = Command::new(build).arg(&place).status().unwrap();
+    assert!(built.success(), "there is no guest");
+    place.join("tree")
+}
+
+/// A libvirt of the test's own: QEMU's driver in this very process.
+fn open(place: &Path) -> Fixture {
+    let root = place.join("libvirt");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    // Else it would want a daemon for its own logs, and a user who may not use KVM.
+    let mut settings = "stdio_handler = \"file\"\n".to_owned();
+    if rustix::process::geteuid().is_root() {
+        settings.push_str("user = \"root\"\ngroup = \"root\"\n");
+    }
+    fs::write(root.join("etc/qemu.conf"), settings).unwrap();
+    let uri = format!("qemu:///embed?root={}", root.display());
+    Fixture::open(&uri, &place.join("state")).unwrap()
+}
+
+/// Where guests report to: for them this machine is 10.0.2.2.
+struct Reports(TcpListener);
+
+impl Reports {
+    async fn open() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// For scripts: what is piped to it comes to the next [`Self::next`].
+    fn command(&self) -> String {
+        format!("nc 10.0.2.2 {}", self.0.local_addr().unwrap().port())
+    }
+
+    async fn next(&self) -> String {
+        let receive = async {
+            let (mut guest, _) = self.0.accept().await.unwrap();
+            let mut text = String::new();
+            guest.read_to_string(&mut text).await.unwrap();
+            text.trim().to_owned()
+        };
+        timeout(PATIENCE, receive).await.unwrap()
+    }
+}
+
+async fn get(address: (std::net::Ipv4Addr, u16), path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest: see the head of this file"]
+async fn a_guest_runs_its_user_data_once_answers_at_its_address_and_shuts_down() {
+    let place = tempfile::tempdir().unwrap();
+    let fixture = open(place.path());
+    let reports = Reports::open().await;
+    let report = reports.command();
+    // What a guest does at every boot is in /etc/at-boot; the first boot writes it.
+    let server = server(
+        &tree(),
+        &format!(
+            "echo the user-data runs\n\
+             mkdir /srv; echo written once >> /srv/file\n\
+             printf '#!/bin/sh\\nhttpd -p {PORT} -h /srv; echo up | {report}\\n' > /etc/at-boot\n\
+             chmod +x /etc/at-boot"
+        ),
+    );
+    let (backend, id) = (&fixture.backend, server.id);
+
+    let begin = Instant::now();
+    backend.start(&server).await.unwrap();
+    let running = begin.elapsed();
+    assert_eq!(reports.next().await, "up");
+    eprintln!("running after {running:?}, its user-data ran after {:?}", begin.elapsed());
+
+    let answer = get((server.fixed_ip, PORT), "/file").await;
+    assert!(answer.ends_with("\r\n\r\nwritten once\n"), "{answer}");
+    let floating = "127.34.0.1".parse().unwrap();
+    fixture.network.associate(floating, server.fixed_ip).await.unwrap();
+    assert!(get((floating, PORT), "/file").await.ends_with("written once\n"));
+    fixture.network.disassociate(floating).await;
+
+    // Frozen, it answers only once it is thawed.
+    backend.pause(id, true).await.unwrap();
+    let asking = tokio::spawn(get((server.fixed_ip, PORT), "/file"));
+    backend.pause(id, false).await.unwrap();
+    assert!(asking.await.unwrap().ends_with("written once\n"));
+
+    backend.stop(id).await.unwrap();
+    let console = backend.console(id, None).await.unwrap();
+    for line in ["Linux version", "the user-data runs", "guest: booted", "guest: the power button"]
+    {
+        assert!(console.contains(line), "{line:?} is not in\n{console}");
+    }
+    assert!(TcpStream::connect((server.fixed_ip, PORT)).await.is_err());
+
+    backend.start(&server).await.unwrap();
+    assert_eq!(reports.next().await, "up");
+    let answer = get((server.fixed_ip, PORT), "/file").await;
+    assert!(answer.ends_with("\r\n\r\nwritten once\n"), "its disk stays: {answer}");
+    backend.delete(id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest: see the head of this file"]
+async fn a_volume_keeps_its_data_from_one_guest_to_another() {
+    let place = tempfile::tempdir().unwrap();
+    let fixture = open(place.path());
+    let reports = Reports::open().await;
+    let report = reports.command();
+    let tree = tree();
+    let script = format!(
+        "echo up | {report}\n\
+         until [ -e /dev/vdb ]; do sleep 0.1; done\n\
+         mkdir -p /mnt\n\
+         mount /dev/vdb /mnt || {{ mke2fs /dev/vdb && mount /dev/vdb /mnt; }}\n\
+         echo \"$(cat /mnt/note) seen\" | {report}\n\
+         echo kept > /mnt/note; umount /mnt; echo done | {report}\n\
+         until ! [ -e /dev/vdb ]; do sleep 0.1; done\n\
+         echo gone | {report}"
+    );
+    let volume = VolumeMount { id: Uuid::new_v4(), device: "sdb".to_owned() };
+    let backend = &fixture.backend;
+    backend.volume_create(volume.id, 1, None).await.unwrap();
+    for expected in ["seen", "kept seen"] {
+        let server = server(&tree, &script);
+        backend.start(&server).await.unwrap();
+        assert_eq!(reports.next().await, "up");
+        backend.volume_attach(server.id, &volume).await.unwrap();
+        assert_eq!(reports.next().await, expected);
+        assert_eq!(reports.next().await, "done");
+        backend.volume_detach(server.id, &volume).await.unwrap();
+        assert_eq!(reports.next().await, "gone");
+        backend.delete(server.id).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest: see the head of this file"]
+async fn an_uploaded_disk_image_boots() {
+    let place = tempfile::tempdir().unwrap();
+    let mut fixture = open(place.path());
+    let raw = place.path().join("raw");
+    fs::write(&raw, sector(b"this came from the disk\r\n")).unwrap();
+    let qcow2 = place.path().join("qcow2");
+    let mut convert = Command::new("qemu-img");
+    convert.args(["convert", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(&qcow2);
+    assert!(convert.status().unwrap().success());
+    for path in [raw, qcow2] {
+        let server = ServerSpec { image: ImageSource::File { path }, ..server(Path::new("/"), "") };
+        fixture.backend.start(&server).await.unwrap();
+        let exit = timeout(PATIENCE, fixture.exits.recv()).await.unwrap().unwrap();
+        assert_eq!((exit.id, exit.reason.as_str()), (server.id, "it shut down"));
+        let console = fixture.backend.console(server.id, Some(1)).await.unwrap();
+        assert!(console.contains("this came from the disk"), "{console:?}");
+    }
+}
+
+/// A boot sector that writes to the serial port and switches the machine off.
+fn sector(text: &[u8]) -> Vec<u8> {
+    let mut sector = vec![
+        0xfc, // cld
+        0x31, 0xc0, 0x8e, 0xd8, // xor ax, ax; mov ds, ax
+        0xbe, 0x20, 0x7c, // mov si, text
+        0xba, 0xf8, 0x03, // mov dx, 0x3f8
+        0xac, // next: lodsb
+        0x84, 0xc0, 0x74, 0x03, // test al, al; jz off
+        0xee, // out dx, al
+        0xeb, 0xf8, // jmp next
+        0xba, 0x04, 0x06, // off: mov dx, 0x604, the power management's control
+        0xb8, 0x00, 0x20, 0xef, // mov ax, 0x2000; out dx, ax
+        0xf4, // hlt
+    ];
+    sector.resize(0x20, 0x90);
+    sector.extend(text);
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    sector
+}
