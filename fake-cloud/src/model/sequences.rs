@@ -368,7 +368,7 @@ impl World {
         self.model = restored;
         self.model.seed(&self.settings, NOW);
         self.model.resume_volumes(NOW);
-        self.model.resume(NOW);
+        self.model.resume(&std::collections::HashMap::new(), NOW);
     }
 
     /// Everything that must hold at any time.
