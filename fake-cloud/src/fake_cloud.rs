@@ -16,24 +16,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-#[cfg(feature = "container")]
-use crate::backends::container;
-use crate::backends::inert::Inert;
-use crate::backends::process::{self, Process};
-use crate::backends::{BackendError, ExitSender, ImageSource};
+use crate::backends::{BackendError, ImageSource};
 use crate::builder::{Borrowed, Builder};
-use crate::cloud::{Cloud, Failure, World, chain};
+use crate::cloud::{Cloud, Failure, chain};
 use crate::control::{self, Control, ControlAccess};
 use crate::credentials::Credentials;
-#[cfg(feature = "container")]
-use crate::model::address::Block;
 use crate::model::{AccessKeyPair, Model, User};
-use crate::network::loopback::Loopback;
+use crate::network::bridge::BridgeError;
 #[cfg(feature = "container")]
-use crate::network::loopback::listening::OpenPorts;
-use crate::network::{self, PortWatcher};
-use crate::settings::{BackendKind, ImageSettings, Listen, Settings, UserSettings};
+use crate::settings::BackendKind;
+use crate::settings::{ImageSettings, Settings, UserSettings};
 use crate::store::{self, Store, StoreError};
+use crate::world::World;
 use crate::{ec2, image, openstack, passwords};
 
 /// How long open connections may delay the end.
@@ -133,6 +127,9 @@ pub enum StartError {
     /// The backend cannot be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// The network cannot be made.
+    #[error(transparent)]
+    Network(#[from] BridgeError),
     /// What ran before cannot be taken up again.
     #[error("failed to take up the state of the cloud")]
     Resume(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -167,21 +164,25 @@ impl FakeCloud {
         let images = offer_stored(&mut settings)?;
         #[cfg(feature = "container")]
         route_containers(&mut settings);
-        let listener = listen(&settings.listen)?;
+        let (exit_sender, exits) = mpsc::unbounded_channel();
+        let World { listener, backend, network, entrance } =
+            World::open(&settings, exit_sender).await?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
             Store::open(&settings.state_dir.join(store::FILE)).await.map_err(unreadable)?;
         model.seed(&settings, settings.clock.now());
 
-        let (exit_sender, exits) = mpsc::unbounded_channel();
-        let world = world(&settings, address, exit_sender).await?;
-        let api_url = format!("http://{address}");
-        let cloud = Cloud::new(&settings, api_url, world, model, store, borrowed);
+        let (api_url, pair) = (format!("http://{address}"), (backend, network));
+        let cloud = Cloud::new(&settings, api_url, pair, model, store, borrowed);
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
         tokio::spawn(Arc::clone(&cloud).watch_names());
         learn_passwords(&cloud, &settings);
 
         let closing = CancellationToken::new();
+        if let Some(entrance) = entrance {
+            entrance.set_nonblocking(true).map_err(StartError::Socket)?;
+            tokio::spawn(serve(entrance, Arc::clone(&cloud), closing.clone()));
+        }
         let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
         let started = Self {
             address,
@@ -337,56 +338,6 @@ fn offer_stored(settings: &mut Settings) -> Result<Vec<File>, image::Error> {
     Ok(held)
 }
 
-fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
-    let listener = match listen {
-        Listen::Bound(listener) => listener.try_clone().map_err(StartError::Socket)?,
-        Listen::Address(address) => TcpListener::bind(address)
-            .map_err(|source| StartError::Listen { address: *address, source })?,
-    };
-    listener.set_nonblocking(true).map_err(StartError::Socket)?;
-    Ok(listener)
-}
-
-/// The backend and the network that the settings ask for.
-async fn world(
-    settings: &Settings,
-    #[cfg_attr(not(feature = "container"), expect(unused_variables, reason = "for containers"))]
-    api: SocketAddr,
-    exits: ExitSender,
-) -> Result<World, StartError> {
-    match settings.backend {
-        BackendKind::Inert => Ok(World {
-            backend: Arc::new(Inert::default()),
-            network: Arc::new(network::inert::Inert),
-        }),
-        BackendKind::Process => {
-            let network = Arc::new(Loopback::new());
-            let place = process::Settings {
-                state_dir: settings.state_dir.clone(),
-                init_program: settings.init_program.clone(),
-            };
-            let ports = Arc::clone(&network) as Arc<dyn PortWatcher>;
-            Ok(World { backend: Arc::new(Process::open(place, exits, ports)?), network })
-        }
-        #[cfg(feature = "container")]
-        BackendKind::Container => {
-            let ports = Arc::new(container::ports::Ports::default());
-            let network = Arc::new(Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>));
-            let place = container::Settings {
-                state_dir: settings.state_dir.join("servers"),
-                init_program: settings.init_program.clone(),
-                block: Block::around(settings.fixed_range.network, 16),
-                engine: None,
-                api,
-            };
-            let watcher = Arc::clone(&network) as Arc<dyn PortWatcher>;
-            let backend = container::Container::open(place, exits, ports, watcher).await?;
-            Ok(World { backend: Arc::new(backend), network })
-        }
-        BackendKind::Libvirt => libvirt_world(settings, exits),
-    }
-}
-
 /// No container can have a loopback address.
 #[cfg(feature = "container")]
 fn route_containers(settings: &mut Settings) {
@@ -397,25 +348,6 @@ fn route_containers(settings: &mut Settings) {
             *address = Ipv4Addr::new(10, second, third, fourth);
         }
     }
-}
-
-#[cfg(feature = "libvirt")]
-fn libvirt_world(settings: &Settings, exits: ExitSender) -> Result<World, StartError> {
-    use crate::backends::libvirt::{self, Libvirt};
-
-    let network = Arc::new(Loopback::new());
-    let place = libvirt::Settings {
-        state_dir: settings.state_dir.join("libvirt"),
-        uri: settings.libvirt.uri.clone(),
-        ports: settings.libvirt.ports.clone(),
-    };
-    let backend = Libvirt::open(place, exits, Arc::clone(&network) as Arc<dyn PortWatcher>)?;
-    Ok(World { backend: Arc::new(backend), network })
-}
-
-#[cfg(not(feature = "libvirt"))]
-fn libvirt_world(_: &Settings, _: ExitSender) -> Result<World, StartError> {
-    Err(StartError::NotBuiltIn)
 }
 
 /// Makes the configured passwords good at once; their slow hashes follow in the background.

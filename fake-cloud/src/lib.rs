@@ -36,6 +36,7 @@ mod scratch;
 pub mod settings;
 pub mod snapshot;
 mod store;
+mod world;
 
 pub use builder::Builder;
 pub use clean::clean;

@@ -33,6 +33,10 @@ pub struct Settings {
     pub floating_range: AddressRange,
     /// What a server is made of.
     pub backend: BackendKind,
+    /// What makes servers' addresses answer.
+    pub network: NetworkKind,
+    /// Whether the network lets pass only what security groups let pass, as far as it can.
+    pub enforce_security_groups: bool,
     /// How virtual machines are run, when servers are such.
     pub libvirt: LibvirtSettings,
     /// The executable that becomes a server's first process: one that calls
@@ -89,6 +93,21 @@ pub enum BackendKind {
     /// becomes the one that begins with `10` instead of `127`.
     #[cfg(feature = "container")]
     Container,
+}
+
+/// What makes the addresses of servers answer. Without servers that run, nothing does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// Addresses of this machine's loopback interface: needs no privileges.
+    Loopback,
+    /// A bridge, and for each server a network of its own: needs root.
+    Bridge {
+        /// The bridge's name; nobody else sees it.
+        name: String,
+        /// Whether servers may reach what is beyond this machine, where the machine forwards
+        /// packets.
+        outside: bool,
+    },
 }
 
 /// How virtual machines are run.
@@ -212,6 +231,8 @@ impl Settings {
             public_network: "public".to_owned(),
             floating_range: range([1, 10], [1, 254]),
             backend: BackendKind::Inert,
+            network: NetworkKind::Loopback,
+            enforce_security_groups: true,
             libvirt: LibvirtSettings { uri: None, ports: GUEST_PORTS.to_vec() },
             init_program: PathBuf::from("/proc/self/exe"),
             images: vec![ImageSettings {
@@ -234,6 +255,25 @@ impl Settings {
             clock: Arc::new(SystemClock::default()),
             transitions: Transitions::Immediate,
             seed: 0,
+        }
+    }
+
+    /// A cloud of processes with a network of their own each, which needs root: servers are at
+    /// `10.200.0.0/20`, floating IPs `192.168.56.10` to `192.168.56.99`, this machine is `192.168.56.1`
+    /// there.
+    pub fn bridge(state_dir: PathBuf, listen: Listen, admin_password: &str) -> Self {
+        let range = |prefix, first: [u8; 4], last: [u8; 4]| AddressRange {
+            network: Block::around(first.into(), prefix).network,
+            prefix,
+            first: first.into(),
+            last: last.into(),
+        };
+        Self {
+            fixed_range: range(20, [10, 200, 0, 2], [10, 200, 15, 254]),
+            floating_range: range(24, [192, 168, 56, 10], [192, 168, 56, 99]),
+            backend: BackendKind::Process,
+            network: NetworkKind::Bridge { name: "br200".to_owned(), outside: true },
+            ..Self::loopback(state_dir, listen, admin_password)
         }
     }
 

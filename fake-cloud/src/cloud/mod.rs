@@ -4,6 +4,7 @@ mod addresses;
 mod capture;
 mod failure;
 mod freeze;
+mod guard;
 mod image_trees;
 mod images;
 mod names;
@@ -32,8 +33,10 @@ use crate::network::Network;
 use crate::passwords::Passwords;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
+use crate::world::Pair;
 
 pub(crate) use failure::{Failure, chain};
+use guard::Guard;
 pub(crate) use image_trees::Tree;
 pub(crate) use turns::Turns;
 
@@ -74,6 +77,7 @@ pub(crate) struct Cloud {
     clock: Arc<dyn Clock>,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) turns: Turns,
+    guard: Guard,
     /// Told when a server came or went.
     names_changed: tokio::sync::Notify,
     tasks: TaskTracker,
@@ -85,21 +89,12 @@ pub(crate) struct Cloud {
     borrowed: Mutex<Borrowed>,
 }
 
-/// What carries out what a cloud decides.
-#[derive(Debug)]
-pub(crate) struct World {
-    /// What runs the servers.
-    pub(crate) backend: Arc<dyn Backend>,
-    /// What makes addresses answer.
-    pub(crate) network: Arc<dyn Network>,
-}
-
 impl Cloud {
     /// Puts a cloud together; `borrowed` is given back when it is gone.
     pub(crate) fn new(
         settings: &Settings,
         api_url: String,
-        world: World,
+        (backend, network): Pair,
         model: Model,
         store: Store,
         borrowed: Borrowed,
@@ -114,14 +109,15 @@ impl Cloud {
             image_limits: settings.image_limits,
             image_size_max: settings.image_size_max,
             passwords: Passwords::new(),
-            backend: world.backend,
+            backend,
             going_down: CancellationToken::new(),
             steering: Steering::new(settings.seed, settings.transitions.clone()),
             control_token: Uuid::new_v4().simple().to_string(),
             model: RwLock::new(model),
             store,
             clock: Arc::clone(&settings.clock),
-            network: world.network,
+            network: network,
+            guard: Guard::default(),
             turns: Turns::default(),
             names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
@@ -151,13 +147,15 @@ impl Cloud {
         self.model.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the model decide, and comes back when its decision is on disk.
+    /// Lets the model decide, and comes back when its decision is on disk and the network follows
+    /// the security groups.
     pub(crate) async fn change<T, E: From<StoreError>>(
         &self,
         decide: impl FnOnce(&mut Model, OffsetDateTime) -> Result<T, E>,
     ) -> Result<T, E> {
         let (decision, written) = self.decide(decide);
         written.wait().await?;
+        self.enforce_or_warn().await;
         decision
     }
 
@@ -173,6 +171,7 @@ impl Cloud {
         if !changes.is_empty() {
             model.revision += 1;
         }
+        self.guard.note(&changes);
         (decision, self.store.write(changes))
     }
 

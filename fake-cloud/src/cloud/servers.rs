@@ -174,6 +174,7 @@ impl Cloud {
             self.names_changed.notify_one();
         }
         if task == Task::Deleting {
+            self.enforce_or_warn().await;
             self.drop_image_trees().await;
             self.remove_released().await;
         }
@@ -223,13 +224,16 @@ impl Cloud {
     }
 
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
+        // A server must not run unguarded.
+        self.enforce().await.map_err(BackendError::step("enforce the security groups"))?;
         let spec = self.spec(id).ok_or(BackendError::NoSuchServer(id.0))?;
         self.backend.start(&spec).await
     }
 
     fn spec(&self, id: ServerId) -> Option<ServerSpec> {
         let model = self.read();
-        let mut spec = model.spec(id, &self.api_url)?;
+        let url = self.network.cloud_url();
+        let mut spec = model.spec(id, url.as_ref().unwrap_or(&self.api_url))?;
         if spec.image == ImageSource::Opaque {
             let image = model.servers.get(id)?.image_id;
             spec.image = ImageSource::File { path: self.image_content_path(image) };

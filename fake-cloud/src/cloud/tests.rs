@@ -141,10 +141,9 @@ impl Stage {
             last: Mutex::default(),
         });
         settings.patience = Duration::from_millis(1);
-        let world =
-            World { backend: Arc::clone(&backend) as _, network: Arc::new(network::inert::Inert) };
+        let pair: Pair = (Arc::clone(&backend) as _, Arc::new(network::inert::Inert));
         let api_url = "http://127.0.0.1:1".to_owned();
-        let cloud = Cloud::new(&settings, api_url, world, model, store, Borrowed::default());
+        let cloud = Cloud::new(&settings, api_url, pair, model, store, Borrowed::default());
         let (exits, exited) = mpsc::unbounded_channel();
         let watcher = tokio::spawn(Arc::clone(&cloud).watch_exits(exited));
         Self { cloud, backend, caller, exits, watcher, writer, dir }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use fake_cloud::image::Store;
-use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
+use fake_cloud::model::address::AddressRange;
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen, NetworkKind};
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,14 +18,41 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
     state: PathBuf,
 
-    /// Where the API listens; port 0 is any free one. Servers get addresses that begin with the
-    /// same two numbers.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
-    listen: SocketAddr,
+    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000, and this machine's
+    /// address on the network `bridge`]. With the network `loopback` servers get addresses that
+    /// begin with the same two numbers.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
 
     /// What a server is made of.
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
     backend: BackendKind,
+
+    /// What makes the addresses of servers answer: this machine's loopback interface, or, for root,
+    /// a bridge with a network for each server.
+    #[arg(long, value_enum, default_value_t = Network::Loopback)]
+    network: Network,
+
+    /// The servers' addresses, as in 10.200.0.0/20; networks that users make are in the same /16.
+    #[arg(long, value_name = "RANGE")]
+    fixed_range: Option<AddressRange>,
+
+    /// The floating IPs, as in 192.168.56.10-192.168.56.99. On a bridge the first address of their
+    /// block is this machine's, the second the router's.
+    #[arg(long, value_name = "RANGE")]
+    floating_range: Option<AddressRange>,
+
+    /// The name of the bridge.
+    #[arg(long, value_name = "NAME", default_value = "br200")]
+    bridge: String,
+
+    /// Keeps servers on a bridge from what is beyond this machine.
+    #[arg(long)]
+    no_outside: bool,
+
+    /// Lets everything pass between servers and to them, whatever the security groups say.
+    #[arg(long)]
+    ignore_security_groups: bool,
 
     /// Where libvirt is, for servers that are virtual machines; its own default when not given.
     #[arg(long, value_name = "URI", env = "FAKE_CLOUD_LIBVIRT_URI")]
@@ -43,14 +71,40 @@ pub(crate) struct Arguments {
     password: String,
 }
 
+/// What makes the addresses of servers answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Network {
+    Loopback,
+    Bridge,
+}
+
+impl Arguments {
+    fn settings(self) -> io::Result<Settings> {
+        let usual = Listen::Address(self.listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
+        let mut settings = match self.network {
+            Network::Loopback => Settings::loopback(self.state, usual, &self.password),
+            Network::Bridge => Settings::bridge(self.state, usual, &self.password),
+        };
+        settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
+        settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
+        if self.network == Network::Bridge {
+            settings.network = NetworkKind::Bridge { name: self.bridge, outside: !self.no_outside };
+            if self.listen.is_none() {
+                let here = settings.floating_range.block().hosts().first;
+                settings.listen = Listen::Address((here, 5000).into());
+            }
+        }
+        settings.backend = self.backend;
+        settings.enforce_security_groups = !self.ignore_security_groups;
+        settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
+        settings.image_store = Some(self.images);
+        settings.init_program = std::env::current_exe()?;
+        Ok(settings)
+    }
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { state, listen, backend, libvirt_uri, guest_ports, images, password } =
-        arguments;
-    let mut settings = Settings::loopback(state, Listen::Address(listen), &password);
-    settings.backend = backend;
-    settings.libvirt = LibvirtSettings { uri: libvirt_uri, ports: guest_ports };
-    settings.image_store = Some(images);
-    settings.init_program = std::env::current_exe()?;
+    let settings = arguments.settings()?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
 

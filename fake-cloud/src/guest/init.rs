@@ -109,12 +109,15 @@ impl<'a> Init<'a> {
             })?;
         }
         let _ = rustix::thread::set_name(c"init");
-        let listener = match seccomp::install(order.isolation) {
-            Ok(listener) => Some(listener),
-            Err(error) => {
-                without.push(format!("a localhost of its own (seccomp: {error})"));
-                None
-            }
+        let listener = if order.own_network {
+            None
+        } else {
+            let installed = seccomp::install(order.isolation);
+            installed
+                .inspect_err(|error| {
+                    without.push(format!("a localhost of its own (seccomp: {error})"));
+                })
+                .ok()
         };
         let mut init = Self {
             control,

@@ -51,7 +51,8 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
     // A kernel without keyrings has none to leave.
     let _ = sys::leave_session_keyring();
     if order.isolation != Isolation::Plain {
-        sys::unshare(NAMESPACES)
+        let network = if order.own_network { UnshareFlags::NEWNET } else { UnshareFlags::empty() };
+        sys::unshare(NAMESPACES | network)
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
     let mounts = proceed(control).map_err(|failure| (failure, false))?;
@@ -69,7 +70,7 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
     }
 }
 
-/// All but the network: servers share this machine's, each with its own loopback address.
+/// All but the network: most servers share this machine's, each with its own loopback address.
 pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWNS)
     .union(UnshareFlags::NEWPID)

@@ -18,6 +18,8 @@ pub(crate) struct Order {
     pub(crate) system: Vec<SystemPart>,
     /// The cloud's copy of this machine's `/etc` and of the shape of its `/var`.
     pub(crate) base: PathBuf,
+    /// Whether it has a network of its own, which the cloud connects.
+    pub(crate) own_network: bool,
     pub(crate) fixed_ip: Ipv4Addr,
     pub(crate) metadata_url: String,
     pub(crate) authorized_keys: Vec<String>,

@@ -11,6 +11,7 @@ mod capture;
 mod catalogue;
 mod creation;
 pub mod error;
+pub mod firewall;
 mod flavor;
 mod identity;
 mod ids;

@@ -167,8 +167,8 @@ impl Model {
         work
     }
 
-    /// What the backend needs to know to start a server.
-    pub fn spec(&self, id: ServerId, api_url: &str) -> Option<ServerSpec> {
+    /// What the backend needs to know to start a server, which finds the cloud at the URL.
+    pub fn spec(&self, id: ServerId, cloud_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
         let port = self.primary_port(server)?;
         let image = self.images.get(server.image_id);
@@ -188,7 +188,7 @@ impl Model {
             fixed_ip: port.address()?,
             mac: port.mac.clone(),
             interfaces: self.interfaces(server),
-            metadata_url: format!("{api_url}/metadata/{}", server.metadata_token),
+            metadata_url: format!("{cloud_url}/metadata/{}", server.metadata_token),
             meta_data: metadata::meta_data(self, server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),

@@ -1,9 +1,14 @@
 //! How servers get addresses that answer: one contract, one implementation a folder.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::model::firewall::Firewall;
+
+pub mod bridge;
 pub mod inert;
 pub mod loopback;
 
@@ -30,6 +35,40 @@ pub trait Network: Send + Sync + std::fmt::Debug {
     async fn rejoin(&self, fixed: Ipv4Addr) {
         let _ = fixed;
     }
+
+    /// The URL at which servers find the cloud, if not where others do.
+    fn cloud_url(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether [`Network::guard`] has any effect.
+    fn guards(&self) -> bool {
+        false
+    }
+
+    /// From now on lets pass what the firewall allows and nothing else; connections that passed
+    /// before stay. Replaces what was allowed earlier.
+    async fn guard(&self, firewall: Firewall) -> std::io::Result<()> {
+        let _ = firewall;
+        Ok(())
+    }
+}
+
+/// Takes the servers of a backend that gives each a network namespace of its own.
+#[async_trait]
+pub trait Switch: Send + Sync + std::fmt::Debug {
+    /// Connects the namespace of the server with this fixed address and hardware address. When this
+    /// returns the server has both and can reach what it may. The connection ends with the namespace.
+    async fn plug(&self, fixed: Ipv4Addr, mac: &str, namespace: OwnedFd) -> std::io::Result<()>;
+}
+
+/// How the servers of a backend are connected.
+#[derive(Debug, Clone)]
+pub enum Wiring {
+    /// All use this machine's network; who watches which ports they open.
+    Shared(Arc<dyn PortWatcher>),
+    /// Each has a network namespace of its own.
+    Separate(Arc<dyn Switch>),
 }
 
 /// Told by a backend when a server opens a port, so that no one needs to look for it.
@@ -43,9 +82,10 @@ pub trait PortWatcher: Send + Sync + std::fmt::Debug {
         let _ = fixed;
     }
 
-    /// Whether nothing may pass between the two addresses, because one of them is cut off.
-    fn is_cut_off(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
-        let _ = (from, to);
-        false
+    /// Whether the server with this fixed address may speak to another end, by TCP (`stream`) or
+    /// UDP.
+    fn may_connect(&self, fixed: Ipv4Addr, to: SocketAddrV4, stream: bool) -> bool {
+        let _ = (fixed, to, stream);
+        true
     }
 }

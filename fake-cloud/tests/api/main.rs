@@ -5,6 +5,7 @@
 mod actions;
 mod block_devices;
 mod boot_images;
+mod bridge;
 mod builder;
 mod client;
 mod compute;
@@ -23,6 +24,8 @@ mod network;
 mod networks;
 mod nova_network;
 mod persistence;
+mod puppet;
+mod security_groups;
 mod server_groups;
 mod server_lists;
 mod servers;

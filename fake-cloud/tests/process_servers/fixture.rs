@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fake_cloud::backends::process::{Process, Settings};
 use fake_cloud::backends::{Backend as _, ImageSource, ServerExit, ServerSpec};
+use fake_cloud::network::Wiring;
 use fake_cloud::network::loopback::Loopback;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -99,7 +100,8 @@ fn open(state: &Path) -> (Process, Loopback, mpsc::UnboundedReceiver<ServerExit>
     let (sender, exits) = mpsc::unbounded_channel();
     let network = Loopback::new();
     let settings = Settings { state_dir: state.to_owned(), init_program: init_program() };
-    let backend = Process::open(settings, sender, Arc::new(network.clone())).unwrap();
+    let backend =
+        Process::open(settings, sender, Wiring::Shared(Arc::new(network.clone()))).unwrap();
     (backend, network, exits)
 }
 

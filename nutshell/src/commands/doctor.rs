@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use fake_cloud::backends::process::{Capability, capabilities};
+use fake_cloud::network::bridge;
 use serde::Serialize;
 
 use crate::diagnostics::{Exit, Failure};
@@ -26,6 +27,7 @@ impl From<Capability> for Finding {
 /// Prints all findings, then what they mean for VMs.
 pub(crate) fn doctor(printer: &Printer) -> Result<Exit, Failure> {
     let mut findings: Vec<Finding> = capabilities().into_iter().map(Finding::from).collect();
+    findings.push(bridge::capability().into());
     findings.push(docker());
     findings.push(libvirt());
     printer.answer(&findings, |findings| {
@@ -59,7 +61,7 @@ fn conclusion(findings: &[Finding]) -> String {
 }
 
 /// What other kinds of VM would need; nothing depends on it yet.
-const OPTIONAL: [&str; 2] = ["docker", "libvirt"];
+const OPTIONAL: [&str; 3] = ["network bridge", "docker", "libvirt"];
 
 fn docker() -> Finding {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();

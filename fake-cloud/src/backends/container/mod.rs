@@ -29,7 +29,7 @@ use super::process::volumes::Volumes;
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerExit, ServerSpec, VolumeMount};
 use crate::model::address::Block;
 use crate::network::PortWatcher;
-use crate::network::loopback::forward::Forward;
+use crate::network::loopback::forward::{Door, Forward};
 use body::Origin;
 use engine::Engine;
 use places::Places;
@@ -151,7 +151,8 @@ async fn tidy(engine: &Engine, cloud: &str) -> Result<(), BackendError> {
 fn relay(gateway: Ipv4Addr, api: SocketAddr) -> Option<Forward> {
     let SocketAddr::V4(api) = api else { return None };
     let from = SocketAddrV4::new(gateway, api.port());
-    match Forward::start(&tokio::runtime::Handle::current(), from, api, || true) {
+    let door = Door { admits: Box::new(|_| true), still_open: Box::new(|| true) };
+    match Forward::start(&tokio::runtime::Handle::current(), from, api, door) {
         Ok(forward) => Some(forward),
         // The API listens at every address.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => None,

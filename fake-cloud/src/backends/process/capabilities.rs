@@ -60,7 +60,10 @@ fn of_trial(trial: Trial, outcomes: &[Outcome]) -> Capability {
             ("namespaces", "servers have users, processes and mounts of their own")
         }
         Trial::Overlay => ("overlay", "servers can change their system directories"),
-        Trial::Localhost => ("seccomp notification", "servers have a localhost of their own"),
+        Trial::Localhost => (
+            "seccomp notification",
+            "servers have a localhost of their own, and connect as security groups let them",
+        ),
     };
     let outcome = outcomes.iter().find(|(tried, _)| *tried == trial);
     let (available, detail) = match outcome {

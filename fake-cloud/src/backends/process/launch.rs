@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
@@ -21,6 +22,7 @@ use crate::guest::directory::ServerDirectory;
 use crate::guest::order::{Command, Isolation, Order, Report};
 use crate::guest::root::is_refusal;
 use crate::guest::{Failure, MARKER, channel};
+use crate::network::Switch;
 
 /// A boot takes milliseconds; one that takes this long will not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +60,23 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
     move |error| LaunchError::Failed(BackendError::step(step)(error))
 }
 
+/// What connects a server that has a network of its own.
+pub(super) struct Cable {
+    pub(super) switch: Arc<dyn Switch>,
+    pub(super) fixed: Ipv4Addr,
+    pub(super) mac: String,
+}
+
+impl Cable {
+    /// Plugs in the namespace of a process.
+    async fn plug(&self, process: u32) -> Result<(), LaunchError> {
+        let namespace = File::open(format!("/proc/{process}/ns/net"));
+        let namespace = namespace.map_err(failed("open the server's network"))?;
+        let plugged = self.switch.plug(self.fixed, &self.mac, namespace.into()).await;
+        plugged.map_err(failed("connect the server's network"))
+    }
+}
+
 /// Starts the server of a prepared directory, unless all are to end.
 pub(super) async fn launch(
     init_program: &Path,
@@ -66,6 +85,7 @@ pub(super) async fn launch(
     volumes: Vec<OwnedFd>,
     limit: Arc<limits::Group>,
     ending: &CancellationToken,
+    cable: Option<Cable>,
 ) -> Result<Launched, LaunchError> {
     let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
     let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC)
@@ -89,7 +109,7 @@ pub(super) async fn launch(
 
     let mut birth = Birth { control, process: None, users: None };
     let prepared = Prepared { order, directory, volumes, limit };
-    let booting = birth.accompany(child.id(), prepared);
+    let booting = birth.accompany(child.id(), prepared, cable);
     let booted = tokio::select! {
         booted = tokio::time::timeout(PATIENCE, booting) => match booted {
             Ok(result) => result,
@@ -140,6 +160,7 @@ impl Birth {
         &mut self,
         launcher: Option<u32>,
         prepared: Prepared,
+        cable: Option<Cable>,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
         let mut prepared = Some(prepared);
         loop {
@@ -149,7 +170,7 @@ impl Birth {
                     let launcher = launcher.ok_or_else(unexpected_end);
                     let launcher = launcher.map_err(failed("find the launcher"))?;
                     if let Some(prepared) = prepared.take() {
-                        self.let_in(launcher, prepared).await?;
+                        self.let_in(launcher, prepared, cable.as_ref()).await?;
                     }
                 }
                 Report::Forked => {
@@ -178,9 +199,22 @@ impl Birth {
     }
 
     /// Does for the process in its new namespaces what only can be done from outside.
-    async fn let_in(&mut self, launcher: u32, prepared: Prepared) -> Result<(), LaunchError> {
-        let ready = tokio::task::spawn_blocking(move || prepared.let_in(launcher)).await;
+    async fn let_in(
+        &mut self,
+        launcher: u32,
+        prepared: Prepared,
+        cable: Option<&Cable>,
+    ) -> Result<(), LaunchError> {
+        let plugged = async {
+            match cable {
+                Some(cable) => cable.plug(launcher).await,
+                None => Ok(()),
+            }
+        };
+        let prepared = tokio::task::spawn_blocking(move || prepared.let_in(launcher));
+        let (ready, plugged) = tokio::join!(prepared, plugged);
         let ready = ready.map_err(|error| failed("prepare the server")(error.into()))??;
+        plugged?;
         let trees = ready.trees.iter().flat_map(Trees::descriptors);
         let mounts: Vec<_> = trees.chain(ready.volumes.iter().map(AsFd::as_fd)).collect();
         channel::send(self.control.get_ref(), &Command::Proceed, &mounts)

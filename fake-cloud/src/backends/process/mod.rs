@@ -51,8 +51,8 @@ pub use consoles::{Console, consoles};
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
 use crate::guest::order::{Command, Isolation, Order, SystemPart};
 use crate::guest::root::layout;
-use crate::network::PortWatcher;
-use launch::{LaunchError, Launched};
+use crate::network::Wiring;
+use launch::{Cable, LaunchError, Launched};
 use limits::{Limits, Quota};
 use running::{Ending, Running};
 use seccomp::Interceptor;
@@ -77,8 +77,9 @@ struct Inner {
     init_program: PathBuf,
     state: State,
     limits: Limits,
-    interceptor: Interceptor,
-    ports: Arc<dyn PortWatcher>,
+    wiring: Wiring,
+    /// Only where servers share this machine's network.
+    interceptor: Option<Interceptor>,
     exits: ExitSender,
     servers: Mutex<HashMap<Uuid, Running>>,
     /// Cancelled when all servers are to end: those that are just starting give up.
@@ -94,21 +95,25 @@ impl Process {
     pub fn open(
         settings: Settings,
         exits: ExitSender,
-        ports: Arc<dyn PortWatcher>,
+        wiring: Wiring,
     ) -> Result<Self, BackendError> {
         let state = State::open(&settings.state_dir, &settings.init_program)
             .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
         let strongest =
             if users::can_be_separate() { Isolation::Users } else { Isolation::Namespaces };
         let limits = Limits::open(state.path());
-        let interceptor = Interceptor::start(Arc::clone(&ports))
-            .map_err(BackendError::step("start answering servers"))?;
+        let interceptor = match &wiring {
+            Wiring::Shared(ports) => Some(Interceptor::start(Arc::clone(ports))),
+            Wiring::Separate(_) => None,
+        };
+        let interceptor =
+            interceptor.transpose().map_err(BackendError::step("start answering servers"))?;
         Ok(Self(Arc::new(Inner {
             init_program: settings.init_program,
             state,
             limits,
+            wiring,
             interceptor,
-            ports,
             exits,
             servers: Mutex::default(),
             ending: Mutex::default(),
@@ -293,7 +298,7 @@ impl Inner {
         let mut isolation = self.isolation();
         let launched = loop {
             match self.launch(server, &limit, isolation, &ending).await {
-                Err(LaunchError::Refused(reason)) => match isolation.weaker() {
+                Err(LaunchError::Refused(reason)) => match self.weaker(isolation) {
                     Some(weaker) => {
                         self.weaken(isolation, weaker, &reason);
                         isolation = weaker;
@@ -311,6 +316,16 @@ impl Inner {
             late.cut();
         }
         Ok(())
+    }
+
+    /// Whether servers have networks of their own.
+    fn has_networks(&self) -> bool {
+        matches!(self.wiring, Wiring::Separate(_))
+    }
+
+    /// The next best isolation with which servers have what they are to have.
+    fn weaker(&self, isolation: Isolation) -> Option<Isolation> {
+        isolation.weaker().filter(|weaker| *weaker != Isolation::Plain || !self.has_networks())
     }
 
     fn isolation(&self) -> Isolation {
@@ -351,6 +366,7 @@ impl Inner {
             image: server.image.clone(),
             system: self.system_parts(&server.image).map_err(LaunchError::Failed)?,
             base: self.state.base(),
+            own_network: self.has_networks(),
             fixed_ip: server.fixed_ip,
             metadata_url: server.metadata_url.clone(),
             authorized_keys: server.authorized_keys.clone(),
@@ -379,8 +395,16 @@ impl Inner {
                 volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
             }
         }
+        let cable = match &self.wiring {
+            Wiring::Shared(_) => None,
+            Wiring::Separate(switch) => Some(Cable {
+                switch: Arc::clone(switch),
+                fixed: server.fixed_ip,
+                mac: server.mac.clone(),
+            }),
+        };
         let (program, limit) = (&self.init_program, Arc::clone(limit));
-        launch::launch(program, directory, order, volumes, limit, ending).await
+        launch::launch(program, directory, order, volumes, limit, ending, cable).await
     }
 
     /// What a server gets of this machine's root directory, if that is its image.
@@ -400,29 +424,33 @@ impl Inner {
         limit: Arc<limits::Group>,
     ) -> Result<(), BackendError> {
         self.say_lacks(launched.without);
-        if let Some(listener) = launched.listener.take() {
-            let metadata = metadata_address(&server.metadata_url);
-            let place = Place { fixed: server.fixed_ip, metadata };
-            if let Err(error) = self.interceptor.add(listener, place) {
-                // Its processes end with their channel.
-                drop(launched.control);
-                running::wait(&launched.process, launched.console).await;
-                return Err(BackendError::step("answer the server")(error));
+        match (&self.interceptor, launched.listener.take(), &self.wiring) {
+            (Some(interceptor), Some(listener), _) => {
+                let place = Place::new(server.fixed_ip, &server.metadata_url);
+                if let Err(error) = interceptor.add(listener, place) {
+                    // Its processes end with their channel.
+                    drop(launched.control);
+                    running::wait(&launched.process, launched.console).await;
+                    return Err(BackendError::step("answer the server")(error));
+                }
             }
-        } else {
-            let ports = Arc::clone(&self.ports);
-            running::poll_ports(&launched.process, server.fixed_ip, ports);
+            (_, _, Wiring::Shared(ports)) => {
+                running::poll_ports(&launched.process, server.fixed_ip, Arc::clone(ports));
+            }
+            (_, _, Wiring::Separate(_)) => {}
         }
         let (running, ended) =
             Running::new(launched.control, Arc::clone(&launched.process), launched.users);
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
-        let (exits, ports, fixed) = (self.exits.clone(), Arc::clone(&self.ports), server.fixed_ip);
+        let (exits, wiring, fixed) = (self.exits.clone(), self.wiring.clone(), server.fixed_ip);
         tokio::spawn(async move {
             let reason = running::wait(&launched.process, console).await;
             drop(limit);
-            ports.closed(fixed);
+            if let Wiring::Shared(ports) = wiring {
+                ports.closed(fixed);
+            }
             directory.tidy();
             if let Some(inner) = inner.upgrade() {
                 inner.servers().remove(&id);
@@ -488,25 +516,4 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten()
-}
-
-/// The socket address in `http://address:port/…`, when it is one.
-fn metadata_address(url: &str) -> Option<std::net::SocketAddrV4> {
-    let rest = url.strip_prefix("http://")?;
-    let host = rest.split('/').next().unwrap_or(rest);
-    host.parse().ok().or_else(|| Some(std::net::SocketAddrV4::new(host.parse().ok()?, 80)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_metadata_address_is_read_from_its_url() {
-        let address = |text: &str| text.parse().ok();
-        assert_eq!(metadata_address("http://127.0.0.1:8775/"), address("127.0.0.1:8775"));
-        assert_eq!(metadata_address("http://127.0.0.1:8775"), address("127.0.0.1:8775"));
-        assert_eq!(metadata_address("http://169.254.169.254/x"), address("169.254.169.254:80"));
-        assert_eq!(metadata_address("http://cloud:80/"), None);
-    }
 }

@@ -119,7 +119,7 @@ fn gather(
         base: None,
         files: vec![],
         // Nice to have: a server starts without it.
-        sys: trees::read_only(Path::new("/sys")).ok(),
+        sys: show_system(order.own_network).ok(),
         devices: devices::gather().map_err(refused)?,
         processes: mounts::processes().map_err(Failure::step("make a /proc")).map_err(refused)?,
     };
@@ -149,6 +149,12 @@ fn gather(
         machine.files = files_to_show(extra_files, trees.files);
     }
     Ok((machine, directory))
+}
+
+/// What the kernel tells of devices: with the server's own interfaces where it has some.
+fn show_system(own_network: bool) -> io::Result<OwnedFd> {
+    let machine = || trees::read_only(Path::new("/sys"));
+    if own_network { mounts::system().or_else(|_| machine()) } else { machine() }
 }
 
 /// Whether the machine forbids something, rather than being out of something.

@@ -56,9 +56,20 @@ pub(super) fn overlay(lower: &Path, layer: &Path, durability: Durability) -> io:
 
 /// The processes of this namespace as a file system; it is nowhere yet.
 pub(super) fn processes() -> io::Result<OwnedFd> {
-    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    kernel_files("proc", MountAttrFlags::empty())
+}
+
+/// The kernel's view of devices, among them the interfaces of this network namespace; it is nowhere
+/// yet, and cannot be written to.
+pub(super) fn system() -> io::Result<OwnedFd> {
+    kernel_files("sysfs", MountAttrFlags::MOUNT_ATTR_RDONLY)
+}
+
+fn kernel_files(kind: &str, attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+    let attributes = attributes
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)

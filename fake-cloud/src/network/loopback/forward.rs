@@ -1,7 +1,7 @@
 //! One port of a floating address, handed on to the same port of a fixed one.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use tokio::io::copy_bidirectional_with_sizes;
@@ -12,23 +12,31 @@ use tokio::task::{JoinHandle, JoinSet};
 /// Enough for full speed, little enough for thousands of connections.
 const BUFFER: usize = 32 * 1024;
 
+/// What is asked about a port while it is open.
+pub(crate) struct Door {
+    /// Whether a client with this address may come in.
+    pub(crate) admits: Box<dyn Fn(Ipv4Addr) -> bool + Send>,
+    /// Whether the port is still open behind the door; asked when it refuses a connection.
+    pub(crate) still_open: Box<dyn Fn() -> bool + Send>,
+}
+
 /// An open port; closed, with all its connections, when dropped.
 #[derive(Debug)]
 pub(crate) struct Forward(JoinHandle<()>);
 
 impl Forward {
-    /// Listens on `from` before it returns. `still_open` is asked when `to` refuses a connection.
+    /// Listens on `from` before it returns.
     pub(crate) fn start(
         runtime: &Handle,
         from: SocketAddrV4,
         to: SocketAddrV4,
-        still_open: impl Fn() -> bool + Send + 'static,
+        door: Door,
     ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(from)?;
         listener.set_nonblocking(true)?;
         let _inside = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        Ok(Self(runtime.spawn(serve(listener, to, still_open))))
+        Ok(Self(runtime.spawn(serve(listener, to, door))))
     }
 
     /// Returns when the port is closed and its connections are ended.
@@ -45,15 +53,16 @@ impl Drop for Forward {
 }
 
 /// Accepts until the target is gone for good.
-async fn serve(listener: TcpListener, to: SocketAddrV4, still_open: impl Fn() -> bool) {
+async fn serve(listener: TcpListener, to: SocketAddrV4, door: Door) {
     // The connections end with this task.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, address)) => {
+                Ok((client, SocketAddr::V4(address))) if (door.admits)(*address.ip()) => {
                     connections.spawn(hand_on(client, address, to));
                 }
+                Ok((client, _)) => refuse(&client),
                 Err(error) => {
                     tracing::warn!(%to, %error, "failed to accept a connection");
                     // Out of descriptors, most likely: nothing tells when there are some again.
@@ -61,7 +70,7 @@ async fn serve(listener: TcpListener, to: SocketAddrV4, still_open: impl Fn() ->
                 }
             },
             Some(ended) = connections.join_next() => {
-                if matches!(ended, Ok(Outcome::Refused)) && !still_open() {
+                if matches!(ended, Ok(Outcome::Refused)) && !(door.still_open)() {
                     return;
                 }
             }
@@ -74,7 +83,13 @@ enum Outcome {
     Refused,
 }
 
-async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -> Outcome {
+/// As a refused connection looks like, as far as one that was accepted can.
+fn refuse(client: &TcpStream) {
+    // It is closed in any case.
+    let _ = client.set_zero_linger();
+}
+
+async fn hand_on(mut client: TcpStream, address: SocketAddrV4, to: SocketAddrV4) -> Outcome {
     match connect(address, to).await {
         Ok(mut server) => {
             // Small messages must not wait for each other; that is up to the two ends.
@@ -84,8 +99,7 @@ async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -
             Outcome::Ended
         }
         Err(error) => {
-            // As a refused connection looks like, as far as one that was accepted can.
-            let _ = client.set_zero_linger();
+            refuse(&client);
             match error.kind() {
                 io::ErrorKind::ConnectionRefused => Outcome::Refused,
                 _ => Outcome::Ended,
@@ -95,12 +109,12 @@ async fn hand_on(mut client: TcpStream, address: SocketAddr, to: SocketAddrV4) -
 }
 
 /// Connects from the client's own address, so that the server sees who calls.
-async fn connect(client: SocketAddr, to: SocketAddrV4) -> io::Result<TcpStream> {
+async fn connect(client: SocketAddrV4, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if client.ip().is_loopback() && to.ip().is_loopback() {
         // The source port is chosen when it is known where to: ports for all connections.
         let _ = crate::backends::process::sys::set_bind_address_no_port(&socket);
-        socket.bind(SocketAddr::new(client.ip(), 0))?;
+        socket.bind(SocketAddr::from((*client.ip(), 0)))?;
     }
     socket.connect(SocketAddr::V4(to)).await
 }

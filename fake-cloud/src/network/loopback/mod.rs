@@ -4,6 +4,10 @@
 //! port the server opens at its fixed address is opened at the floating one too, and connections
 //! are handed on. What plays the part of address translation elsewhere is a proxy here, yet the
 //! server sees the address of the client.
+//!
+//! Security groups guard floating addresses, and what a server connects to. Nothing stands between
+//! this machine itself and the fixed addresses, and datagrams that are sent without `connect` are
+//! not seen.
 
 pub(crate) mod forward;
 pub(crate) mod listening;
@@ -18,7 +22,8 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::{Network, PortWatcher};
-use forward::Forward;
+use crate::model::firewall::{Firewall, Peer, TCP, UDP};
+use forward::{Door, Forward};
 use listening::{Machine, OpenPorts};
 
 /// A port is told of just before it is listened on; by now it should be.
@@ -26,7 +31,10 @@ const ABOUT_TO_LISTEN: Duration = Duration::from_secs(1);
 
 /// The network; clones are the same network.
 #[derive(Debug, Clone)]
-pub struct Loopback(Arc<Mutex<Table>>);
+pub struct Loopback {
+    table: Arc<Mutex<Table>>,
+    enforces: bool,
+}
 
 #[derive(Debug)]
 struct Table {
@@ -37,6 +45,8 @@ struct Table {
     associations: HashMap<Ipv4Addr, Association>,
     /// The fixed addresses that are cut off.
     cut_off: HashSet<Ipv4Addr>,
+    /// What security groups let pass; everything when there is none.
+    firewall: Option<Firewall>,
 }
 
 #[derive(Debug)]
@@ -47,7 +57,8 @@ struct Association {
 }
 
 impl Loopback {
-    /// A network without associations, of servers that share this machine's addresses.
+    /// A network without associations, of servers that share this machine's addresses; it lets
+    /// everything pass.
     pub fn new() -> Self {
         Self::of(Arc::new(Machine))
     }
@@ -56,11 +67,20 @@ impl Loopback {
     /// reached, but only `ports` knows what is open there.
     pub fn of(ports: Arc<dyn OpenPorts>) -> Self {
         let (opened, associations) = (HashMap::new(), HashMap::new());
-        Self(Arc::new(Mutex::new(Table { ports, opened, associations, cut_off: HashSet::new() })))
+        let cut_off = HashSet::new();
+        let table = Table { ports, opened, associations, cut_off, firewall: None };
+        Self { table: Arc::new(Mutex::new(table)), enforces: false }
+    }
+
+    /// As [`Loopback::new`], but nothing passes until it is told what may.
+    pub fn guarded() -> Self {
+        let network = Self { enforces: true, ..Self::new() };
+        network.table().firewall = Some(Firewall::default());
+        network
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a port of a floating address, unless it is open. The listener is there on return.
@@ -70,9 +90,12 @@ impl Loopback {
         }
         let (from, to) =
             (SocketAddrV4::new(floating, port), SocketAddrV4::new(association.fixed, port));
-        let network = self.clone();
-        let still_open = move || network.is_open_or_close(from, to);
-        match Forward::start(&association.runtime, from, to, still_open) {
+        let (network, guard) = (self.clone(), self.clone());
+        let door = Door {
+            admits: Box::new(move |client| guard.table().admits(client, to)),
+            still_open: Box::new(move || network.is_open_or_close(from, to)),
+        };
+        match Forward::start(&association.runtime, from, to, door) {
             Ok(forward) => {
                 association.forwards.insert(port, forward);
             }
@@ -104,6 +127,25 @@ impl Default for Loopback {
 impl Table {
     fn is_about_to_listen(&self, address: SocketAddrV4) -> bool {
         self.opened.get(&address).is_some_and(|opened| opened.elapsed() < ABOUT_TO_LISTEN)
+    }
+
+    /// Whether a client of a floating address may connect to what it leads to.
+    fn admits(&self, client: Ipv4Addr, to: SocketAddrV4) -> bool {
+        self.firewall.as_ref().is_none_or(|firewall| {
+            firewall.admits(*to.ip(), Peer::Translated(client), TCP, to.port())
+        })
+    }
+
+    fn may_connect(&self, fixed: Ipv4Addr, to: SocketAddrV4, stream: bool) -> bool {
+        if self.cut_off.contains(&fixed) || self.cut_off.contains(to.ip()) {
+            return false;
+        }
+        let Some(firewall) = &self.firewall else { return true };
+        let protocol = if stream { TCP } else { UDP };
+        // At a floating address it is asked who comes when they are there.
+        let comes_in = !firewall.ports.contains_key(to.ip())
+            || firewall.admits(*to.ip(), Peer::Direct(fixed), protocol, to.port());
+        comes_in && firewall.lets_out(fixed, *to.ip(), protocol, to.port())
     }
 }
 
@@ -176,6 +218,15 @@ impl Network for Loopback {
             let _ = self.associate(floating, fixed).await;
         }
     }
+
+    fn guards(&self) -> bool {
+        self.enforces
+    }
+
+    async fn guard(&self, firewall: Firewall) -> io::Result<()> {
+        self.table().firewall = Some(firewall);
+        Ok(())
+    }
 }
 
 impl PortWatcher for Loopback {
@@ -200,9 +251,8 @@ impl PortWatcher for Loopback {
         }
     }
 
-    fn is_cut_off(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
-        let table = self.table();
-        from != to && [from, to].iter().any(|address| table.cut_off.contains(address))
+    fn may_connect(&self, fixed: Ipv4Addr, to: SocketAddrV4, stream: bool) -> bool {
+        self.table().may_connect(fixed, to, stream)
     }
 }
 

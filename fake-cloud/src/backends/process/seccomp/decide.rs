@@ -17,6 +17,13 @@ pub(crate) struct Place {
     pub(crate) metadata: Option<SocketAddrV4>,
 }
 
+impl Place {
+    /// Of a server with this address that finds the metadata service at this URL.
+    pub(crate) fn new(fixed: Ipv4Addr, metadata_url: &str) -> Self {
+        Self { fixed, metadata: metadata_address(metadata_url) }
+    }
+}
+
 /// What is known of the socket a call is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Socket {
@@ -96,15 +103,6 @@ pub(crate) fn connect(place: Place, socket: Socket, wanted: SocketAddr) -> Actio
     Action::Continue
 }
 
-/// Whom a `connect` reaches once its action is taken.
-pub(crate) fn peer(action: Action, wanted: SocketAddr) -> Option<Ipv4Addr> {
-    match (action, canonical(wanted.ip())) {
-        (Action::Connect(address), _) => Some(*address.ip()),
-        (_, IpAddr::V4(ip)) => Some(ip),
-        (_, IpAddr::V6(_)) => None,
-    }
-}
-
 /// `listen(socket)`.
 pub(crate) fn listen(place: Place, socket: Socket) -> Action {
     if !socket.stream {
@@ -115,6 +113,15 @@ pub(crate) fn listen(place: Place, socket: Socket) -> Action {
         _ if is_unbound(socket.local) && !socket.only_v6 => Action::ListenUnbound,
         IpAddr::V4(_) | IpAddr::V6(_) => Action::Continue,
     }
+}
+
+/// The other end of a `connect` that leaves the server: neither itself nor the metadata service.
+pub(crate) fn leads_out(place: Place, wanted: SocketAddr) -> Option<SocketAddrV4> {
+    let IpAddr::V4(ip) = localhost_as_v4(canonical(wanted.ip())) else { return None };
+    let target = SocketAddrV4::new(ip, wanted.port());
+    let is_own = is_own_localhost(ip) || ip.is_unspecified() || ip == place.fixed;
+    let is_metadata = target == WELL_KNOWN_METADATA || Some(target) == place.metadata;
+    (!is_own && !is_metadata).then_some(target)
 }
 
 /// Whether a socket has neither address nor port of its own yet.
@@ -154,6 +161,13 @@ pub(crate) fn parse_address(bytes: &[u8]) -> Option<SocketAddr> {
         }
         _ => None,
     }
+}
+
+/// The socket address in `http://address:port/…`, when it is one.
+fn metadata_address(url: &str) -> Option<SocketAddrV4> {
+    let rest = url.strip_prefix("http://")?;
+    let host = rest.split('/').next().unwrap_or(rest);
+    host.parse().ok().or_else(|| Some(SocketAddrV4::new(host.parse().ok()?, 80)))
 }
 
 #[cfg(test)]
@@ -231,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn only_what_leaves_the_server_is_asked_about() {
+        let out = |wanted| leads_out(PLACE, address(wanted));
+        for own in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:80", "127.16.0.5:80"] {
+            assert_eq!(out(own), None, "{own}");
+        }
+        assert_eq!(out("169.254.169.254:80"), None);
+        assert_eq!(out("127.0.0.1:8775"), None);
+        assert_eq!(out("[::ffff:127.16.0.9]:80"), Some(v4("127.16.0.9:80")));
+        assert_eq!(out("192.168.1.2:80"), Some(v4("192.168.1.2:80")));
+    }
+
+    #[test]
     fn listening_is_told_for_tcp_on_the_servers_address() {
         assert_eq!(listen(PLACE, socket("127.16.0.5:80")), Action::Listen(80));
         assert_eq!(listen(PLACE, socket("[::ffff:127.16.0.5]:80")), Action::Listen(80));
@@ -256,5 +282,14 @@ mod tests {
         assert_eq!(parse_address(&[libc::AF_UNIX as u8, 0, b'/', b'a']), None);
         assert_eq!(parse_address(&v6[..20]), None, "cut short");
         assert_eq!(parse_address(&[]), None);
+    }
+
+    #[test]
+    fn the_metadata_address_is_read_from_its_url() {
+        let address = |text: &str| text.parse().ok();
+        assert_eq!(metadata_address("http://127.0.0.1:8775/"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://127.0.0.1:8775"), address("127.0.0.1:8775"));
+        assert_eq!(metadata_address("http://169.254.169.254/x"), address("169.254.169.254:80"));
+        assert_eq!(metadata_address("http://cloud:80/"), None);
     }
 }

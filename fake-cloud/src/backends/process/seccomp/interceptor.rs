@@ -147,17 +147,19 @@ impl Shared {
         }
         let facts = caller.facts()?;
         let place = listener.place;
+        let leads_out = wanted
+            .filter(|_| call.number == libc::SYS_connect)
+            .and_then(|wanted| decide::leads_out(place, wanted));
+        if leads_out.is_some_and(|to| !self.ports.may_connect(place.fixed, to, facts.stream)) {
+            // Packets would be lost on the way: here the caller learns at once what it else would
+            // after minutes.
+            return Ok(Some(Answer::Return(Err(libc::ETIMEDOUT))));
+        }
         let action = match wanted {
             None => decide::listen(place, facts),
             Some(wanted) if call.number == libc::SYS_bind => decide::bind(place, facts, wanted),
             Some(wanted) => decide::connect(place, facts, wanted),
         };
-        if call.number == libc::SYS_connect
-            && let Some(peer) = wanted.and_then(|wanted| decide::peer(action, wanted))
-            && self.ports.is_cut_off(place.fixed, peer)
-        {
-            return Ok(Some(Answer::Return(Err(libc::EHOSTUNREACH))));
-        }
         match action {
             Action::Continue => {}
             Action::Bind(address) => return Ok(Some(Answer::Return(caller.bind(address)))),
