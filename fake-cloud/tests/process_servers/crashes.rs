@@ -52,7 +52,8 @@ async fn killed_at_any_instant_it_leaves_nothing() {
         fixture.until(|| processes::servers_of(state.path()).is_empty()).await;
         fixture.until(|| loop_devices(state.path()) == 0).await;
         for id in fixture.backend.disks().await.unwrap() {
-            assert_eq!(groups_of(Path::new("/sys/fs/cgroup"), &id.to_string(), 6), 0);
+            let groups = || groups_of(Path::new("/sys/fs/cgroup"), &id.to_string(), 6);
+            fixture.until(|| groups() == 0).await;
         }
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(!mounts.contains(state.path().to_str().unwrap()), "{mounts}");

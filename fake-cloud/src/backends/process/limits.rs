@@ -71,11 +71,10 @@ impl Limits {
         let digest = Sha256::digest(state_dir.as_os_str().as_encoded_bytes());
         let cloud = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let limits = Self { hierarchies: usable().unwrap_or_default(), cloud };
-        let deadline = Instant::now() + LAST_BREATH;
-        for hierarchy in &limits.hierarchies {
-            let top = hierarchy.parent.join(TOP);
-            wait_for_end(&top.join(&limits.cloud), deadline);
-            remove_stale(&top);
+        let tops: Vec<_> = limits.hierarchies.iter().map(|it| it.parent.join(TOP)).collect();
+        tops.iter().for_each(|top| remove_stale(top));
+        if tops.iter().any(|top| top.join(&limits.cloud).exists()) {
+            remove_when_ended(tops, limits.cloud.clone());
         }
         limits
     }
@@ -140,7 +139,20 @@ impl Drop for Group {
 
 const TOP: &str = "fake-cloud";
 
-/// Waits for what runs in the groups of a cloud that was killed just now, and ends with it.
+/// Removes what is left of a cloud that was killed just now when its servers have ended too.
+fn remove_when_ended(tops: Vec<PathBuf>, cloud: String) {
+    let deadline = Instant::now() + LAST_BREATH;
+    let work = move || {
+        for top in tops {
+            wait_for_end(&top.join(&cloud), deadline);
+            remove_stale(&top);
+        }
+    };
+    // Without a thread for it the next start removes them.
+    let _ = std::thread::Builder::new().name("groups".into()).spawn(work);
+}
+
+/// Waits for what runs in the groups of a cloud.
 fn wait_for_end(cloud: &Path, deadline: Instant) {
     for group in fs::read_dir(cloud).into_iter().flatten().flatten() {
         let processes = fs::read_to_string(group.path().join("cgroup.procs")).unwrap_or_default();
