@@ -17,12 +17,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backends::{BackendError, ImageSource};
-use crate::cloud::{Cloud, Failure, Parts, chain};
+use crate::builder::{Borrowed, Builder};
+use crate::cloud::{Cloud, Failure, chain};
+use crate::control::{self, Control, ControlAccess};
+use crate::credentials::Credentials;
 use crate::model::{AccessKeyPair, Model, User};
 use crate::network::bridge::BridgeError;
 #[cfg(feature = "container")]
 use crate::settings::BackendKind;
-use crate::settings::{ImageSettings, Settings};
+use crate::settings::{ImageSettings, Settings, UserSettings};
 use crate::store::{self, Store, StoreError};
 use crate::world::World;
 use crate::{ec2, image, openstack, passwords};
@@ -32,10 +35,25 @@ const FAREWELL: Duration = Duration::from_millis(200);
 
 /// A running cloud. Dropping it is a power cut: the listener and the servers end, and what was under
 /// way is taken up by the next start. [`FakeCloud::shutdown`] does the same and waits for it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cloud = fake_cloud::FakeCloud::builder().user("ada", "lovelace", "engines").start().await?;
+/// let ada = cloud.credentials("ada").expect("she is one of its users");
+/// for (name, value) in ada.environment() {
+///     println!("{name}={value}"); // OS_AUTH_URL, AWS_ENDPOINT_URL_EC2 and what else clients ask for
+/// }
+/// cloud.shutdown().await; // or just drop it
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FakeCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
+    state_dir: PathBuf,
+    users: Vec<UserSettings>,
     closing: DropGuard,
     going_down: DropGuard,
     listener: JoinHandle<()>,
@@ -57,6 +75,12 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no place for a cloud that nobody gave one.
+    #[error("failed to find a place for a temporary cloud")]
+    Scratch(#[source] std::io::Error),
+    /// The transitions name a step that there is not.
+    #[error("failed to set the pace of transitions")]
+    Transitions(#[source] control::ControlError),
     /// Another cloud uses the state directory.
     #[error(
         "the state directory {} is in use by another fake-cloud; end that one or choose another \
@@ -112,9 +136,25 @@ pub enum StartError {
 }
 
 impl FakeCloud {
-    /// Starts a cloud. Its API answers when this returns; servers that ran when it last went down
-    /// are then being started again.
-    pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
+    /// A cloud in a few words, private and temporary unless it is told otherwise.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts a cloud of which everything is chosen, as programs do that keep it. Its API answers
+    /// when this returns; servers that ran when it last went down are then being started again.
+    ///
+    /// # Errors
+    /// When the state directory or the address cannot be used, or the state cannot be taken up.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_in(settings, Borrowed::default()).await
+    }
+
+    pub(crate) async fn start_in(
+        mut settings: Settings,
+        borrowed: Borrowed,
+    ) -> Result<Self, StartError> {
+        control::check_transitions(&settings.transitions).map_err(StartError::Transitions)?;
         let lock = lock(&settings.state_dir)?;
         // Servers are started elsewhere, and later.
         settings.state_dir = settings
@@ -129,23 +169,11 @@ impl FakeCloud {
             World::open(&settings, exit_sender).await?;
         let address = listener.local_addr().map_err(StartError::Socket)?;
         let (store, mut model, writer) =
-            Store::open(&settings.state_dir.join("fake-cloud.db")).await.map_err(unreadable)?;
+            Store::open(&settings.state_dir.join(store::FILE)).await.map_err(unreadable)?;
         model.seed(&settings, settings.clock.now());
 
-        let cloud = Cloud::new(Parts {
-            api_url: format!("http://{address}"),
-            region: settings.region.clone(),
-            token_lifetime: settings.token_lifetime,
-            patience: settings.patience,
-            image_dir: settings.state_dir.join("images"),
-            image_size_max: settings.image_size_max,
-            image_limits: settings.image_limits,
-            backend,
-            network,
-            model,
-            store,
-            clock: Arc::clone(&settings.clock),
-        });
+        let (api_url, pair) = (format!("http://{address}"), (backend, network));
+        let cloud = Cloud::new(&settings, api_url, pair, model, store, borrowed);
         tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
         tokio::spawn(Arc::clone(&cloud).watch_names());
         learn_passwords(&cloud, &settings);
@@ -158,6 +186,8 @@ impl FakeCloud {
         let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
         let started = Self {
             address,
+            state_dir: settings.state_dir.clone(),
+            users: settings.all_users().cloned().collect(),
             closing: closing.drop_guard(),
             going_down: cloud.going_down.clone().drop_guard(),
             cloud,
@@ -166,6 +196,9 @@ impl FakeCloud {
             _lock: lock,
             _images: images,
         };
+        let path = settings.state_dir.clone();
+        let kept = started.control_access().keep(&path);
+        kept.map_err(|source| StartError::StateDir { path, source })?;
         started.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
         Ok(started)
     }
@@ -197,11 +230,43 @@ impl FakeCloud {
         format!("{}{}", self.cloud.api_url, ec2::PATH)
     }
 
+    /// Makes things go wrong, and time pass.
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.cloud))
+    }
+
+    /// Where the cloud is steered over HTTP, and with which token.
+    pub fn control_access(&self) -> ControlAccess {
+        ControlAccess {
+            url: format!("{}{}", self.cloud.api_url, control::PATH),
+            token: self.cloud.control_token.clone(),
+        }
+    }
+
+    /// Where it keeps its state.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// The key with which a user signs requests of the EC2 API: the oldest they have.
     pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
         let model = self.cloud.read();
         let user = model.user_named(user)?.id;
         model.access_keys_of(user).next().map(|key| key.pair.clone())
+    }
+
+    /// What a user of the settings needs to use the cloud.
+    pub fn credentials(&self, user: &str) -> Option<Credentials> {
+        let user = self.users.iter().find(|known| known.name == user)?;
+        Some(Credentials {
+            auth_url: self.auth_url(),
+            username: user.name.clone(),
+            password: user.password.clone(),
+            project: user.project.clone(),
+            region: self.cloud.region.clone(),
+            ec2_url: self.ec2_url(),
+            access_key: self.access_key(&user.name)?,
+        })
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
@@ -213,10 +278,14 @@ impl FakeCloud {
         if tokio::time::timeout(FAREWELL, &mut listener).await.is_err() {
             listener.abort();
         }
+        let last = Arc::downgrade(&self.cloud);
         drop((self.cloud, self.going_down));
         // Connections that outlive the listener hold the cloud; everything acknowledged is
         // written already.
         let _ = tokio::time::timeout(FAREWELL, self.writer).await;
+        if let Some(cloud) = last.upgrade() {
+            cloud.give_back();
+        }
     }
 }
 
@@ -233,7 +302,7 @@ fn unreadable(error: StoreError) -> StartError {
 }
 
 /// Makes the state directory and keeps others out of it for as long as the file is open.
-fn lock(state_dir: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
     // One that is there has the mode its owner wants.
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;

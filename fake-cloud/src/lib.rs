@@ -1,7 +1,7 @@
 //! An IaaS in one process: the real OpenStack API over one model, with servers that really run.
 //!
-//! [`FakeCloud::start`] starts a whole cloud from [`Settings`]; a second start on the same state
-//! directory brings everything back.
+//! [`FakeCloud::builder`] starts a whole cloud for a test, [`FakeCloud::start`] one to keep, from
+//! [`Settings`]; a second start on the same state directory brings everything back.
 //!
 //! ```text
 //!  openstack/  one dialect of the API ──┐
@@ -15,8 +15,12 @@
 //! ```
 
 pub mod backends;
+mod builder;
+mod clean;
 pub mod clock;
 mod cloud;
+pub mod control;
+mod credentials;
 mod ec2;
 mod fake_cloud;
 pub mod guest;
@@ -28,10 +32,20 @@ pub mod network;
 mod openstack;
 mod passwords;
 mod query;
+mod scratch;
 pub mod settings;
+pub mod snapshot;
 mod store;
 mod world;
 
+pub use builder::Builder;
+pub use clean::clean;
+pub use credentials::Credentials;
 pub use fake_cloud::{FakeCloud, StartError};
 pub use openstack::coverage;
 pub use settings::Settings;
+
+/// The examples of README.md are tried.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,6 +23,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Chaos(commands::chaos::Arguments),
+    Time(commands::time::Arguments),
+    /// Remove what a cloud that was killed has left outside its state directory.
+    Clean {
+        /// The state directory of the cloud; it stays.
+        #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
+        state: std::path::PathBuf,
+    },
+    Snapshot(commands::snapshot::Snapshot),
+    Restore(commands::snapshot::Restore),
     /// Makes and keeps root file systems that servers boot from.
     #[command(subcommand)]
     Image(commands::image::Command),
@@ -53,6 +63,11 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn perform(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match (arguments.command, arguments.run) {
+        (Some(Command::Chaos(arguments)), _) => commands::chaos::run(arguments).await,
+        (Some(Command::Time(arguments)), _) => commands::time::run(arguments).await,
+        (Some(Command::Clean { state }), _) => Ok(fake_cloud::clean(&state)?),
+        (Some(Command::Snapshot(arguments)), _) => commands::snapshot::snapshot(arguments).await,
+        (Some(Command::Restore(arguments)), _) => commands::snapshot::restore(arguments).await,
         (Some(Command::Image(command)), _) => commands::image::run(command),
         (None, Some(arguments)) => commands::run::run(arguments).await,
         (None, None) => Err("no state directory was named: give --state DIR".into()),

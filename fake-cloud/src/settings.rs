@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backends::ImageSource;
 use crate::clock::{Clock, SystemClock};
+use crate::control::Transitions;
 use crate::image::unpack::Limits;
 use crate::model::AccessKeyPair;
 use crate::model::address::{AddressRange, Block};
@@ -64,6 +65,10 @@ pub struct Settings {
     pub patience: Duration,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// How long the work after a call takes, such as that from BUILD to ACTIVE.
+    pub transitions: Transitions,
+    /// Where the dice of faults that have no seed of their own begin.
+    pub seed: u64,
 }
 
 /// Where the API listens.
@@ -247,7 +252,9 @@ impl Settings {
             image_size_max: IMAGE_SIZE_MAX,
             token_lifetime: Duration::from_secs(3600),
             patience: Duration::from_millis(30),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
+            transitions: Transitions::Immediate,
+            seed: 0,
         }
     }
 

@@ -20,6 +20,9 @@ use crate::model::{Change, Model};
 /// The version of what the file holds. Raise it when an older program could misread a newer file.
 pub(crate) const VERSION: i64 = 2;
 
+/// Its name in the state directory.
+pub(crate) const FILE: &str = "fake-cloud.db";
+
 /// The most changes that one transaction takes.
 const GROUP: usize = 4096;
 
@@ -129,6 +132,19 @@ impl Written {
             },
         }
     }
+}
+
+/// Copies a state database, one that is being written to too: everything that is acknowledged.
+pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(from)
+        .connect()
+        .await
+        .map_err(database("open the state database"))?;
+    let to = to.to_string_lossy();
+    let copied = sqlx::query("VACUUM INTO ?1").bind(to.as_ref()).execute(&mut connection).await;
+    copied.map_err(database("copy the state database"))?;
+    connection.close().await.map_err(database("close the state database"))
 }
 
 /// There are keys and hashes of passwords in it.

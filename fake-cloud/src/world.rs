@@ -59,7 +59,7 @@ impl World {
                     }
                 };
                 let place = process::Settings {
-                    state_dir: settings.state_dir.join("servers"),
+                    state_dir: settings.state_dir.clone(),
                     init_program: settings.init_program.clone(),
                 };
                 (Arc::new(Process::open(place, exits, wiring)?), network)
@@ -114,7 +114,7 @@ async fn bridge(settings: &Settings, name: &str, outside: bool) -> Result<Bridge
 }
 
 /// What runs servers, and what makes their addresses answer.
-type Pair = (Arc<dyn Backend>, Arc<dyn Network>);
+pub(crate) type Pair = (Arc<dyn Backend>, Arc<dyn Network>);
 
 #[cfg(feature = "libvirt")]
 fn virtual_machines(settings: &Settings, exits: ExitSender) -> Result<Pair, StartError> {

@@ -121,6 +121,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// a process there uses it. Nothing happens when the server does not run. The data stays.
     async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError>;
 
+    /// Whether everything that servers and volumes are made of lies in the state directory of the
+    /// cloud.
+    fn is_in_state_dir(&self) -> bool {
+        true
+    }
+
     /// Ends every server at once, as a power cut would; their disks stay.
     async fn power_off(&self);
 }
@@ -228,6 +234,9 @@ pub enum BackendError {
     /// A process in the server uses the volume.
     #[error("volume {0} is in use: a process has files open there, or works there")]
     Busy(Uuid),
+    /// Someone who steers the cloud wants it to fail.
+    #[error("{0}")]
+    Injected(String),
     /// A step of the work failed.
     #[error("failed to {step}")]
     Step {

@@ -80,6 +80,7 @@ impl Cloud {
 
     /// Removes the content of an image that is gone; what stays is removed at the next start.
     pub(crate) async fn delete_image_content(&self, id: ImageId) {
+        let _allowed = self.removals.read().await;
         match fs::remove_file(self.image_content_path(id)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(image = %id, error = chain(&error), "its content could not be removed");

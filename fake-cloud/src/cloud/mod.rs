@@ -3,6 +3,7 @@
 mod addresses;
 mod capture;
 mod failure;
+mod freeze;
 mod guard;
 mod image_trees;
 mod images;
@@ -14,25 +15,30 @@ mod turns;
 mod volumes;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::backends::Backend;
+use crate::builder::Borrowed;
 use crate::clock::Clock;
+use crate::control::Steering;
 use crate::image::unpack::Limits;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
+use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
+use crate::world::Pair;
 
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
-use turns::Turns;
+pub(crate) use turns::Turns;
 
 /// How long work under way may delay the end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -48,6 +54,8 @@ pub(crate) struct Cloud {
     pub(crate) token_lifetime: Duration,
     /// How long an answer may wait for the work it began.
     pub(crate) patience: Duration,
+    /// Where everything is kept.
+    pub(crate) state_dir: PathBuf,
     /// Where the content of uploaded images is.
     pub(crate) image_dir: PathBuf,
     /// The largest image that may be uploaded, in bytes.
@@ -60,77 +68,78 @@ pub(crate) struct Cloud {
     pub(crate) backend: Arc<dyn Backend>,
     /// Cancelled when the cloud goes down: from then on nothing that ends is news.
     pub(crate) going_down: CancellationToken,
+    /// What someone does to it from outside its APIs.
+    pub(crate) steering: Steering,
+    /// Who knows it may do that.
+    pub(crate) control_token: String,
     model: RwLock<Model>,
     store: Store,
     clock: Arc<dyn Clock>,
-    network: Arc<dyn Network>,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) turns: Turns,
     guard: Guard,
-    turns: Turns,
     /// Told when a server came or went.
     names_changed: tokio::sync::Notify,
     tasks: TaskTracker,
+    /// Held by what removes data that no server has; a snapshot lets none of it begin.
+    removals: tokio::sync::RwLock<()>,
     /// Held while a floating IP moves, so that model and network agree on the order.
     moving: tokio::sync::Mutex<()>,
-}
-
-/// What a [`Cloud`] is made of.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    /// The address of the API.
-    pub(crate) api_url: String,
-    /// The region's name.
-    pub(crate) region: String,
-    /// How long a token is valid.
-    pub(crate) token_lifetime: Duration,
-    /// How long an answer may wait for the work it began.
-    pub(crate) patience: Duration,
-    /// Where the content of uploaded images is.
-    pub(crate) image_dir: PathBuf,
-    /// The largest image that may be uploaded, in bytes.
-    pub(crate) image_size_max: u64,
-    /// How large a root file system may be that a user uploads.
-    pub(crate) image_limits: Limits,
-    /// What runs the servers.
-    pub(crate) backend: Arc<dyn Backend>,
-    /// What makes addresses answer.
-    pub(crate) network: Arc<dyn Network>,
-    /// What the cloud knows.
-    pub(crate) model: Model,
-    /// Where that is written down.
-    pub(crate) store: Store,
-    /// What time it is.
-    pub(crate) clock: Arc<dyn Clock>,
+    /// Given back last: the backend works in it until then.
+    borrowed: Mutex<Borrowed>,
 }
 
 impl Cloud {
-    /// Puts a cloud together.
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+    /// Puts a cloud together; `borrowed` is given back when it is gone.
+    pub(crate) fn new(
+        settings: &Settings,
+        api_url: String,
+        (backend, network): Pair,
+        model: Model,
+        store: Store,
+        borrowed: Borrowed,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            api_url: parts.api_url,
-            region: parts.region,
-            token_lifetime: parts.token_lifetime,
-            patience: parts.patience,
-            image_dir: parts.image_dir,
-            image_size_max: parts.image_size_max,
-            image_limits: parts.image_limits,
+            api_url,
+            region: settings.region.clone(),
+            token_lifetime: settings.token_lifetime,
+            patience: settings.patience,
+            state_dir: settings.state_dir.clone(),
+            image_dir: settings.state_dir.join("images"),
+            image_limits: settings.image_limits,
+            image_size_max: settings.image_size_max,
             passwords: Passwords::new(),
-            backend: parts.backend,
+            backend,
             going_down: CancellationToken::new(),
-            model: RwLock::new(parts.model),
-            store: parts.store,
-            clock: parts.clock,
-            network: parts.network,
+            steering: Steering::new(settings.seed, settings.transitions.clone()),
+            control_token: Uuid::new_v4().simple().to_string(),
+            model: RwLock::new(model),
+            store,
+            clock: Arc::clone(&settings.clock),
+            network: network,
             guard: Guard::default(),
             turns: Turns::default(),
             names_changed: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
+            removals: tokio::sync::RwLock::default(),
             moving: tokio::sync::Mutex::new(()),
+            borrowed: Mutex::new(borrowed),
         })
     }
 
     /// The time now.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    /// Waits until it is `when` by the cloud's clock.
+    pub(crate) async fn until(&self, when: OffsetDateTime) {
+        self.clock.until(when).await;
+    }
+
+    /// Moves the cloud's clock forward.
+    pub(crate) fn advance_clock(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// The model, to be read. The guard must not live across an `await`.
@@ -171,7 +180,11 @@ impl Cloud {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(work)
+        let working = self.steering.gate.enter();
+        self.tasks.spawn(async move {
+            let _working = working;
+            work.await
+        })
     }
 
     /// Ends all servers and waits for work under way; what was running is recorded as running.
@@ -182,5 +195,10 @@ impl Cloud {
         if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
             tracing::warn!("left work undone; the next start takes it up");
         }
+    }
+
+    /// Gives back what the cloud borrowed, even if some connection or slow work still knows it.
+    pub(crate) fn give_back(&self) {
+        drop(std::mem::take(&mut *self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }

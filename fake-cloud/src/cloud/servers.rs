@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Cloud, Failure, chain};
 use crate::backends::{BackendError, ImageSource, ServerExit, ServerSpec};
+use crate::control::{Passage, points};
 use crate::model::life::{Request, Task};
 use crate::model::{
     Caller, Error, LaunchSource, LaunchVolume, Model, NewServers, ProjectId, Server, ServerId,
@@ -37,6 +38,8 @@ impl Cloud {
         if !new {
             return Ok(ids);
         }
+        // Before it is written: a server that nobody has recorded when the cloud is killed dies
+        // with it, and its disk is removed at the next start.
         let work = ids.iter().map(|id| self.begin_task(*id, Task::Spawning)).collect();
         written.wait().await?;
         self.wait_a_little(work).await;
@@ -72,6 +75,10 @@ impl Cloud {
     ) -> Result<(), Failure> {
         let (begun, written) = self.decide(decide);
         let (id, task) = begun?;
+        if task == Task::Deleting {
+            // Whatever is being done to it has no purpose any more.
+            self.steering.gate.abandon(id.0);
+        }
         let work = vec![self.begin_task(id, task)];
         written.wait().await?;
         self.wait_a_little(work).await;
@@ -131,8 +138,14 @@ impl Cloud {
 
     /// Does one piece of work on a server and records how it ended.
     async fn run_task(self: &Arc<Self>, id: ServerId, task: Task) {
+        let passage = self.pass(&points::server(task), id.0).await;
         let _turn = self.turns.begin(id).await;
-        let result = self.carry_out(id, task).await;
+        let result = match passage {
+            _ if !self.is_due(id, task) => return self.forget_if_gone(id),
+            Passage::Abandoned => return,
+            Passage::Free => self.carry_out(id, task).await,
+            Passage::Failed(reason) => Err(BackendError::Injected(reason)),
+        };
         if self.going_down.is_cancelled() {
             // What fails now fails because the servers are being ended; the next start of the
             // cloud takes the work up again.
@@ -153,6 +166,9 @@ impl Cloud {
         }
         if self.read().servers.get(id).is_none() {
             self.turns.forget(id);
+            self.steering.gate.abandon(id.0);
+            // Its address is another server's soon.
+            self.rejoin(id).await;
         }
         if matches!(task, Task::Spawning | Task::Deleting) {
             self.names_changed.notify_one();
@@ -165,6 +181,11 @@ impl Cloud {
         if let Err(error) = written.wait().await {
             tracing::error!(server = %id, error = chain(&error), "the outcome is not recorded");
         }
+    }
+
+    /// Whether a task is still to be done: a deletion may have taken its place while it waited.
+    fn is_due(&self, id: ServerId, task: Task) -> bool {
+        self.read().servers.get(id).is_some_and(|server| server.task == Some(task))
     }
 
     async fn carry_out(&self, id: ServerId, task: Task) -> Result<(), BackendError> {

@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::backends::{BackendError, ExitSender, ServerExit, ServerSpec, VolumeMount};
-use crate::clock::SystemClock;
-use crate::image::unpack::Limits;
+use crate::builder::Borrowed;
 use crate::model::life::{Request, State};
 use crate::model::{
     AttachWanted, Caller, NewServers, NewVolume, ServerId, TokenId, VolumeState, token_id,
@@ -124,10 +123,9 @@ impl Stage {
 
     async fn open(dir: TempDir, permits: usize) -> Self {
         let listen = Listen::Address("127.0.0.1:0".parse().unwrap());
-        let settings = Settings::loopback(dir.path().to_owned(), listen, "secret");
+        let mut settings = Settings::loopback(dir.path().to_owned(), listen, "secret");
         let (store, mut model, writer) = Store::open(&dir.path().join("db")).await.unwrap();
-        let clock = Arc::new(SystemClock);
-        model.seed(&settings, clock.now());
+        model.seed(&settings, settings.clock.now());
         let user = model.user_named("admin").unwrap();
         let caller = Caller {
             user_id: user.id,
@@ -142,20 +140,10 @@ impl Stage {
             broken: Mutex::default(),
             last: Mutex::default(),
         });
-        let cloud = Cloud::new(Parts {
-            api_url: "http://127.0.0.1:1".to_owned(),
-            region: settings.region.clone(),
-            token_lifetime: settings.token_lifetime,
-            patience: Duration::from_millis(1),
-            image_dir: dir.path().join("images"),
-            image_size_max: 1 << 20,
-            image_limits: Limits::default(),
-            backend: Arc::clone(&backend) as _,
-            network: Arc::new(network::inert::Inert),
-            model,
-            store,
-            clock,
-        });
+        settings.patience = Duration::from_millis(1);
+        let pair: Pair = (Arc::clone(&backend) as _, Arc::new(network::inert::Inert));
+        let api_url = "http://127.0.0.1:1".to_owned();
+        let cloud = Cloud::new(&settings, api_url, pair, model, store, Borrowed::default());
         let (exits, exited) = mpsc::unbounded_channel();
         let watcher = tokio::spawn(Arc::clone(&cloud).watch_exits(exited));
         Self { cloud, backend, caller, exits, watcher, writer, dir }

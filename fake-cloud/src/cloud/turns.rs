@@ -9,13 +9,13 @@ use crate::model::ServerId;
 
 /// The turns of all servers.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     servers: Mutex<HashMap<ServerId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Turns {
     /// Waits for a server's turn, which lasts as long as the guard does.
-    pub(super) async fn begin(&self, id: ServerId) -> OwnedMutexGuard<()> {
+    pub(crate) async fn begin(&self, id: ServerId) -> OwnedMutexGuard<()> {
         let turn = {
             let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(servers.entry(id).or_default())
@@ -24,7 +24,7 @@ impl Turns {
     }
 
     /// Forgets a server that is gone.
-    pub(super) fn forget(&self, id: ServerId) {
+    pub(crate) fn forget(&self, id: ServerId) {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }

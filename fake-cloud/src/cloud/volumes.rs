@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Cloud, Failure, chain};
 use crate::backends::BackendError;
+use crate::control::{Passage, points};
 use crate::model::{
     self, AttachWanted, Attachment, Caller, NewVolume, Orphans, ProjectId, ServerId, Snapshot,
     SnapshotId, Volume, VolumeId, VolumeState,
@@ -36,6 +37,14 @@ impl Owner {
         match self {
             Self::Volume(id) => id.into(),
             Self::Snapshot(id) => id.into(),
+        }
+    }
+
+    /// The step that it is when this is being done.
+    fn step(self, state: VolumeState) -> String {
+        match self {
+            Self::Volume(_) => points::volume(state),
+            Self::Snapshot(_) => points::snapshot(state),
         }
     }
 }
@@ -178,12 +187,17 @@ impl Cloud {
     }
 
     async fn attach(&self, id: VolumeId, attachment: &Attachment) {
+        let passage = self.pass(&points::volume(VolumeState::Attaching), id.0).await;
         let _turn = self.turns.begin(attachment.server_id).await;
-        if !self.is_underway(id, attachment, VolumeState::Attaching) {
-            return self.forget_if_gone(attachment.server_id);
-        }
         let mount = model::mount(id, attachment);
-        let shown = self.backend.volume_attach(attachment.server_id.into(), &mount).await;
+        let shown = match passage {
+            _ if !self.is_underway(id, attachment, VolumeState::Attaching) => {
+                return self.forget_if_gone(attachment.server_id);
+            }
+            Passage::Abandoned => return,
+            Passage::Free => self.backend.volume_attach(attachment.server_id.into(), &mount).await,
+            Passage::Failed(reason) => Err(BackendError::Injected(reason)),
+        };
         let outcome = match &shown {
             Ok(()) => VolumeState::InUse,
             Err(_) => VolumeState::Available,
@@ -192,12 +206,17 @@ impl Cloud {
     }
 
     async fn detach(&self, id: VolumeId, attachment: &Attachment) {
+        let passage = self.pass(&points::volume(VolumeState::Detaching), id.0).await;
         let _turn = self.turns.begin(attachment.server_id).await;
-        if !self.is_underway(id, attachment, VolumeState::Detaching) {
-            return self.forget_if_gone(attachment.server_id);
-        }
         let mount = model::mount(id, attachment);
-        let hidden = self.backend.volume_detach(attachment.server_id.into(), &mount).await;
+        let hidden = match passage {
+            _ if !self.is_underway(id, attachment, VolumeState::Detaching) => {
+                return self.forget_if_gone(attachment.server_id);
+            }
+            Passage::Abandoned => return,
+            Passage::Free => self.backend.volume_detach(attachment.server_id.into(), &mount).await,
+            Passage::Failed(reason) => Err(BackendError::Injected(reason)),
+        };
         let outcome = match &hidden {
             Ok(()) => VolumeState::Available,
             Err(_) => VolumeState::InUse,
@@ -213,7 +232,7 @@ impl Cloud {
     }
 
     /// A server that was deleted while we waited needs no turn any more.
-    fn forget_if_gone(&self, server: ServerId) {
+    pub(super) fn forget_if_gone(&self, server: ServerId) {
         if self.read().servers.get(server).is_none() {
             self.turns.forget(server);
         }
@@ -245,7 +264,15 @@ impl Cloud {
     ) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
         self.spawn(async move {
-            if let Err(error) = cloud.make(owner, source).await {
+            let made = match cloud.pass(&owner.step(VolumeState::Creating), owner.id()).await {
+                Passage::Free => cloud.make(owner, source).await,
+                Passage::Failed(reason) => {
+                    cloud.settle(owner, Some(VolumeState::Error)).await;
+                    Err(BackendError::Injected(reason))
+                }
+                Passage::Abandoned => Ok(()),
+            };
+            if let Err(error) = made {
                 tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");
             }
         })
@@ -294,7 +321,14 @@ impl Cloud {
     fn begin_removal(self: &Arc<Self>, owner: Owner) -> tokio::task::JoinHandle<()> {
         let cloud = Arc::clone(self);
         self.spawn(async move {
-            let removed = cloud.backend.volume_delete(owner.id()).await;
+            let removed = match cloud.pass(&owner.step(VolumeState::Deleting), owner.id()).await {
+                Passage::Free => {
+                    let _allowed = cloud.removals.read().await;
+                    cloud.backend.volume_delete(owner.id()).await
+                }
+                Passage::Failed(reason) => Err(BackendError::Injected(reason)),
+                Passage::Abandoned => return,
+            };
             let state = removed.is_err().then_some(VolumeState::Error);
             if let Err(error) = removed {
                 tracing::warn!(volume = %owner.id(), error = chain(&error), "failed");

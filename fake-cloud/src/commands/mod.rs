@@ -1,4 +1,8 @@
 //! What the executable does: a file a command.
 
+pub(crate) mod chaos;
+mod client;
 pub(crate) mod image;
 pub(crate) mod run;
+pub(crate) mod snapshot;
+pub(crate) mod time;

@@ -104,13 +104,12 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let password = arguments.password.clone();
     let settings = arguments.settings()?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
 
     let cloud = FakeCloud::start(settings).await?;
-    greet(&cloud, &password)?;
+    greet(&cloud)?;
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
@@ -120,26 +119,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// Where the cloud is, and what a client needs to know of it.
-fn greet(cloud: &FakeCloud, password: &str) -> io::Result<()> {
+fn greet(cloud: &FakeCloud) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
-    let key = cloud.access_key("admin");
-    let (access, secret) = key.as_ref().map_or(("", ""), |key| (&key.access, &key.secret));
-    for (name, value) in [
-        ("OS_AUTH_URL", cloud.auth_url().as_str()),
-        ("OS_USERNAME", "admin"),
-        ("OS_PASSWORD", password),
-        ("OS_PROJECT_NAME", "admin"),
-        ("OS_USER_DOMAIN_NAME", "Default"),
-        ("OS_PROJECT_DOMAIN_NAME", "Default"),
-        ("OS_REGION_NAME", "RegionOne"),
-        ("OS_IDENTITY_API_VERSION", "3"),
-        ("AWS_ENDPOINT_URL_EC2", cloud.ec2_url().as_str()),
-        ("AWS_DEFAULT_REGION", "RegionOne"),
-        ("AWS_ACCESS_KEY_ID", access),
-        ("AWS_SECRET_ACCESS_KEY", secret),
-    ] {
+    for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
         writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
     }
+    let control = cloud.control_access();
+    writeln!(out, "export FAKE_CLOUD_CONTROL_URL='{}'", control.url)?;
+    writeln!(out, "export FAKE_CLOUD_CONTROL_TOKEN='{}'", control.token)?;
     out.flush()
 }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::ids::Kind;
 use super::xml::Xml;
 use crate::cloud::{Failure, chain};
+use crate::control::Injected;
 use crate::model;
 use crate::model::error::{Error, Over, Sort};
 use crate::model::life::{Refusal, Request};
@@ -69,6 +70,26 @@ impl Fault {
     pub(crate) fn malformed(kind: Kind, id: &str) -> Self {
         let code = format!("{}.Malformed", kind.malformed_code());
         Self::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", kind.prefix()))
+    }
+
+    /// What someone wants to see answered.
+    pub(crate) fn injected(error: Injected) -> Self {
+        let (code, message) = match error.status {
+            StatusCode::TOO_MANY_REQUESTS => ("RequestLimitExceeded", "Request limit exceeded."),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                ("Unavailable", "The service is unavailable. Please try again shortly.")
+            }
+            StatusCode::FORBIDDEN => {
+                ("UnauthorizedOperation", "You are not authorized to perform this operation.")
+            }
+            status if status.is_client_error() => ("InvalidRequest", "The request is invalid."),
+            _ => ("InternalError", "An internal error has occurred"),
+        };
+        Self {
+            status: error.status,
+            code: error.code.map_or(Cow::Borrowed(code), Cow::Owned),
+            message: error.message.unwrap_or_else(|| message.to_owned()),
+        }
     }
 
     /// A fault of the cloud itself; the user learns no more than that.

@@ -35,6 +35,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cloud::Cloud;
+use crate::control::{self, Struck, points};
 use crate::model::{Caller, ProjectId};
 use crate::query;
 
@@ -134,7 +135,8 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
 async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
     let request_id = Uuid::new_v4().to_string();
     let (status, text) = match serve(cloud, request, &request_id).await {
-        Ok(text) => (StatusCode::OK, text),
+        Ok(Some(text)) => (StatusCode::OK, text),
+        Ok(None) => return control::dropped(),
         Err(fault) => (fault.status, fault.document(&request_id)),
     };
     let headers = [
@@ -145,7 +147,12 @@ async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
 }
 
 /// Answers one request: who asks, for what, what do they get.
-async fn serve(cloud: Arc<Cloud>, request: Request, request_id: &str) -> Result<String, Fault> {
+/// Nothing when its connection is to be closed instead.
+async fn serve(
+    cloud: Arc<Cloud>,
+    request: Request,
+    request_id: &str,
+) -> Result<Option<String>, Fault> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
         Fault::new("RequestEntityTooLarge", "The request is too large.")
@@ -158,12 +165,21 @@ async fn serve(cloud: Arc<Cloud>, request: Request, request_id: &str) -> Result<
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
     let namespace = namespace(params.text("Version").unwrap_or(VERSION))?;
-    let call = Call { cloud, caller, project, params, request_id: request_id.to_owned() };
+    let call = Call {
+        cloud: Arc::clone(&cloud),
+        caller,
+        project,
+        params,
+        request_id: request_id.to_owned(),
+    };
     let mut xml = Xml::default();
     xml.text("requestId", request_id);
-    let content = work(operation, call).await?;
-    xml.append(content);
-    Ok(xml.document(&format!("{}Response", operation.name), &namespace))
+    match cloud.strike(&points::ec2(operation.name), work(operation, call)).await {
+        Struck::Answered(content) => xml.append(content?),
+        Struck::Error(error) => return Err(Fault::injected(error)),
+        Struck::Dropped => return Ok(None),
+    }
+    Ok(Some(xml.document(&format!("{}Response", operation.name), &namespace)))
 }
 
 /// Works out an answer. What may change something does so in a task of its own: a client that

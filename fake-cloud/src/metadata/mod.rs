@@ -24,6 +24,7 @@ use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
+use crate::control::{self, Struck, points};
 use crate::model::{Model, Port, Server};
 pub(crate) use openstack::meta_data;
 use session::Session;
@@ -55,16 +56,25 @@ async fn answer(
     caller: ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    let reply = async { reply(&cloud, caller.ip(), request) };
+    match cloud.strike(points::METADATA, reply).await {
+        Struck::Answered(response) => response,
+        Struck::Error(error) => (error.status, error.message.unwrap_or_default()).into_response(),
+        Struck::Dropped => control::dropped(),
+    }
+}
+
+fn reply(cloud: &Cloud, caller: IpAddr, request: Request) -> Response {
     let model = cloud.read();
     let path = request.uri().path();
     let own_part =
         path.strip_prefix(TOKEN_PATH).map(|rest| rest.split_once('/').unwrap_or((rest, "")));
     let (server, path) = match own_part {
         Some((token, rest)) => (by_token(&model, token), rest),
-        None => (by_address(&model, caller.ip()), path.trim_start_matches('/')),
+        None => (by_address(&model, caller), path.trim_start_matches('/')),
     };
     match server {
-        Some(server) => serve(&cloud, &model, server, &request, path),
+        Some(server) => serve(cloud, &model, server, &request, path),
         None => refuse(StatusCode::NOT_FOUND),
     }
 }

@@ -23,13 +23,17 @@ mod network;
 mod options;
 pub mod quota;
 mod rebuild;
+mod renumber;
 mod resize;
 pub mod security;
 mod seed;
+#[cfg(test)]
+mod sequences;
 mod server;
 mod server_groups;
 mod servers;
 mod sharing;
+mod shortages;
 mod table;
 mod terminated;
 #[cfg(test)]
@@ -65,6 +69,7 @@ pub use security::{SecurityGroup, SecurityGroupRule};
 pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name};
 pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
+pub use shortages::Shortages;
 pub use table::{Change, Record, Table};
 pub use terminated::Terminated;
 pub use usage::{PastServer, ServerUsage};
@@ -92,6 +97,8 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Table<$record>,)*
             /// The quotas of projects that have none of their own.
             pub default_quotas: Quotas,
+            /// What has nothing left, whatever the records say.
+            pub shortages: Shortages,
             /// The only addresses that can answer, each in one place; any when there is none.
             pub carried: Option<Block>,
             /// Grows with every change.

@@ -117,7 +117,7 @@ impl Model {
     /// The quotas that hold for a project.
     pub fn quotas(&self, project: ProjectId) -> Quotas {
         let own = self.projects.get(project).and_then(|project| project.quotas);
-        own.unwrap_or(self.default_quotas)
+        self.shortages.apply(own.unwrap_or(self.default_quotas))
     }
 
     /// What the servers of a project use.

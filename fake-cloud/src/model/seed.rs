@@ -21,6 +21,7 @@ impl Model {
     pub fn seed(&mut self, settings: &Settings, now: OffsetDateTime) {
         self.default_quotas = settings.quotas;
         self.carried = settings.carried();
+        self.renumber(settings, now);
         if self.domains.get(DomainId::DEFAULT).is_none() {
             let (name, description) = (DEFAULT_DOMAIN.to_owned(), "The default domain".to_owned());
             self.domains.insert(Domain { id: DomainId::DEFAULT, name, description, enabled: true });

@@ -17,6 +17,10 @@ impl Network for Inert {
     }
 
     async fn disassociate(&self, _: Ipv4Addr) {}
+
+    async fn cut_off(&self, _: Ipv4Addr) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl PortWatcher for Inert {

@@ -23,6 +23,19 @@ pub trait Network: Send + Sync + std::fmt::Debug {
     /// happens when it is not associated.
     async fn disassociate(&self, floating: Ipv4Addr);
 
+    /// Cuts a server's fixed address off from all others, its floating addresses included, until
+    /// it rejoins. An error of kind `Unsupported` says that this network cannot.
+    async fn cut_off(&self, fixed: Ipv4Addr) -> std::io::Result<()> {
+        let _ = fixed;
+        let why = "the network of this cloud cannot cut a server off";
+        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why))
+    }
+
+    /// Lets a fixed address rejoin the others. Nothing happens when it was not cut off.
+    async fn rejoin(&self, fixed: Ipv4Addr) {
+        let _ = fixed;
+    }
+
     /// The URL at which servers find the cloud, if not where others do.
     fn cloud_url(&self) -> Option<String> {
         None

@@ -32,7 +32,7 @@ pub fn document() -> String {
             let _ = writeln!(
                 text,
                 "| {} | {} | `{}{}` | {who} |",
-                route.name,
+                route.operation(service),
                 route.method,
                 service.prefix(),
                 route.path
@@ -48,6 +48,16 @@ pub fn document() -> String {
     );
     for operation in operations {
         let _ = writeln!(text, "| {} |", operation.name);
+    }
+    let _ = writeln!(
+        text,
+        "\n## control: {} operations\n\nSteering, apart from the imitated APIs; for whom the token \
+         is that the cloud tells at its start.\n\n| method | path | what |\n|---|---|---|",
+        crate::control::ROUTES.len()
+    );
+    for route in crate::control::ROUTES {
+        let path = crate::control::PATH;
+        let _ = writeln!(text, "| {} | `{path}{}` | {} |", route.method, route.path, route.what);
     }
     text
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::response;
 use super::route::Service;
 use crate::cloud::{Failure, chain};
+use crate::control::Injected;
 use crate::model::error::{Broken, Error, Kind, Sort};
 use crate::model::life::Refusal;
 use crate::store::StoreError;
@@ -52,6 +53,19 @@ impl Fault {
         message: impl Into<String>,
     ) -> Self {
         Self { status, kind: kind.into(), message: message.into() }
+    }
+
+    /// What someone wants to see answered.
+    pub(crate) fn injected(error: Injected) -> Self {
+        let usual = match error.status {
+            StatusCode::INTERNAL_SERVER_ERROR => Self::internal().message,
+            status => status.canonical_reason().unwrap_or("Error").to_owned(),
+        };
+        Self {
+            status: error.status,
+            kind: error.code.map_or(Cow::Borrowed("HTTPError"), Cow::Owned),
+            message: error.message.unwrap_or(usual),
+        }
     }
 
     /// A request without a valid token.

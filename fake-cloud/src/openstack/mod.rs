@@ -21,6 +21,7 @@ use axum::routing::{MethodFilter, on};
 use http::Method;
 
 use crate::cloud::Cloud;
+use crate::control::{self, Struck};
 use crate::{ec2, metadata};
 
 use errors::Fault;
@@ -30,6 +31,13 @@ use route::{Route, Service};
 /// All services, in the order in which a path is looked for among them.
 const SERVICES: [Service; 5] =
     [Service::Compute, Service::Image, Service::Network, Service::Volume, Service::Identity];
+
+/// The names of all operations.
+pub(crate) fn operations() -> impl Iterator<Item = String> {
+    SERVICES
+        .into_iter()
+        .flat_map(|service| service.routes().iter().map(move |route| route.operation(service)))
+}
 
 /// Everything that the listener answers.
 pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
@@ -49,6 +57,7 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
     }
     router
         .merge(metadata::router(Arc::clone(&cloud)))
+        .merge(control::router(&cloud))
         .merge(ec2::router(cloud))
         .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
         .method_not_allowed_fallback(|request: Request| async move {
@@ -68,10 +77,14 @@ async fn answer(
     let answer = async {
         let version = microversion::negotiate(service, request.headers())?;
         let context = Context::new(cloud, service, route, &id, version, params, request)?;
-        Ok((version, work(route, context).await))
+        let cloud = Arc::clone(&context.cloud);
+        let struck = cloud.strike(&route.operation(service), work(route, context)).await;
+        Ok((version, struck))
     };
     let (version, result) = match answer.await {
-        Ok((version, result)) => (Some(version), result),
+        Ok((version, Struck::Answered(result))) => (Some(version), result),
+        Ok((version, Struck::Error(error))) => (Some(version), Err(Fault::injected(error))),
+        Ok((_, Struck::Dropped)) => return control::dropped(),
         Err(fault) => (None, Err(fault)),
     };
     let mut response = result.unwrap_or_else(|fault: Fault| fault.render(service));

@@ -132,6 +132,17 @@ impl Service {
         }
     }
 
+    /// What its operations' names begin with: `compute:servers.create`.
+    pub(crate) fn family(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Compute => "compute",
+            Self::Image => "image",
+            Self::Network => "network",
+            Self::Volume => "volume",
+        }
+    }
+
     /// The service whose path this is.
     pub(crate) fn of_path(path: &str) -> Self {
         let owns = |service: &Self| {
@@ -143,6 +154,11 @@ impl Service {
 }
 
 impl Route {
+    /// What everyone calls the operation: `compute:servers.create`.
+    pub(crate) fn operation(&self, service: Service) -> String {
+        format!("{}:{}", service.family(), self.name.replace("::", "."))
+    }
+
     /// What the rule of who may ask is called: `create_project` for `projects::create`.
     pub(crate) fn policy(&self) -> String {
         let (resource, operation) = self.name.split_once("::").unwrap_or((self.name, "list"));

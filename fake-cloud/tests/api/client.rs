@@ -215,7 +215,7 @@ impl Client {
     }
 }
 
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     // Nothing here speaks TLS, but the client wants to know how it would; the first test to say
     // so says it for all of this process.
     let _ = rustls::crypto::ring::default_provider().install_default();

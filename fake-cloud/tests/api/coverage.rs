@@ -12,7 +12,7 @@ pub(crate) fn operations() -> Vec<(Method, String, String)> {
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells.as_slice() {
-            [_, name, method, path, who, _] if name.contains("::") => {
+            [_, name, method, path, who, _] if name.contains(':') => {
                 let path = path.trim_matches('`').replace(['{', '}'], "");
                 Some((method.parse().unwrap(), path, (*who).to_owned()))
             }

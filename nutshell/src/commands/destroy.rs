@@ -43,6 +43,8 @@ pub(crate) fn destroy(options: &Destroy, printer: &Printer) -> Result<Exit, Fail
     down::end(&state)?;
     // Nobody starts it while it is being removed.
     let lock = Lock::acquire(&state)?;
+    // Best effort: what stays is in nobody's way, and the next cloud of this machine removes it.
+    let _ = fake_cloud::clean(&state.fake_cloud());
     let failed = |source| DestroyError::Remove { path: state.path().to_owned(), source };
     remove(state.path()).map_err(failed)?;
     drop(lock);

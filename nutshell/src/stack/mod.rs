@@ -15,7 +15,7 @@ mod start;
 
 pub use addresses::{AddressError, Addresses, Claim};
 pub use configuration::Configuration;
-pub use consoles::{Console, consoles};
+pub use consoles::consoles;
 pub use director::Executable;
 pub use directory::{StateDirectory, StateError};
 pub use executable::{Kept, keep};

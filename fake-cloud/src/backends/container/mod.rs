@@ -422,6 +422,10 @@ impl Backend for Container {
         })
     }
 
+    fn is_in_state_dir(&self) -> bool {
+        false
+    }
+
     async fn power_off(&self) {
         let running: Vec<Uuid> = self.0.running().keys().copied().collect();
         let ends = running.into_iter().map(|id| async move {

@@ -254,6 +254,10 @@ impl Backend for Libvirt {
         .await
     }
 
+    fn is_in_state_dir(&self) -> bool {
+        false
+    }
+
     async fn power_off(&self) {
         let ids = self.0.machines.ids();
         for result in join_all(ids.into_iter().map(|id| self.0.cut(id))).await {

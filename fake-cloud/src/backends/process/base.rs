@@ -10,6 +10,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown, symlink,
 };
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Paths below `/etc` that are secret, or that belong to this machine alone.
 const LEFT_OUT: [&str; 17] = [
@@ -35,11 +36,15 @@ const LEFT_OUT: [&str; 17] = [
 /// How deep the shape of `/var` is copied: `/var/lib/nginx`, but nothing inside.
 const VAR_DEPTH: usize = 2;
 
-/// Makes the copy anew. The result is `<base>/etc` and `<base>/var`.
-pub(crate) fn build(base: &Path) -> io::Result<()> {
+/// Makes the copy anew, unless the cloud ends meanwhile. The result is `<base>/etc` and `<base>/var`.
+pub(crate) fn build(base: &Path, ending: &AtomicBool) -> io::Result<()> {
+    let ends = || ending.load(Ordering::Relaxed);
     DirBuilder::new().recursive(true).mode(0o755).create(base)?;
     let etc = base.join("etc");
-    copy(Path::new("/etc"), &etc, &|path, found| is_left_out(path) || !is_public(found))?;
+    copy(Path::new("/etc"), &etc, &|path, found| ends() || is_left_out(path) || !is_public(found))?;
+    if ends() {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "the cloud ends"));
+    }
     write(&etc.join("shadow"), "root:*:19000:0:99999:7:::\n", 0o600)?;
     write(&etc.join("gshadow"), "root:*::\n", 0o600)?;
     copy_shape(Path::new("/var"), &base.join("var"), VAR_DEPTH)

@@ -13,6 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::trees::{self, Trees};
 use super::{limits, running, sys, users};
@@ -76,13 +77,14 @@ impl Cable {
     }
 }
 
-/// Starts the server of a prepared directory.
+/// Starts the server of a prepared directory, unless all are to end.
 pub(super) async fn launch(
     init_program: &Path,
     directory: ServerDirectory,
     order: Order,
     volumes: Vec<OwnedFd>,
     limit: Arc<limits::Group>,
+    ending: &CancellationToken,
     cable: Option<Cable>,
 ) -> Result<Launched, LaunchError> {
     let (control, servers_end) = channel::pair().map_err(failed("create a channel"))?;
@@ -108,9 +110,15 @@ pub(super) async fn launch(
     let mut birth = Birth { control, process: None, users: None };
     let prepared = Prepared { order, directory, volumes, limit };
     let booting = birth.accompany(child.id(), prepared, cable);
-    let booted = match tokio::time::timeout(PATIENCE, booting).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
+    let booted = tokio::select! {
+        booted = tokio::time::timeout(PATIENCE, booting) => match booted {
+            Ok(result) => result,
+            Err(elapsed) => Err(failed("boot the server")(elapsed.into())),
+        },
+        () = ending.cancelled() => {
+            let ends = io::Error::new(io::ErrorKind::Interrupted, "the cloud ends");
+            Err(failed("boot the server")(ends))
+        }
     };
     let Birth { control, process, users } = birth;
     let control = control.into_inner();

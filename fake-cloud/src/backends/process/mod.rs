@@ -23,6 +23,7 @@
 pub(crate) mod base;
 mod capabilities;
 mod capture;
+mod consoles;
 mod launch;
 mod limits;
 mod running;
@@ -41,9 +42,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
+pub use consoles::{Console, consoles};
 
 use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
 use crate::guest::order::{Command, Isolation, Order, SystemPart};
@@ -79,6 +82,8 @@ struct Inner {
     interceptor: Option<Interceptor>,
     exits: ExitSender,
     servers: Mutex<HashMap<Uuid, Running>>,
+    /// Cancelled when all servers are to end: those that are just starting give up.
+    ending: Mutex<CancellationToken>,
     /// What was not refused so far: there is no use in trying again what was.
     isolation: Mutex<Isolation>,
     /// What servers had to do without so far: each is said once.
@@ -111,6 +116,7 @@ impl Process {
             interceptor,
             exits,
             servers: Mutex::default(),
+            ending: Mutex::default(),
             isolation: Mutex::new(strongest),
             lacks: Mutex::default(),
         })))
@@ -129,6 +135,13 @@ impl Process {
             ended.await;
         }
     }
+}
+
+/// Removes what a cloud that was killed has left outside its state directory, and what it needs in
+/// there only while it runs. Its servers died with it.
+pub(crate) fn sweep(state_dir: &Path) -> io::Result<()> {
+    drop(Limits::open(&state_dir.canonicalize()?));
+    state::sweep(state_dir)
 }
 
 #[async_trait]
@@ -257,6 +270,9 @@ impl Backend for Process {
     }
 
     async fn power_off(&self) {
+        // Who starts from now on is not meant.
+        std::mem::take(&mut *self.0.ending()).cancel();
+        self.0.state.end();
         // Cut the power of all before waiting for the first.
         let ends: Vec<_> =
             self.0.servers().values().map(|running| running.end(Ending::PowerCut)).collect();
@@ -271,12 +287,17 @@ impl Inner {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ending(&self) -> MutexGuard<'_, CancellationToken> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
+        let ending = self.ending().clone();
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
         let limit = Arc::new(self.limits.group(server.id, quota));
         let mut isolation = self.isolation();
         let launched = loop {
-            match self.launch(server, &limit, isolation).await {
+            match self.launch(server, &limit, isolation, &ending).await {
                 Err(LaunchError::Refused(reason)) => match self.weaker(isolation) {
                     Some(weaker) => {
                         self.weaken(isolation, weaker, &reason);
@@ -287,7 +308,14 @@ impl Inner {
                 other => break other.map_err(LaunchError::into_inner)?,
             }
         };
-        self.adopt(server, launched, limit).await
+        Arc::clone(&self).adopt(server, launched, limit).await?;
+        if ending.is_cancelled()
+            && let Some(late) = self.servers().get(&server.id)
+        {
+            // It came too late to be ended with the others.
+            late.cut();
+        }
+        Ok(())
     }
 
     /// Whether servers have networks of their own.
@@ -325,6 +353,7 @@ impl Inner {
         server: &ServerSpec,
         limit: &Arc<limits::Group>,
         isolation: Isolation,
+        ending: &CancellationToken,
     ) -> Result<Launched, LaunchError> {
         if matches!(server.image, ImageSource::Opaque | ImageSource::File { .. }) {
             let reason = "an uploaded file is no root directory".to_owned();
@@ -374,8 +403,8 @@ impl Inner {
                 mac: server.mac.clone(),
             }),
         };
-        let limit = Arc::clone(limit);
-        launch::launch(&self.init_program, directory, order, volumes, limit, cable).await
+        let (program, limit) = (&self.init_program, Arc::clone(limit));
+        launch::launch(program, directory, order, volumes, limit, ending, cable).await
     }
 
     /// What a server gets of this machine's root directory, if that is its image.

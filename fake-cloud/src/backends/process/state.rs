@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::base;
 use super::volumes::Volumes;
-use crate::guest::directory::{ServerDirectory, remove, write_private};
+use crate::guest::directory::{ServerDirectory, remove, remove_tree, write_private};
 use crate::guest::order::Order;
 
 #[derive(Debug, Clone)]
@@ -38,9 +38,50 @@ struct Background {
     ending: AtomicBool,
 }
 
+/// Where a server's directory is.
+pub(super) fn server(state_dir: &Path, id: Uuid) -> PathBuf {
+    state_dir.join("servers").join(id.to_string())
+}
+
+/// Ids of the servers that have a directory.
+pub(super) fn servers(state_dir: &Path) -> io::Result<Vec<Uuid>> {
+    let mut ids = vec![];
+    for entry in fs::read_dir(state_dir.join("servers"))? {
+        let name = entry?.file_name();
+        ids.extend(name.to_str().and_then(|name| Uuid::parse_str(name).ok()));
+    }
+    Ok(ids)
+}
+
+/// Removes what a cloud that does not run keeps in its directory for as long as it runs.
+pub(super) fn sweep(state_dir: &Path) -> io::Result<()> {
+    remove(&state_dir.join("base"))?;
+    remove(&state_dir.join("trash"))
+}
+
+/// Earlier versions had all of this one level deeper, in a directory `servers`. What cannot be made
+/// again is moved to where it is now; a move that was cut short goes on here.
+fn flatten(path: &Path) -> io::Result<()> {
+    let (now, earlier) = (path.join("servers"), path.join("earlier-servers"));
+    if now.join("servers").exists() && !earlier.exists() {
+        fs::rename(&now, &earlier)?;
+    }
+    if !earlier.exists() {
+        return Ok(());
+    }
+    for kept in ["servers", "volumes"] {
+        match fs::rename(earlier.join(kept), path.join(kept)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    remove_tree(&earlier)
+}
+
 impl State {
     /// Creates the directory, or cleans up in it.
     pub(super) fn open(path: &Path, init_program: &Path) -> io::Result<Self> {
+        flatten(path)?;
         for inner in ["servers", "trash"] {
             DirBuilder::new().recursive(true).mode(0o700).create(path.join(inner))?;
         }
@@ -74,17 +115,12 @@ impl State {
     }
 
     pub(super) fn server(&self, id: Uuid) -> ServerDirectory {
-        ServerDirectory::new(self.path.join("servers").join(id.to_string()))
+        ServerDirectory::new(server(&self.path, id))
     }
 
     /// Ids of the servers that have a directory.
     pub(super) fn servers(&self) -> io::Result<Vec<Uuid>> {
-        let mut ids = vec![];
-        for entry in fs::read_dir(self.path.join("servers"))? {
-            let name = entry?.file_name();
-            ids.extend(name.to_str().and_then(|name| Uuid::parse_str(name).ok()));
-        }
-        Ok(ids)
+        servers(&self.path)
     }
 
     pub(super) fn volumes(&self) -> &Volumes {
@@ -105,7 +141,7 @@ impl State {
     pub(super) fn ensure_base(&self) -> io::Result<()> {
         let mut built = self.base_built.lock().unwrap_or_else(PoisonError::into_inner);
         if !*built {
-            base::build(&self.base())?;
+            base::build(&self.base(), &self.background.ending)?;
             *built = true;
         }
         Ok(())
@@ -178,9 +214,14 @@ impl State {
         threads.push(thread);
     }
 
+    /// What goes on in the background has no purpose any more.
+    pub(super) fn end(&self) {
+        self.background.ending.store(true, Ordering::Relaxed);
+    }
+
     /// Returns when nothing works in the directory any more.
     pub(super) fn finish(&self) {
-        self.background.ending.store(true, Ordering::Relaxed);
+        self.end();
         let mut threads = self.background.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             // It has said what was wrong.
@@ -192,6 +233,26 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_earlier_layout_is_taken_over_whenever_that_was_cut_short() {
+        let lies = |directory: &Path, file: &str| directory.join(file).exists();
+        let id = Uuid::new_v4().to_string();
+        let disk = format!("servers/{id}/disk");
+        for moved in 0..3 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path();
+            let earlier = path.join(if moved == 0 { "servers" } else { "earlier-servers" });
+            let place = if moved == 2 { path } else { &earlier };
+            fs::create_dir_all(place.join(&disk)).unwrap();
+            fs::create_dir_all(earlier.join(format!("volumes/{id}"))).unwrap();
+            fs::create_dir_all(earlier.join("base/etc")).unwrap();
+            flatten(path).unwrap();
+            flatten(path).unwrap();
+            assert!(lies(path, &disk) && lies(path, &format!("volumes/{id}")), "{moved}");
+            assert_eq!(fs::read_dir(path).unwrap().count(), 2, "{moved}");
+        }
+    }
 
     #[test]
     fn only_servers_are_listed_and_a_discarded_one_is_not() {

@@ -243,6 +243,7 @@ impl Model {
         wanted: Option<&[WantedIp]>,
         except: Option<PortId>,
     ) -> Result<Vec<FixedIp>, Error> {
+        self.check_pool(network)?;
         let subnets: Vec<&Subnet> = self.subnets_of(network).collect();
         let mut chosen: Vec<FixedIp> = Vec::new();
         let any = WantedIp::default();

@@ -12,7 +12,7 @@
 pub(crate) mod forward;
 pub(crate) mod listening;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,8 @@ struct Table {
     /// When each port of a fixed address was opened last.
     opened: HashMap<SocketAddrV4, Instant>,
     associations: HashMap<Ipv4Addr, Association>,
+    /// The fixed addresses that are cut off.
+    cut_off: HashSet<Ipv4Addr>,
     /// What security groups let pass; everything when there is none.
     firewall: Option<Firewall>,
 }
@@ -65,7 +67,8 @@ impl Loopback {
     /// reached, but only `ports` knows what is open there.
     pub fn of(ports: Arc<dyn OpenPorts>) -> Self {
         let (opened, associations) = (HashMap::new(), HashMap::new());
-        let table = Table { ports, opened, associations, firewall: None };
+        let cut_off = HashSet::new();
+        let table = Table { ports, opened, associations, cut_off, firewall: None };
         Self { table: Arc::new(Mutex::new(table)), enforces: false }
     }
 
@@ -134,6 +137,9 @@ impl Table {
     }
 
     fn may_connect(&self, fixed: Ipv4Addr, to: SocketAddrV4, stream: bool) -> bool {
+        if self.cut_off.contains(&fixed) || self.cut_off.contains(to.ip()) {
+            return false;
+        }
         let Some(firewall) = &self.firewall else { return true };
         let protocol = if stream { TCP } else { UDP };
         // At a floating address it is asked who comes when they are there.
@@ -171,8 +177,10 @@ impl Network for Loopback {
                 .filter(|address| table.is_about_to_listen(**address))
                 .map(SocketAddrV4::port),
         );
-        for port in ports {
-            self.open(floating, &mut association, port);
+        if !table.cut_off.contains(&fixed) {
+            for port in ports {
+                self.open(floating, &mut association, port);
+            }
         }
         table.associations.insert(floating, association);
         Ok(())
@@ -182,6 +190,32 @@ impl Network for Loopback {
         let association = self.table().associations.remove(&floating);
         for forward in association.into_iter().flat_map(|gone| gone.forwards.into_values()) {
             forward.close().await;
+        }
+    }
+
+    async fn cut_off(&self, fixed: Ipv4Addr) -> io::Result<()> {
+        let forwards: Vec<Forward> = {
+            let mut table = self.table();
+            table.cut_off.insert(fixed);
+            let leading = table.associations.values_mut().filter(|it| it.fixed == fixed);
+            leading.flat_map(|it| std::mem::take(&mut it.forwards).into_values()).collect()
+        };
+        for forward in forwards {
+            forward.close().await;
+        }
+        Ok(())
+    }
+
+    async fn rejoin(&self, fixed: Ipv4Addr) {
+        let floating: Vec<Ipv4Addr> = {
+            let mut table = self.table();
+            table.cut_off.remove(&fixed);
+            let leading = table.associations.iter().filter(|(_, it)| it.fixed == fixed);
+            leading.map(|(floating, _)| *floating).collect()
+        };
+        for floating in floating {
+            // Opens what was opened meanwhile too; it cannot fail.
+            let _ = self.associate(floating, fixed).await;
         }
     }
 
@@ -199,6 +233,9 @@ impl PortWatcher for Loopback {
     fn opened(&self, fixed: Ipv4Addr, port: u16) {
         let mut table = self.table();
         table.opened.insert(SocketAddrV4::new(fixed, port), Instant::now());
+        if table.cut_off.contains(&fixed) {
+            return;
+        }
         for (floating, association) in &mut table.associations {
             if association.fixed == fixed {
                 self.open(*floating, association, port);

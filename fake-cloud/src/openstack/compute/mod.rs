@@ -36,13 +36,13 @@ use super::route::{Route, routes};
 pub(super) const ROUTES: &[Route] = routes![
     Open GET "/" versions::list;
     Open GET "/v2.1" versions::show;
-    Project POST "/v2.1/servers" create::create;
+    Project POST "/v2.1/servers" servers::create;
     Project GET "/v2.1/servers" servers::list;
     Project GET "/v2.1/servers/detail" servers::detail;
     Project GET "/v2.1/servers/{id}" servers::show;
     Project PUT "/v2.1/servers/{id}" servers::update;
     Project DELETE "/v2.1/servers/{id}" servers::delete;
-    Project POST "/v2.1/servers/{id}/action" actions::act;
+    Project POST "/v2.1/servers/{id}/action" servers::action;
     Project POST "/v2.1/servers/{id}/remote-consoles" consoles::remote;
     Admin GET "/v2.1/servers/{id}/diagnostics" diagnostics::show;
     Project GET "/v2.1/servers/{id}/ips" servers::addresses;

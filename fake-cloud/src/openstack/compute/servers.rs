@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Error;
+pub(super) use super::actions::act as action;
+pub(super) use super::create::create;
 use super::filters::{Filters, Row};
 use super::views::{Addresses, Brief, Depth, Full, Lens};
 use crate::model::life::Request;

@@ -14,6 +14,7 @@ use crate::diagnostics::{Advice, Exit, Failure};
 use crate::logging::Part;
 use crate::printer::Printer;
 use crate::stack::{StateDirectory, consoles};
+use fake_cloud::backends::process::Console;
 
 /// Why a log is not shown.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,8 @@ fn console(state: &StateDirectory, name: &str) -> Result<PathBuf, Failure> {
     let wanted = server.as_deref().unwrap_or(name);
     let failed = |source| LogsError::Read { path: state.fake_cloud(), source };
     let all = consoles(state).map_err(failed)?;
-    let mut found = all.into_iter().filter(|one| one.id == wanted || one.name == wanted);
+    let is_wanted = |one: &Console| one.hostname == wanted || one.id.to_string() == wanted;
+    let mut found = all.into_iter().filter(is_wanted);
     let first = found.next().ok_or_else(|| LogsError::Unknown(name.to_owned()))?;
     match found.count() {
         0 => Ok(first.path),

@@ -1,0 +1,91 @@
+//! What the steering API answers: [`super::Control`] in JSON.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::routes::{Call, Refusal};
+use super::{ControlError, points};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Snapshot {
+    file: PathBuf,
+}
+
+pub(super) async fn overview(call: Call) -> Result<Value, Refusal> {
+    Ok(json!(call.control.overview()))
+}
+
+pub(super) async fn clear(call: Call) -> Result<Value, Refusal> {
+    call.control.clear().await;
+    overview(call).await
+}
+
+pub(super) async fn points(_: Call) -> Result<Value, Refusal> {
+    Ok(json!({"operations": points::operations(), "steps": points::steps()}))
+}
+
+pub(super) async fn inject(call: Call) -> Result<Value, Refusal> {
+    Ok(json!(call.control.inject(call.json()?)?))
+}
+
+pub(super) async fn remove(call: Call) -> Result<Value, Refusal> {
+    let name = call.param("fault");
+    let missing = |_| ControlError::Missing { what: "fault", name: name.to_owned() };
+    call.control.remove(name.parse().map_err(missing)?)?;
+    Ok(json!({}))
+}
+
+pub(super) async fn transitions(call: Call) -> Result<Value, Refusal> {
+    call.control.set_transitions(call.json()?)?;
+    Ok(json!(call.control.overview().transitions))
+}
+
+pub(super) async fn step(call: Call) -> Result<Value, Refusal> {
+    Ok(json!({"stepped": call.control.step(&call.json()?)}))
+}
+
+pub(super) async fn advance(call: Call) -> Result<Value, Refusal> {
+    let by = Duration::try_from_secs_f64(call.json::<Advance>()?.seconds);
+    let by = by.map_err(|_| ControlError::Unfit("a clock moves forward by a number of seconds"))?;
+    call.control.advance_clock(by);
+    Ok(json!({"now": call.control.overview().now.to_string()}))
+}
+
+pub(super) async fn kill(call: Call) -> Result<Value, Refusal> {
+    call.control.kill(call.param("server")).await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn cut_off(call: Call) -> Result<Value, Refusal> {
+    call.control.cut_off(call.param("server")).await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn rejoin(call: Call) -> Result<Value, Refusal> {
+    call.control.rejoin(call.param("server")).await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn snapshot(call: Call) -> Result<Value, Refusal> {
+    let file = call.json::<Snapshot>()?.file;
+    if !file.is_absolute() {
+        return Err(ControlError::Unfit("the file needs a path from the root").into());
+    }
+    call.control.snapshot(file).await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn exhaust(call: Call) -> Result<Value, Refusal> {
+    call.control.exhaust(&call.json()?)?;
+    Ok(json!({}))
+}
