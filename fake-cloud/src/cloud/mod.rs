@@ -116,7 +116,7 @@ impl Cloud {
             model: RwLock::new(model),
             store,
             clock: Arc::clone(&settings.clock),
-            network: network,
+            network,
             guard: Guard::default(),
             turns: Turns::default(),
             names_changed: tokio::sync::Notify::new(),
