@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p integration --bin bench [platform|cloud|all] [RUNS]`; needs
 //! `cargo build --release --workspace` before. The cloud is measured beside its peers when their programs are
-//! in `PATH`: `moto_server` (moto[server,ec2] of PyPI) and `ministack`. Load comes from `wrk`.
+//! in `PATH`: `moto_server` (`moto[server,ec2]` of PyPI) and `ministack`. Load comes from `wrk`.
 
 mod cloud;
 mod ec2;
