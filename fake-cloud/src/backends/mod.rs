@@ -148,8 +148,6 @@ pub struct ServerSpec {
     pub disk_gib: u64,
     /// The fixed address that it is known by: the first of its first interface that has one.
     pub fixed_ip: Ipv4Addr,
-    /// Where it is plugged in, in the order in which it was.
-    pub interfaces: Vec<Interface>,
     /// The hardware address of its network interface, as `fa:16:3e:00:00:01`.
     pub mac: String,
     /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
@@ -164,30 +162,6 @@ pub struct ServerSpec {
     pub hosts: Vec<(Ipv4Addr, String)>,
     /// The volumes it has from its start.
     pub volumes: Vec<VolumeMount>,
-}
-
-/// A place where a server is plugged into a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
-    /// Names it, the same in every API.
-    pub port: Uuid,
-    /// The network.
-    pub network: Uuid,
-    /// The hardware address.
-    pub mac: String,
-    /// The fixed addresses; mostly one.
-    pub addresses: Vec<InterfaceAddress>,
-}
-
-/// A fixed address of an interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InterfaceAddress {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// How many leading bits all addresses of its subnet share.
-    pub prefix: u8,
-    /// The router that leads out of the subnet.
-    pub gateway: Option<Ipv4Addr>,
 }
 
 /// A volume in a server.

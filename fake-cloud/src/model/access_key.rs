@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{Error, Kind};
-use super::table::Record;
+use super::table::record;
 use super::{AccessKeyId, Caller, Model, ProjectId, TokenId, UserId};
 
 /// An access key as its bearer knows it.
@@ -103,13 +103,7 @@ impl Model {
     }
 }
 
-impl Record for AccessKey {
-    const KIND: &'static str = "access_key";
-    type Id = AccessKeyId;
-    fn id(&self) -> AccessKeyId {
-        self.id
-    }
-}
+record!(AccessKey, AccessKeyId, "access_key");
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
-use super::table::Record;
+use super::table::record;
 use super::{Caller, ImageId, KeyPairId, Member, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
 use crate::key_material::PublicKey;
@@ -229,18 +229,6 @@ impl Model {
     }
 }
 
-impl Record for Image {
-    const KIND: &'static str = "image";
-    type Id = ImageId;
-    fn id(&self) -> ImageId {
-        self.id
-    }
-}
+record!(Image, ImageId, "image");
 
-impl Record for KeyPair {
-    const KIND: &'static str = "key_pair";
-    type Id = KeyPairId;
-    fn id(&self) -> KeyPairId {
-        self.id
-    }
-}
+record!(KeyPair, KeyPairId, "key_pair");

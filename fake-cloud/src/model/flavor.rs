@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind};
-use super::table::Record;
+use super::table::record;
 use super::{Caller, FlavorId, Model, ProjectId};
 
 /// How large a server is and what it costs.
@@ -156,10 +156,4 @@ impl Model {
     }
 }
 
-impl Record for Flavor {
-    const KIND: &'static str = "flavor";
-    type Id = FlavorId;
-    fn id(&self) -> FlavorId {
-        self.id
-    }
-}
+record!(Flavor, FlavorId, "flavor");

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
-use super::table::Record;
+use super::table::record;
 use super::{
     Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, ServerId, StandardAttributes,
 };
@@ -370,18 +370,6 @@ impl Model {
     }
 }
 
-impl Record for SecurityGroup {
-    const KIND: &'static str = "security_group";
-    type Id = SecurityGroupId;
-    fn id(&self) -> SecurityGroupId {
-        self.id
-    }
-}
+record!(SecurityGroup, SecurityGroupId, "security_group");
 
-impl Record for SecurityGroupRule {
-    const KIND: &'static str = "security_group_rule";
-    type Id = SecurityGroupRuleId;
-    fn id(&self) -> SecurityGroupRuleId {
-        self.id
-    }
-}
+record!(SecurityGroupRule, SecurityGroupRuleId, "security_group_rule");

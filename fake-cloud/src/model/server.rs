@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::life::{Refusal, Request, State, Task};
-use super::table::Record;
+use super::table::record;
 use super::{
     Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, Options, PortId, ProjectId, Resize,
     SecurityGroupId, ServerGroupId, ServerId, UserId,
@@ -299,13 +299,7 @@ pub fn host_name(name: &str) -> String {
     if host.is_empty() { "server".to_owned() } else { host.to_owned() }
 }
 
-impl Record for Server {
-    const KIND: &'static str = "server";
-    type Id = ServerId;
-    fn id(&self) -> ServerId {
-        self.id
-    }
-}
+record!(Server, ServerId, "server");
 
 #[cfg(test)]
 mod tests {

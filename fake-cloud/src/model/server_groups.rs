@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
-use super::table::Record;
+use super::table::record;
 use super::{Caller, Model, ProjectId, Server, ServerGroupId, UserId};
 
 /// What holds for the servers of a group.
@@ -117,10 +117,4 @@ impl Model {
     }
 }
 
-impl Record for ServerGroup {
-    const KIND: &'static str = "server_group";
-    type Id = ServerGroupId;
-    fn id(&self) -> ServerGroupId {
-        self.id
-    }
-}
+record!(ServerGroup, ServerGroupId, "server_group");

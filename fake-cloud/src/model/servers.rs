@@ -13,8 +13,8 @@ use super::error::{Error, Kind};
 use super::life::{Request, State, Task};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
-use super::{Caller, Model, Port, ProjectId, ServerId};
-use crate::backends::{ImageSource, Interface, InterfaceAddress, ServerSpec, Survivor};
+use super::{Caller, Model, ProjectId, ServerId};
+use crate::backends::{ImageSource, ServerSpec, Survivor};
 use crate::metadata;
 
 impl Model {
@@ -187,7 +187,6 @@ impl Model {
             disk_gib: server.flavor.disk_gib,
             fixed_ip: port.address()?,
             mac: port.mac.clone(),
-            interfaces: self.interfaces(server),
             metadata_url: format!("{cloud_url}/metadata/{}", server.metadata_token),
             meta_data: metadata::meta_data(self, server),
             user_data: server.user_data.as_ref().and_then(decoded),
@@ -206,28 +205,6 @@ impl Model {
                 Some((self.primary_port(server)?.address()?, server.hostname.clone()))
             })
             .collect()
-    }
-
-    /// Where a server is plugged in, as its backend needs to know.
-    fn interfaces(&self, server: &Server) -> Vec<Interface> {
-        let interface = |port: &Port| Interface {
-            port: port.id.0,
-            network: port.network_id.0,
-            mac: port.mac.clone(),
-            addresses: port
-                .fixed_ips
-                .iter()
-                .filter_map(|fixed| {
-                    let subnet = self.subnets.get(fixed.subnet_id)?;
-                    Some(InterfaceAddress {
-                        address: fixed.address,
-                        prefix: subnet.block.prefix,
-                        gateway: subnet.gateway,
-                    })
-                })
-                .collect(),
-        };
-        self.ports_of(server).map(interface).collect()
     }
 
     /// Replaces or adds metadata of a server, within the quota.

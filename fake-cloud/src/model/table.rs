@@ -18,6 +18,21 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     fn id(&self) -> Self::Id;
 }
 
+/// Makes a type with a field `id` a [`Record`]: the type, the type of its id, and what the store
+/// calls it.
+macro_rules! record {
+    ($record:ty, $id:ty, $kind:literal) => {
+        impl $crate::model::table::Record for $record {
+            const KIND: &'static str = $kind;
+            type Id = $id;
+            fn id(&self) -> $id {
+                self.id
+            }
+        }
+    };
+}
+pub(in crate::model) use record;
+
 /// A record to write down (`content` is its JSON) or to forget (`None`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -133,13 +148,7 @@ mod tests {
         value: u32,
     }
 
-    impl Record for Thing {
-        const KIND: &'static str = "thing";
-        type Id = Uuid;
-        fn id(&self) -> Uuid {
-            self.id
-        }
-    }
+    record!(Thing, Uuid, "thing");
 
     fn changes(table: &mut Table<Thing>) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::table::Record;
+use super::table::record;
 use super::{Flavor, Model, ProjectId, Server, ServerId};
 
 /// How many servers that are gone are remembered at most: the latest.
@@ -103,13 +103,7 @@ impl Model {
     }
 }
 
-impl Record for PastServer {
-    const KIND: &'static str = "past_server";
-    type Id = ServerId;
-    fn id(&self) -> ServerId {
-        self.id
-    }
-}
+record!(PastServer, ServerId, "past_server");
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::table::Record;
+use super::table::record;
 use super::{ClientToken, ImageId, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
 
 /// What a volume or a snapshot is.
@@ -205,18 +205,6 @@ pub enum Orphans {
     Keep,
 }
 
-impl Record for Volume {
-    const KIND: &'static str = "volume";
-    type Id = VolumeId;
-    fn id(&self) -> VolumeId {
-        self.id
-    }
-}
+record!(Volume, VolumeId, "volume");
 
-impl Record for Snapshot {
-    const KIND: &'static str = "snapshot";
-    type Id = SnapshotId;
-    fn id(&self) -> SnapshotId {
-        self.id
-    }
-}
+record!(Snapshot, SnapshotId, "snapshot");

@@ -102,7 +102,6 @@ impl Fixture {
             memory_mib: 256,
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(10, 77, 0, last),
-            interfaces: vec![],
             mac: format!("fa:16:3e:00:00:{last:02x}"),
             metadata_url: "http://127.0.0.1:5000/metadata/token".to_owned(),
             meta_data: serde_json::Value::Null,

@@ -122,7 +122,6 @@ mod tests {
             memory_mib: 1,
             disk_gib: 1,
             fixed_ip: "10.0.0.2".parse().unwrap(),
-            interfaces: vec![],
             mac: String::new(),
             metadata_url: String::new(),
             meta_data: serde_json::Value::Null,

@@ -128,7 +128,6 @@ mod tests {
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(127, 5, 16, 2),
             mac: "fa:16:3e:00:00:01".to_owned(),
-            interfaces: vec![],
             metadata_url: "http://127.5.0.1:1/metadata/x".to_owned(),
             meta_data: json!({"uuid": Uuid::from_u128(7), "meta": {"role": "db"}}),
             user_data: user_data.map(<[u8]>::to_vec),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::model::error::{Error, Kind};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{ApplicationCredentialId, Caller, Model, ProjectId, RoleId, UserId};
 
 /// What a program logs in with.
@@ -149,10 +149,4 @@ impl Model {
     }
 }
 
-impl Record for ApplicationCredential {
-    const KIND: &'static str = "application_credential";
-    type Id = ApplicationCredentialId;
-    fn id(&self) -> ApplicationCredentialId {
-        self.id
-    }
-}
+record!(ApplicationCredential, ApplicationCredentialId, "application_credential");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha224};
 
 use super::quota::Quotas;
-use super::table::Record;
+use super::table::record;
 use super::{DomainId, GroupId, Model, ProjectId, RoleId, UserId};
 
 pub use application_credential::{ApplicationCredential, NewApplicationCredential};
@@ -204,23 +204,8 @@ impl Model {
     }
 }
 
-/// One record a line: its type, what the store calls it, and the type of its id.
-macro_rules! records {
-    ($($record:ident $kind:literal $id:ident;)*) => { $(
-        impl Record for $record {
-            const KIND: &'static str = $kind;
-            type Id = $id;
-            fn id(&self) -> $id {
-                self.id
-            }
-        }
-    )* };
-}
-
-records! {
-    Domain "domain" DomainId;
-    Project "project" ProjectId;
-    User "user" UserId;
-    Group "group" GroupId;
-    Role "role" RoleId;
-}
+record!(Domain, DomainId, "domain");
+record!(Project, ProjectId, "project");
+record!(User, UserId, "user");
+record!(Group, GroupId, "group");
+record!(Role, RoleId, "role");

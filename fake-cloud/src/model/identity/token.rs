@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{ADMIN, Role, User};
 use crate::model::error::{Error, Kind};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{ApplicationCredentialId, DomainId, Model, ProjectId, TokenId, UserId};
 
 /// What a token says of who bears it.
@@ -174,13 +174,7 @@ impl Model {
     }
 }
 
-impl Record for Token {
-    const KIND: &'static str = "token";
-    type Id = TokenId;
-    fn id(&self) -> TokenId {
-        self.id
-    }
-}
+record!(Token, TokenId, "token");
 
 /// The id under which a token is recorded: the first half of its SHA-256.
 pub fn token_id(token: &str) -> TokenId {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::{FixedIp, StandardAttributes, WantedIp};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{
     Caller, Device, FloatingIpId, Model, NetworkId, PortId, ProjectId, RouterId, SubnetId,
 };
@@ -260,10 +260,4 @@ fn bad_request(message: &str) -> Error {
     Broken::invalid("BadRequest", format!("Bad floatingip request: {message}."))
 }
 
-impl Record for FloatingIp {
-    const KIND: &'static str = "floating_ip";
-    type Id = FloatingIpId;
-    fn id(&self) -> FloatingIpId {
-        self.id
-    }
-}
+record!(FloatingIp, FloatingIpId, "floating_ip");

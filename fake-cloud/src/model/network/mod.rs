@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::error::{Broken, Error, Kind};
 use super::quota::{self, Demand};
-use super::table::Record;
+use super::table::record;
 use super::{Caller, Model, NetworkId, ProjectId};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
@@ -263,10 +263,4 @@ fn not_owner(kind: &str) -> Error {
     Error::Forbidden(format!("rule:update_{kind} is disallowed by policy"))
 }
 
-impl Record for Network {
-    const KIND: &'static str = "network";
-    type Id = NetworkId;
-    fn id(&self) -> NetworkId {
-        self.id
-    }
-}
+record!(Network, NetworkId, "network");

@@ -10,7 +10,7 @@ use super::{StandardAttributes, Subnet};
 use crate::model::address::lowest_free;
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{
     Caller, FloatingIpId, Model, NetworkId, PortId, ProjectId, RouterId, SecurityGroupId, Server,
     ServerId, SubnetId,
@@ -430,13 +430,7 @@ fn invalid(message: &str) -> Error {
     Broken::invalid("InvalidInput", format!("Invalid input for operation: {message}."))
 }
 
-impl Record for Port {
-    const KIND: &'static str = "port";
-    type Id = PortId;
-    fn id(&self) -> PortId {
-        self.id
-    }
-}
+record!(Port, PortId, "port");
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{HostRoute, StandardAttributes};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{
     Caller, Device, FixedIp, Model, NetworkId, NewPort, Port, PortId, ProjectId, RouterId,
     SubnetId, WantedIp,
@@ -379,10 +379,4 @@ fn bad_request(message: &str) -> Error {
     Broken::invalid("BadRequest", format!("Bad router request: {message}."))
 }
 
-impl Record for Router {
-    const KIND: &'static str = "router";
-    type Id = RouterId;
-    fn id(&self) -> RouterId {
-        self.id
-    }
-}
+record!(Router, RouterId, "router");

@@ -9,7 +9,7 @@ use super::{StandardAttributes, not_owner};
 use crate::model::address::{Block, Pool};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{Caller, Device, Model, NetworkId, ProjectId, SubnetId, SubnetPoolId};
 
 /// The addresses of a network.
@@ -364,13 +364,7 @@ fn invalid(message: &str) -> Error {
     Broken::invalid("InvalidInput", format!("Invalid input for operation: {message}."))
 }
 
-impl Record for Subnet {
-    const KIND: &'static str = "subnet";
-    type Id = SubnetId;
-    fn id(&self) -> SubnetId {
-        self.id
-    }
-}
+record!(Subnet, SubnetId, "subnet");
 
 #[cfg(test)]
 mod tests {

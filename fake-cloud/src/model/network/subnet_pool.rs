@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{StandardAttributes, not_owner};
 use crate::model::address::Block;
 use crate::model::error::{Broken, Error, Kind};
-use crate::model::table::Record;
+use crate::model::table::record;
 use crate::model::{Caller, Model, ProjectId, SubnetPoolId};
 
 /// Where the blocks of subnets come from.
@@ -215,10 +215,4 @@ impl Model {
     }
 }
 
-impl Record for SubnetPool {
-    const KIND: &'static str = "subnet_pool";
-    type Id = SubnetPoolId;
-    fn id(&self) -> SubnetPoolId {
-        self.id
-    }
-}
+record!(SubnetPool, SubnetPoolId, "subnet_pool");
