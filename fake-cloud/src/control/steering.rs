@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{Effect, Faults};
@@ -21,6 +22,8 @@ pub(crate) struct Steering {
     /// How long work takes, and what waits.
     pub(crate) gate: Gate,
     faults: Mutex<Faults>,
+    /// Cancelled when someone asks for the end of the cloud.
+    pub(crate) shutdown_requested: CancellationToken,
     /// The servers that are cut off the network, and their addresses.
     cut_off: Mutex<BTreeMap<ServerId, Ipv4Addr>>,
 }
@@ -61,6 +64,7 @@ impl Steering {
         Self {
             gate: Gate::new(transitions),
             faults: Mutex::new(Faults::new(seed)),
+            shutdown_requested: CancellationToken::new(),
             cut_off: Mutex::default(),
         }
     }

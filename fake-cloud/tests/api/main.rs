@@ -8,6 +8,7 @@ mod boot_images;
 mod bridge;
 mod builder;
 mod client;
+mod command_line;
 mod compute;
 mod control;
 mod coverage;
