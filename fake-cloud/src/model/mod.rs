@@ -22,6 +22,7 @@ mod lock;
 mod network;
 mod options;
 pub mod quota;
+pub mod reach;
 mod rebuild;
 mod renumber;
 mod resize;
