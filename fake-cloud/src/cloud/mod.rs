@@ -7,6 +7,7 @@ mod freeze;
 mod guard;
 mod image_trees;
 mod images;
+mod interfaces;
 mod names;
 mod servers;
 #[cfg(test)]
