@@ -6,9 +6,11 @@
 mod absence;
 mod access_key;
 pub mod address;
+mod aggregate;
 mod attachments;
 mod capture;
 mod catalogue;
+mod compute_service;
 mod creation;
 pub mod error;
 pub mod firewall;
@@ -19,8 +21,10 @@ mod interfaces;
 mod launch;
 pub mod life;
 mod lock;
+mod moves;
 mod network;
 mod options;
+mod placement;
 pub mod quota;
 mod rebuild;
 mod renumber;
@@ -43,9 +47,11 @@ mod volume;
 mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
+pub use aggregate::Aggregate;
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
+pub use compute_service::ComputeService;
 pub(crate) use creation::check_user_data;
 pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
@@ -57,12 +63,14 @@ pub use ids::*;
 pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
 pub use lock::Lock;
+pub use moves::Move;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
     Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
 };
 pub use options::{MetadataOptions, Options};
+pub use placement::Resources;
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
@@ -171,6 +179,10 @@ tables! {
     security_group_rules: SecurityGroupRule,
     /// Groups of servers.
     server_groups: ServerGroup,
+    /// Host aggregates.
+    aggregates: Aggregate,
+    /// What is said of the service that runs servers.
+    compute_services: ComputeService,
     /// Servers.
     servers: Server,
     /// Servers that are gone, for a while.

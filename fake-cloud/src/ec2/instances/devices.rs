@@ -40,8 +40,8 @@ pub(super) fn read(
         volumes::named(&mut wanted, tags.clone());
         let attach = AttachWanted {
             device: Some(path.to_owned()),
-            tag: None,
             delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
+            ..AttachWanted::default()
         };
         volumes.push(LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach });
     }
