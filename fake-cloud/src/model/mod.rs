@@ -19,13 +19,16 @@ mod identity;
 mod ids;
 mod interfaces;
 mod launch;
+mod launch_templates;
 pub mod life;
 mod lock;
+mod machine_images;
 mod moves;
 mod network;
 mod options;
 mod placement;
 pub mod quota;
+pub mod reach;
 mod rebuild;
 mod renumber;
 mod resize;
@@ -50,6 +53,7 @@ pub use access_key::{AccessKey, AccessKeyPair};
 pub use aggregate::Aggregate;
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
+pub use capture::check_capture;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
 pub use compute_service::ComputeService;
 pub(crate) use creation::check_user_data;
@@ -62,7 +66,9 @@ pub use identity::{
 pub use ids::*;
 pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
+pub use launch_templates::{LaunchTemplate, LaunchTemplateVersion, WhichVersion};
 pub use lock::Lock;
+pub use machine_images::{CAPTURE_PROPERTIES, ImageOptions, ImageVolume, LaunchPermission};
 pub use moves::Move;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
@@ -193,4 +199,6 @@ tables! {
     volumes: Volume,
     /// Snapshots of volumes.
     snapshots: Snapshot,
+    /// Launch templates.
+    launch_templates: LaunchTemplate,
 }
