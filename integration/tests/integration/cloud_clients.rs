@@ -16,7 +16,9 @@ fn with_a_cloud(interpreter: &Path, script: &str) {
     let clients = clients.parent().expect("a program is in a directory").as_os_str();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = [clients, &path].join(std::ffi::OsStr::new(":"));
-    command.env("PATH", path).env_remove("FAKE_CLOUD_STATE");
+    let images = tempfile::tempdir().unwrap();
+    command.env("PATH", path).env("FAKE_CLOUD_IMAGES", images.path());
+    command.env_remove("FAKE_CLOUD_STATE");
     assert!(Output::of(&mut command).ok().ends_with("done\n"));
 }
 
