@@ -30,10 +30,8 @@ pub struct AttachWanted {
 impl Model {
     /// The volumes of a server, by their devices.
     pub fn volumes_of(&self, server: ServerId) -> impl Iterator<Item = (&Volume, &Attachment)> {
-        self.volumes.iter().filter_map(move |volume| {
-            let attachment = volume.attachment.as_ref()?;
-            (attachment.server_id == server).then_some((volume, attachment))
-        })
+        let volumes = self.volumes.at(self.volumes.index().servers.of(server));
+        volumes.filter_map(|volume| Some((volume, volume.attachment.as_ref()?)))
     }
 
     /// What a server shows from its start.
@@ -68,7 +66,7 @@ impl Model {
             self.volumes_of(server_id).map(|(_, it)| it.device.as_str()).collect();
         let device = choose_device(wanted.device.as_deref(), &taken)?;
         let attachment = Attachment::new(server_id, device, &wanted, now);
-        if let Some(volume) = self.volumes.get_mut(id) {
+        if let Some(mut volume) = self.volumes.get_mut(id) {
             volume.attachment = Some(attachment.clone());
         }
         self.set_volume(id, VolumeState::Attaching, now);
@@ -143,7 +141,8 @@ impl Model {
         delete: bool,
     ) -> Result<(), Error> {
         let id = self.attachment(caller, server, id)?.0.id;
-        if let Some(it) = self.volumes.get_mut(id).and_then(|it| it.attachment.as_mut()) {
+        let mut volume = self.volumes.get_mut(id);
+        if let Some(it) = volume.as_mut().and_then(|volume| volume.attachment.as_mut()) {
             it.delete_on_termination = delete;
         }
         Ok(())

@@ -112,7 +112,7 @@ pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
     cx.cloud
         .change(|model, _| {
             let mut defaults = model.default_quotas;
-            if let Some(project) = model.projects.get_mut(project)
+            if let Some(mut project) = model.projects.get_mut(project)
                 && let Some(quotas) = &mut project.quotas
             {
                 for name in OWN {

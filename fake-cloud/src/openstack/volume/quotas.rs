@@ -92,7 +92,7 @@ pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
     cx.cloud
         .change(|model, _| {
             let defaults = model.default_quotas;
-            if let Some(project) = model.projects.get_mut(target)
+            if let Some(mut project) = model.projects.get_mut(target)
                 && let Some(quotas) = &mut project.quotas
             {
                 quotas.volumes = defaults.volumes;
