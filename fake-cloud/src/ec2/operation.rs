@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::digest;
 use super::errors::Fault;
 use super::ids::account;
 use super::params::Params;
 use super::xml::Xml;
 use crate::cloud::Cloud;
-use crate::model::{Caller, ProjectId};
+use crate::model::{Caller, ClientToken, ProjectId};
 
 /// A request on its way to its operation: its signature was right.
 #[derive(Debug)]
@@ -30,6 +31,14 @@ impl Call {
     /// The account that asks.
     pub(crate) fn account(&self) -> String {
         account(self.project)
+    }
+
+    /// The name that the request bears, so that sending it again does nothing again.
+    pub(crate) fn client_token(&self) -> Option<ClientToken> {
+        self.params.text("ClientToken").map(|token| ClientToken {
+            token: token.to_owned(),
+            digest: digest(&self.params.without("ClientToken").to_string()),
+        })
     }
 
     /// Refuses what was only a question whether it would be done.
