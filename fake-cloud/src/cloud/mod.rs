@@ -1,6 +1,7 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capacity;
 mod capture;
 mod failure;
 mod freeze;
@@ -38,6 +39,7 @@ use crate::settings::{Settings, UserSettings};
 use crate::store::{Store, StoreError, Written};
 use crate::world::Pair;
 
+pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
