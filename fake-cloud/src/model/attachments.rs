@@ -72,7 +72,7 @@ impl Model {
             volume.attachment = Some(attachment.clone());
         }
         self.set_volume(id, VolumeState::Attaching, now);
-        if let Some(server) = self.servers.get_mut(server_id) {
+        if let Some(mut server) = self.servers.get_mut(server_id) {
             server.begin("attach_volume", &wanted.request_id, caller.user_id, now);
         }
         Ok((id, attachment))
@@ -135,7 +135,7 @@ impl Model {
         }
         let (id, attachment) = (volume.id, attachment.clone());
         self.set_volume(id, VolumeState::Detaching, now);
-        if let Some(server) = self.servers.get_mut(attachment.server_id) {
+        if let Some(mut server) = self.servers.get_mut(attachment.server_id) {
             server.begin("detach_volume", request_id, caller.user_id, now);
         }
         Ok((id, attachment))
@@ -175,7 +175,8 @@ impl Model {
             _ => None,
         };
         let server = volume.attachment.as_ref().map(|attachment| attachment.server_id);
-        if let Some((action, server)) = failed.zip(server.and_then(|id| self.servers.get_mut(id)))
+        if let Some((action, mut server)) =
+            failed.zip(server.and_then(|id| self.servers.get_mut(id)))
             && let Some(event) = server.events.iter_mut().rfind(|event| event.action == action)
         {
             event.message = Some(format!("Volume {id} stays {}", to.name()));

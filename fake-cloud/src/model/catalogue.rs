@@ -143,7 +143,11 @@ impl Model {
     }
 
     /// An image that the caller may change.
-    pub fn image_to_change(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Image>, Error> {
+    pub fn image_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Image>, Error> {
         let image = self.image(caller, id)?;
         if !image.writable_by(caller) {
             return Err(Error::Forbidden(format!(

@@ -28,11 +28,7 @@ impl Model {
     }
 
     /// A server that the caller may see, to be changed.
-    pub fn server_mut(
-        &mut self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Changing<'_, Server>, Error> {
+    pub fn server_mut(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Server>, Error> {
         let id = self.server(caller, id)?.id;
         self.servers.get_mut(id).ok_or_else(|| Error::not_found(Kind::Server, id))
     }

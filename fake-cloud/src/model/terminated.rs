@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::server::Server;
 use super::index::{Index, Places, Step};
+use super::server::Server;
 use super::table::Record;
 use super::{Model, ProjectId, ServerId};
 

@@ -246,7 +246,6 @@ impl Index<Volume> for VolumeIndex {
     }
 }
 
-
 record!(Snapshot, SnapshotId, "snapshot", SnapshotIndex);
 
 /// What is known of all snapshots together.
@@ -270,4 +269,3 @@ impl Index<Snapshot> for SnapshotIndex {
         self.volumes.take(step, place, snapshot.volume_id);
     }
 }
-

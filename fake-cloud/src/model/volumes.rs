@@ -30,11 +30,7 @@ impl Model {
     }
 
     /// A volume that the caller may see, to be changed.
-    pub fn volume_mut(
-        &mut self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Changing<'_, Volume>, Error> {
+    pub fn volume_mut(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Volume>, Error> {
         let id = self.volume(caller, id)?.id;
         self.volumes.get_mut(id).ok_or_else(|| Error::not_found(Kind::Volume, id))
     }

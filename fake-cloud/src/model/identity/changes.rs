@@ -336,11 +336,7 @@ impl Model {
         Ok(())
     }
 
-    fn change_grants(
-        &mut self,
-        of: Grantee,
-        change: impl FnOnce(&mut Vec<(ProjectId, RoleId)>),
-    ) {
+    fn change_grants(&mut self, of: Grantee, change: impl FnOnce(&mut Vec<(ProjectId, RoleId)>)) {
         match of {
             Grantee::User(id) => self.users.get_mut(id).map(|mut it| change(&mut it.grants)),
             Grantee::Group(id) => self.groups.get_mut(id).map(|mut it| change(&mut it.grants)),

@@ -148,7 +148,11 @@ impl Model {
     }
 
     /// A network that the caller may change.
-    pub fn network_to_change(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Network>, Error> {
+    pub fn network_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Network>, Error> {
         let network = self.network(caller, id)?;
         if !caller.sees(network.project_id) {
             return Err(not_owner("network"));

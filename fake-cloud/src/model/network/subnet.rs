@@ -125,7 +125,11 @@ impl Model {
     }
 
     /// A subnet that the caller may change.
-    pub fn subnet_to_change(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Subnet>, Error> {
+    pub fn subnet_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Subnet>, Error> {
         let subnet = self.subnet(caller, id)?;
         if !caller.sees(subnet.project_id) {
             return Err(not_owner("subnet"));

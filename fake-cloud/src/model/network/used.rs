@@ -145,7 +145,8 @@ impl Supply<'_> {
         while !self.has(free) {
             let gap = self.used.iter().try_fold(free, |from, runs| runs.gap(from))?;
             // One that is chosen already is in no run.
-            free = if gap == free { Ipv4Addr::from_bits(free.to_bits().checked_add(1)?) } else { gap };
+            free =
+                if gap == free { Ipv4Addr::from_bits(free.to_bits().checked_add(1)?) } else { gap };
         }
         let free = Some(free).filter(|free| pool.contains(*free));
         free.into_iter().chain(own.copied()).min()
