@@ -10,6 +10,7 @@ mod image_trees;
 mod images;
 mod interfaces;
 mod names;
+mod reverting;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
+pub(crate) use images::Content;
 pub(crate) use turns::Turns;
 
 /// How long work under way may delay the end.
