@@ -104,7 +104,7 @@ impl Model {
         if transfer.project_id != project {
             self.check_storage(project, "volumes", 1, size)?;
         }
-        if let Some(volume) = self.volumes.get_mut(transfer.volume_id) {
+        if let Some(mut volume) = self.volumes.get_mut(transfer.volume_id) {
             volume.project_id = project;
             volume.user_id = caller.user_id;
         }

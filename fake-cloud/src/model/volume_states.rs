@@ -49,7 +49,7 @@ impl Model {
         if state == VolumeState::InUse {
             return Err(Error::Invalid("Invalid snapshot: no server has a snapshot.".to_owned()));
         }
-        let snapshot = self.snapshot_mut(caller, id)?;
+        let mut snapshot = self.snapshot_mut(caller, id)?;
         snapshot.state = state;
         snapshot.updated = Some(now);
         Ok(())

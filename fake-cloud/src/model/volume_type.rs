@@ -126,7 +126,7 @@ impl Model {
             self.check_type_name(name, Some(id))?;
         }
         let missing = || Error::not_found(Kind::VolumeType, id);
-        let kind = self.volume_types.get_mut(id).ok_or_else(missing)?;
+        let mut kind = self.volume_types.get_mut(id).ok_or_else(missing)?;
         kind.name = wanted.name.unwrap_or_else(|| std::mem::take(&mut kind.name));
         kind.description = wanted.description.or_else(|| kind.description.take());
         kind.private_to = match wanted.public {
@@ -148,7 +148,7 @@ impl Model {
         allow: bool,
     ) -> Result<(), Error> {
         let missing = || Error::not_found(Kind::VolumeType, id);
-        let kind = self.volume_types.get_mut(id).ok_or_else(missing)?;
+        let mut kind = self.volume_types.get_mut(id).ok_or_else(missing)?;
         let Some(projects) = &mut kind.private_to else {
             return Err(Error::Invalid(
                 "Invalid input received: Type access modification is not applicable to public \
@@ -190,7 +190,7 @@ impl Model {
     ) -> Result<(), Error> {
         let invalid = |_| Error::Invalid(format!("Volume type {to} could not be found."));
         let kind = self.volume_type(caller, to, true).map_err(invalid)?.id;
-        let volume = self.volume_mut(caller, id)?;
+        let mut volume = self.volume_mut(caller, id)?;
         if volume.type_id == kind {
             return Err(Error::Invalid(format!(
                 "Invalid volume: Retype needs another type: volume {id} is of {to}."

@@ -65,7 +65,7 @@ impl Model {
                     .to_owned(),
             ));
         }
-        let network = self.network_to_change(caller, network)?;
+        let mut network = self.network_to_change(caller, network)?;
         if network.policies.iter().any(|policy| policy.target == target) {
             return Err(Broken::conflict(
                 "DuplicatePolicyError",

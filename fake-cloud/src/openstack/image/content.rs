@@ -40,7 +40,7 @@ pub(super) async fn stage(mut cx: Context) -> Result<Response, Error> {
 async fn receive(cx: &mut Context) -> Result<(ImageId, Content), Error> {
     let caller = cx.caller()?;
     let begun = cx.cloud.change(|model, _| {
-        let image = model.image_to_change(&caller, cx.param("id"))?;
+        let mut image = model.image_to_change(&caller, cx.param("id"))?;
         if image.status != ImageStatus::Queued {
             return Err(Error::from(Fault::named(
                 StatusCode::CONFLICT,
@@ -74,7 +74,7 @@ pub(super) async fn set_status(
 ) -> Result<(), Error> {
     let set = cx.cloud.change(|model, now| {
         let missing = || ModelError::not_found(Kind::Image, id);
-        let image = model.images.get_mut(id).ok_or_else(missing)?;
+        let mut image = model.images.get_mut(id).ok_or_else(missing)?;
         image.status = status;
         image.updated = now;
         Ok::<_, Error>(())
@@ -87,7 +87,7 @@ pub(super) async fn settle(cx: &Context, id: ImageId, content: Content) -> Resul
     let tree = cx.cloud.unpack_image(id).await;
     let settled = cx.cloud.change(|model, now| {
         let missing = || ModelError::not_found(Kind::Image, id);
-        let image = model.images.get_mut(id).ok_or_else(missing)?;
+        let mut image = model.images.get_mut(id).ok_or_else(missing)?;
         image.status = ImageStatus::Active;
         image.size = Some(content.size);
         image.md5 = Some(content.md5);

@@ -37,7 +37,7 @@ pub(super) async fn import(mut cx: Context) -> Result<Response, Error> {
     let method = cx.json::<Body>().await?.method.name;
     let caller = cx.caller()?;
     let begun = cx.cloud.change(|model, _| {
-        let image = model.image_to_change(&caller, cx.param("id"))?;
+        let mut image = model.image_to_change(&caller, cx.param("id"))?;
         if method != METHOD {
             let message = format!("Unknown import method name '{method}'.");
             return Err(Error::from(Fault::bad_request(message)));

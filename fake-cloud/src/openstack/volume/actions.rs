@@ -182,7 +182,7 @@ async fn set_bootable(cx: &Context, wanted: Bootable) -> Result<Response, Error>
     let caller = cx.caller()?;
     cx.cloud
         .change(|model, now| {
-            let volume = model.volume_mut(&caller, cx.param("id"))?;
+            let mut volume = model.volume_mut(&caller, cx.param("id"))?;
             volume.bootable = Some(wanted.bootable);
             volume.updated = Some(now);
             Ok::<_, Error>(())
@@ -199,7 +199,7 @@ struct ImageMetadata {
 async fn set_image_metadata(cx: &Context, wanted: ImageMetadata) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let set = cx.cloud.change(|model, _| {
-        let volume = model.volume_mut(&caller, cx.param("id"))?;
+        let mut volume = model.volume_mut(&caller, cx.param("id"))?;
         volume.image_metadata.extend(wanted.metadata);
         Ok::<_, Error>(volume.image_metadata.clone())
     });
@@ -214,7 +214,7 @@ struct ImageKey {
 async fn unset_image_metadata(cx: &Context, wanted: ImageKey) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let unset = cx.cloud.change(|model, _| {
-        let volume = model.volume_mut(&caller, cx.param("id"))?;
+        let mut volume = model.volume_mut(&caller, cx.param("id"))?;
         let missing = || Fault::not_found("Metadata key not found.");
         volume.image_metadata.remove(&wanted.key).ok_or_else(missing)?;
         Ok::<_, Error>(())
