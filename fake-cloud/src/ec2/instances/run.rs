@@ -1,6 +1,7 @@
 //! New instances: what a request asks for, in the words of the model.
 
 use super::{Instance, devices, options, view};
+use crate::cloud::Failure;
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
@@ -8,7 +9,7 @@ use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
 use crate::ec2::{images, instance_types, launch_templates, places, security_groups, vpc};
-use crate::model::{Model, NewServers, Plug, Plugs};
+use crate::model::{Error, Model, NetworkId, NewServers, Plug, Plugs};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -21,7 +22,11 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     call.params = launch_templates::applied(&call)?;
     let wanted = NewServers { client_token, ..read(&call, &call.cloud.read())? };
     call.check_dry_run()?;
-    let ids = call.cloud.create_servers(&call.caller, call.project, &wanted).await?;
+    let made = call.cloud.create_servers(&call.caller, call.project, &wanted).await;
+    let ids = made.map_err(|failure| match failure {
+        Failure::Refused(Error::NoAddress(network)) => crowded(&call.cloud.read(), network),
+        other => other.into(),
+    })?;
     let model = call.cloud.read();
     let find = |id| match (model.servers.get(id), model.terminated.get(id)) {
         (Some(server), _) => Some(Instance { server, gone: None }),
@@ -33,6 +38,19 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     let mut xml = Xml::default();
     view::reservation(&mut xml, &model, &instances);
     Ok(xml)
+}
+
+/// A network has fewer addresses left than are wanted.
+fn crowded(model: &Model, network: NetworkId) -> Fault {
+    let subnet = model.subnets_of(network).next();
+    let subnet = subnet.map_or(String::new(), |subnet| Kind::Subnet.id(subnet.id).to_string());
+    Fault::new(
+        "InsufficientFreeAddressesInSubnet",
+        format!(
+            "There are not enough free addresses in subnet '{subnet}' to satisfy the requested \
+             number of instances."
+        ),
+    )
 }
 
 fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
@@ -61,6 +79,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         volumes: devices::read(call, params, model, flavor, image)?,
         min_count,
         max_count,
+        needs_addresses: true,
         request_id: call.request_id.clone(),
         ..NewServers::default()
     })
