@@ -35,6 +35,7 @@ mod query;
 mod scratch;
 pub mod settings;
 pub mod snapshot;
+mod stamp;
 mod store;
 mod world;
 

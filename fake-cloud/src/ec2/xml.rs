@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Write};
 
 use time::OffsetDateTime;
 
+use crate::stamp::Stamp;
+
 /// The content of an answer, as it grows.
 #[derive(Debug, Default)]
 pub(crate) struct Xml(String);
@@ -128,10 +130,8 @@ pub(crate) struct Millis(pub(crate) OffsetDateTime);
 
 impl Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, clock) = (self.0.date(), self.0.time());
-        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-        let (hour, minute, second, milli) = clock.as_hms_milli();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        f.write_str(Stamp::new(self.0).millis())?;
+        f.write_str("Z")
     }
 }
 
