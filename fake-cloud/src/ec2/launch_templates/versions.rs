@@ -32,7 +32,8 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let (template, number) = changed.await?;
     let mut xml = Xml::default();
     if let Some(version) = template.version(WhichVersion::Number(number)) {
-        xml.within("launchTemplateVersion", |xml| view(xml, &call, &template, version));
+        let model = call.cloud.read();
+        xml.within("launchTemplateVersion", |xml| view(xml, &call, &model, &template, version));
     }
     Ok(xml)
 }
@@ -51,7 +52,7 @@ pub(in crate::ec2) fn describe(call: &Call) -> Result<Xml, Fault> {
     let (versions, next) = page.of(shown.map(|it| (place(&it), it)));
     let mut xml = Xml::default();
     xml.list("launchTemplateVersionSet", versions, |xml, (template, version)| {
-        view(xml, call, template, version);
+        view(xml, call, &model, template, version);
     });
     xml.optional("nextToken", next);
     Ok(xml)
@@ -165,13 +166,19 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate, version: &LaunchTemplateVersion) {
+fn view(
+    xml: &mut Xml,
+    call: &Call,
+    model: &Model,
+    template: &LaunchTemplate,
+    version: &LaunchTemplateVersion,
+) {
     xml.text("launchTemplateId", id(template));
     xml.text("launchTemplateName", &template.name);
     xml.text("versionNumber", version.number);
     xml.optional("versionDescription", version.description.as_ref());
     xml.text("createTime", Millis(version.created));
-    xml.text("createdBy", creator(call, version.user_id));
+    xml.text("createdBy", creator(call, model, version.user_id));
     xml.text("defaultVersion", version.number == template.default_version);
     let parameters = Params::of(version.parameters.clone());
     xml.within("launchTemplateData", |xml| data::view(xml, &parameters));
