@@ -8,9 +8,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::model::life::State;
-use crate::model::{
-    Caller, Flavor, HOST, ImageId, Model, SecurityGroupId, Server, VolumeId,
-};
+use crate::model::{Caller, Flavor, HOST, ImageId, Model, SecurityGroupId, Server, VolumeId};
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Micros, Zulu};
@@ -36,12 +34,7 @@ pub(super) enum Depth {
 
 impl<'a> Lens<'a> {
     pub(super) fn new(cx: &'a Context, model: &'a Model, caller: &Caller) -> Self {
-        Self {
-            model,
-            api_url: &cx.cloud.api_url,
-            version: cx.version,
-            is_admin: caller.is_admin,
-        }
+        Self { model, api_url: &cx.cloud.api_url, version: cx.version, is_admin: caller.is_admin }
     }
 
     pub(super) fn links<'b>(&'b self, collection: &'static str, id: &'b dyn Display) -> Links<'b> {
