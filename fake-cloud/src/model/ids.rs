@@ -161,6 +161,8 @@ ids! {
     VolumeId hyphenated;
     /// A snapshot of a volume.
     SnapshotId hyphenated;
+    /// A route table.
+    RouteTableId hyphenated;
     /// A launch template.
     LaunchTemplateId hyphenated;
 }

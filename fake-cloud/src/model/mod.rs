@@ -43,6 +43,7 @@ pub(crate) mod tests;
 mod usage;
 mod volume;
 mod volumes;
+mod vpc;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
@@ -83,6 +84,7 @@ pub use volume::{
 };
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
+pub use vpc::{GroupOfVpc, Route, RouteTable, RouteTarget, SubnetOptions, Vpc};
 
 use address::Block;
 use quota::Quotas;
@@ -168,6 +170,8 @@ tables! {
     ports: Port,
     /// Routers.
     routers: Router,
+    /// Route tables.
+    route_tables: RouteTable,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

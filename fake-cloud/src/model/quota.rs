@@ -167,9 +167,10 @@ impl Model {
         })
     }
 
-    /// How many floating IPs a project has.
+    /// How many floating IPs a project has, without the public addresses of EC2's instances.
     pub fn floating_ips_used(&self, project: ProjectId) -> u64 {
-        self.floating_ips.iter().filter(|ip| ip.project_id == project).count() as u64
+        let own = self.floating_ips.iter().filter(|ip| ip.project_id == project);
+        own.filter(|ip| !ip.goes_with_port).count() as u64
     }
 
     /// How many security groups a project has.

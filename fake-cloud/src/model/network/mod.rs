@@ -7,7 +7,7 @@ mod router;
 mod subnet;
 mod subnet_pool;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use super::error::{Broken, Error, Kind};
 use super::quota::{self, Demand};
 use super::table::record;
-use super::{Caller, Model, NetworkId, ProjectId};
+use super::{Caller, Model, NetworkId, ProjectId, Vpc};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
 pub use port::{AddressPair, Device, FixedIp, NewPort, Port, WantedIp};
@@ -73,6 +73,12 @@ pub struct Network {
     pub zone_hints: Vec<String>,
     /// Whether the settings name it.
     pub built_in: bool,
+    /// What EC2 knows of it, when it was made as a VPC.
+    #[serde(default)]
+    pub vpc: Option<Vpc>,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -199,6 +205,8 @@ impl Model {
             provider: Provider::default(),
             zone_hints: Vec::new(),
             built_in: false,
+            vpc: None,
+            tags: BTreeMap::new(),
             standard,
         });
         id
@@ -226,6 +234,7 @@ impl Model {
             self.subnets.remove(subnet);
         }
         self.networks.remove(id);
+        self.forget_vpc(id);
         Ok(())
     }
 
