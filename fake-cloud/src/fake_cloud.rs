@@ -25,10 +25,13 @@ use crate::model::{AccessKeyPair, Model, User};
 use crate::network::bridge::BridgeError;
 #[cfg(feature = "container")]
 use crate::settings::BackendKind;
-use crate::settings::{ImageSettings, Settings, UserSettings};
+use crate::settings::{ImageSettings, Settings};
 use crate::store::{self, Store, StoreError};
 use crate::world::World;
-use crate::{ec2, image, openstack, passwords};
+use crate::{image, openstack, passwords};
+
+/// The file in the state directory that a cloud holds locked as long as it is there.
+pub const LOCK: &str = "fake-cloud.lock";
 
 /// How long open connections may delay the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -53,7 +56,6 @@ pub struct FakeCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
     state_dir: PathBuf,
-    users: Vec<UserSettings>,
     closing: DropGuard,
     going_down: DropGuard,
     listener: JoinHandle<()>,
@@ -187,7 +189,6 @@ impl FakeCloud {
         let started = Self {
             address,
             state_dir: settings.state_dir.clone(),
-            users: settings.all_users().cloned().collect(),
             closing: closing.drop_guard(),
             going_down: cloud.going_down.clone().drop_guard(),
             cloud,
@@ -222,12 +223,12 @@ impl FakeCloud {
 
     /// What clients call `OS_AUTH_URL`.
     pub fn auth_url(&self) -> String {
-        format!("{}/v3", self.cloud.api_url)
+        self.cloud.auth_url()
     }
 
     /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
     pub fn ec2_url(&self) -> String {
-        format!("{}{}", self.cloud.api_url, ec2::PATH)
+        self.cloud.ec2_url()
     }
 
     /// Makes things go wrong, and time pass.
@@ -237,10 +238,7 @@ impl FakeCloud {
 
     /// Where the cloud is steered over HTTP, and with which token.
     pub fn control_access(&self) -> ControlAccess {
-        ControlAccess {
-            url: format!("{}{}", self.cloud.api_url, control::PATH),
-            token: self.cloud.control_token.clone(),
-        }
+        self.control().access()
     }
 
     /// Where it keeps its state.
@@ -250,23 +248,18 @@ impl FakeCloud {
 
     /// The key with which a user signs requests of the EC2 API: the oldest they have.
     pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
-        let model = self.cloud.read();
-        let user = model.user_named(user)?.id;
-        model.access_keys_of(user).next().map(|key| key.pair.clone())
+        self.cloud.access_key(user)
     }
 
     /// What a user of the settings needs to use the cloud.
     pub fn credentials(&self, user: &str) -> Option<Credentials> {
-        let user = self.users.iter().find(|known| known.name == user)?;
-        Some(Credentials {
-            auth_url: self.auth_url(),
-            username: user.name.clone(),
-            password: user.password.clone(),
-            project: user.project.clone(),
-            region: self.cloud.region.clone(),
-            ec2_url: self.ec2_url(),
-            access_key: self.access_key(&user.name)?,
-        })
+        self.cloud.credentials(user)
+    }
+
+    /// Comes back when someone asks for the end of the cloud, with `fake-cloud stop` or over HTTP.
+    /// It is for the program that runs the cloud to call [`FakeCloud::shutdown`] then.
+    pub async fn shutdown_requested(&self) {
+        self.cloud.steering.shutdown_requested.cancelled().await;
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
@@ -306,7 +299,7 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
     // One that is there has the mode its owner wants.
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
-    let file = File::create(state_dir.join("fake-cloud.lock")).map_err(failed)?;
+    let file = File::create(state_dir.join(LOCK)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {

@@ -1,12 +1,14 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capacity;
 mod capture;
 mod failure;
 mod freeze;
 mod guard;
 mod image_trees;
 mod images;
+mod interfaces;
 mod names;
 mod servers;
 #[cfg(test)]
@@ -27,14 +29,17 @@ use crate::backends::Backend;
 use crate::builder::Borrowed;
 use crate::clock::Clock;
 use crate::control::Steering;
+use crate::credentials::Credentials;
+use crate::ec2;
 use crate::image::unpack::Limits;
-use crate::model::Model;
+use crate::model::{AccessKeyPair, Model};
 use crate::network::Network;
 use crate::passwords::Passwords;
-use crate::settings::Settings;
+use crate::settings::{Settings, UserSettings};
 use crate::store::{Store, StoreError, Written};
 use crate::world::Pair;
 
+pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
@@ -50,6 +55,8 @@ pub(crate) struct Cloud {
     pub(crate) api_url: String,
     /// The region's name.
     pub(crate) region: String,
+    /// The users of the settings.
+    users: Vec<UserSettings>,
     /// How long a token is valid.
     pub(crate) token_lifetime: Duration,
     /// How long an answer may wait for the work it began.
@@ -102,6 +109,7 @@ impl Cloud {
         Arc::new(Self {
             api_url,
             region: settings.region.clone(),
+            users: settings.all_users().cloned().collect(),
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             state_dir: settings.state_dir.clone(),
@@ -124,6 +132,37 @@ impl Cloud {
             removals: tokio::sync::RwLock::default(),
             moving: tokio::sync::Mutex::new(()),
             borrowed: Mutex::new(borrowed),
+        })
+    }
+
+    /// What clients call `OS_AUTH_URL`.
+    pub(crate) fn auth_url(&self) -> String {
+        format!("{}/v3", self.api_url)
+    }
+
+    /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
+    pub(crate) fn ec2_url(&self) -> String {
+        format!("{}{}", self.api_url, ec2::PATH)
+    }
+
+    /// The oldest key of a user for the EC2 API.
+    pub(crate) fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
+        let model = self.read();
+        let user = model.user_named(user)?.id;
+        model.access_keys_of(user).next().map(|key| key.pair.clone())
+    }
+
+    /// What a user of the settings needs to use the cloud.
+    pub(crate) fn credentials(&self, user: &str) -> Option<Credentials> {
+        let user = self.users.iter().find(|known| known.name == user)?;
+        Some(Credentials {
+            auth_url: self.auth_url(),
+            username: user.name.clone(),
+            password: user.password.clone(),
+            project: user.project.clone(),
+            region: self.region.clone(),
+            ec2_url: self.ec2_url(),
+            access_key: self.access_key(&user.name)?,
         })
     }
 

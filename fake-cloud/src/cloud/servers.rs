@@ -125,7 +125,7 @@ impl Cloud {
         }
         match self.record_end(id).await {
             Ok(true) => {
-                tracing::info!(server = %id, reason = exit.reason, "server ended by itself")
+                tracing::info!(server = %id, reason = exit.reason, "server ended by itself");
             }
             Ok(false) => {}
             Err(error) => {

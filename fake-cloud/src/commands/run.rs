@@ -1,26 +1,33 @@
-//! Runs a cloud in the foreground, until it is told to end.
+//! Runs a cloud until it is told to end.
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fake_cloud::image::Store;
 use fake_cloud::model::address::AddressRange;
-use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen, NetworkKind};
-use fake_cloud::{FakeCloud, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
+use fake_cloud::{Builder, FakeCloud};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The user whom the commands know.
+pub(super) const ADMIN: &str = "admin";
+
+/// Where a cloud listens that is kept.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
 
 #[derive(Debug, clap::Args)]
 #[group(id = "run")]
 pub(crate) struct Arguments {
-    /// Where the cloud keeps its state; made when missing.
+    /// Where the cloud keeps its state; made when missing. Without it the cloud is a temporary one,
+    /// of which nothing is left when it ends.
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
-    state: PathBuf,
+    pub(super) state: Option<PathBuf>,
 
-    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000, and this machine's
-    /// address on the network `bridge`]. With the network `loopback` servers get addresses that
-    /// begin with the same two numbers.
+    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000; anywhere for a
+    /// temporary cloud; this machine's address on the network `bridge`]. With the network
+    /// `loopback` servers get addresses that begin with the same two numbers.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
@@ -79,54 +86,85 @@ enum Network {
 }
 
 impl Arguments {
-    fn settings(self) -> io::Result<Settings> {
-        let usual = Listen::Address(self.listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
-        let mut settings = match self.network {
-            Network::Loopback => Settings::loopback(self.state, usual, &self.password),
-            Network::Bridge => Settings::bridge(self.state, usual, &self.password),
-        };
-        settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
-        settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
-        if self.network == Network::Bridge {
-            settings.network = NetworkKind::Bridge { name: self.bridge, outside: !self.no_outside };
-            if self.listen.is_none() {
+    /// The cloud that is meant.
+    pub(super) fn builder(self) -> io::Result<Builder> {
+        let init_program = std::env::current_exe()?;
+        let mut builder = FakeCloud::builder().password(&self.password);
+        if let Some(state) = self.state {
+            builder = builder.state_dir(state).listen(USUAL);
+        }
+        if let Some(address) = self.listen {
+            builder = builder.listen(address);
+        }
+        Ok(builder.settings(move |settings| {
+            if self.network == Network::Bridge {
+                settings.put_on_bridge(&self.bridge, !self.no_outside);
+            }
+            settings.backend = self.backend;
+            settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
+            settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
+            if self.network == Network::Bridge && self.listen.is_none() {
                 let here = settings.floating_range.block().hosts().first;
                 settings.listen = Listen::Address((here, 5000).into());
             }
-        }
-        settings.backend = self.backend;
-        settings.enforce_security_groups = !self.ignore_security_groups;
-        settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
-        settings.image_store = Some(self.images);
-        settings.init_program = std::env::current_exe()?;
-        Ok(settings)
+            settings.enforce_security_groups = !self.ignore_security_groups;
+            settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
+            settings.image_store = Some(self.images);
+            settings.init_program = init_program;
+        }))
     }
 }
 
+/// Runs a cloud in the foreground.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let settings = arguments.settings()?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-
-    let cloud = FakeCloud::start(settings).await?;
+    let mut ending = Ending::listen()?;
+    let cloud = arguments.builder()?.start().await?;
     greet(&cloud)?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
+    ending.asked(&cloud).await;
     cloud.shutdown().await;
     Ok(())
 }
 
-/// Where the cloud is, and what a client needs to know of it.
-fn greet(cloud: &FakeCloud) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
-    for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
-        writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
+/// The signals that ask for the end.
+pub(super) struct Ending([Signal; 2]);
+
+impl Ending {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
     }
-    let control = cloud.control_access();
-    writeln!(out, "export FAKE_CLOUD_CONTROL_URL='{}'", control.url)?;
-    writeln!(out, "export FAKE_CLOUD_CONTROL_TOKEN='{}'", control.token)?;
-    out.flush()
+
+    /// Comes back when the cloud is to end.
+    pub(super) async fn asked(&mut self, cloud: &FakeCloud) {
+        let Self([interrupt, terminate]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = cloud.shutdown_requested() => {}
+        }
+    }
+}
+
+/// Where the cloud is, and what a client needs to know of it.
+pub(super) fn greet(cloud: &FakeCloud) -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "# fake-cloud answers at {}", cloud.api_url())?;
+    for (name, value) in cloud.control().environment(ADMIN)? {
+        writeln!(out, "{}", export(name, &value))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A variable as a POSIX shell is told it.
+pub(super) fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::export;
+
+    #[test]
+    fn a_value_survives_the_shell() {
+        assert_eq!(export("A", "it's $HOME"), r"export A='it'\''s $HOME'");
+    }
 }

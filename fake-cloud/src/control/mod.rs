@@ -11,7 +11,6 @@ mod routes;
 mod steering;
 pub mod steps;
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +126,37 @@ impl Control {
         Self(cloud)
     }
 
+    /// Where the cloud is steered over HTTP, and with which token.
+    pub fn access(&self) -> ControlAccess {
+        ControlAccess {
+            url: format!("{}{PATH}", self.0.api_url),
+            token: self.0.control_token.clone(),
+        }
+    }
+
+    /// The environment in which all programs of a user of the settings use the cloud: clients of its
+    /// APIs and `fake-cloud` itself.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn environment(&self, user: &str) -> Result<Vec<(&'static str, String)>, ControlError> {
+        let credentials = self.0.credentials(user);
+        let credentials = credentials.ok_or_else(|| missing("user of the settings", user))?;
+        let mut variables = credentials.environment();
+        let (access, state) = (self.access(), self.0.state_dir.to_string_lossy());
+        variables.extend([
+            ("FAKE_CLOUD_CONTROL_URL", &*access.url),
+            ("FAKE_CLOUD_CONTROL_TOKEN", &*access.token),
+            ("FAKE_CLOUD_STATE", &*state),
+        ]);
+        Ok(variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect())
+    }
+
+    /// Asks for the end of the cloud: see [`crate::FakeCloud::shutdown_requested`].
+    pub fn request_shutdown(&self) {
+        self.0.steering.shutdown_requested.cancel();
+    }
+
     /// How the cloud is steered at the moment.
     pub fn overview(&self) -> Overview {
         let steering = &self.0.steering;
@@ -229,8 +259,11 @@ impl Control {
     /// When there is no such server, it has no address, or the network cannot do that.
     pub async fn cut_off(&self, server: &str) -> Result<(), ControlError> {
         let id = self.server(server)?;
-        let address = self.address(id).ok_or(ControlError::Unfit("the server has no address"))?;
-        self.0.cut_off(id, address).await.map_err(ControlError::Network)
+        let addresses = self.0.addresses_of(id);
+        if addresses.is_empty() {
+            return Err(ControlError::Unfit("the server has no address"));
+        }
+        self.0.cut_off(id, addresses).await.map_err(ControlError::Network)
     }
 
     /// Lets a server rejoin the network.
@@ -285,11 +318,6 @@ impl Control {
                 Err(ControlError::Unfit("several servers have that name; give the id"))
             }
         }
-    }
-
-    fn address(&self, id: ServerId) -> Option<Ipv4Addr> {
-        let model = self.0.read();
-        model.primary_port(model.servers.get(id)?)?.address()
     }
 }
 

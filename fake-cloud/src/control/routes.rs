@@ -68,6 +68,8 @@ pub(crate) const ROUTES: &[Route] = routes![
     POST "/servers/{server}/cut-off" cut_off "a server is cut off the network";
     POST "/servers/{server}/rejoin" rejoin "a server is back on the network";
     POST "/snapshot" snapshot "writes the whole cloud to a file";
+    GET "/environment/{user}" environment "what a user's clients need to know, as variables";
+    POST "/shutdown" shutdown "ends the cloud with all its servers, as Ctrl-C does";
     POST "/exhausted" exhaust "a pool of addresses or a quota has nothing left";
 ];
 

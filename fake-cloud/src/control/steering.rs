@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{Effect, Faults};
@@ -21,8 +22,10 @@ pub(crate) struct Steering {
     /// How long work takes, and what waits.
     pub(crate) gate: Gate,
     faults: Mutex<Faults>,
+    /// Cancelled when someone asks for the end of the cloud.
+    pub(crate) shutdown_requested: CancellationToken,
     /// The servers that are cut off the network, and their addresses.
-    cut_off: Mutex<BTreeMap<ServerId, Ipv4Addr>>,
+    cut_off: Mutex<BTreeMap<ServerId, Vec<Ipv4Addr>>>,
 }
 
 /// What becomes of a call.
@@ -61,6 +64,7 @@ impl Steering {
         Self {
             gate: Gate::new(transitions),
             faults: Mutex::new(Faults::new(seed)),
+            shutdown_requested: CancellationToken::new(),
             cut_off: Mutex::default(),
         }
     }
@@ -69,7 +73,7 @@ impl Steering {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn cut_off(&self) -> MutexGuard<'_, BTreeMap<ServerId, Ipv4Addr>> {
+    pub(crate) fn cut_off(&self) -> MutexGuard<'_, BTreeMap<ServerId, Vec<Ipv4Addr>>> {
         self.cut_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,17 +157,23 @@ impl Cloud {
         Ok(())
     }
 
-    /// Cuts a server off the network.
-    pub(crate) async fn cut_off(&self, id: ServerId, address: Ipv4Addr) -> std::io::Result<()> {
-        self.network.cut_off(address).await?;
-        self.steering.cut_off().insert(id, address);
+    /// Cuts a server off the network, at all of its addresses.
+    pub(crate) async fn cut_off(
+        &self,
+        id: ServerId,
+        addresses: Vec<Ipv4Addr>,
+    ) -> std::io::Result<()> {
+        for address in &addresses {
+            self.network.cut_off(*address).await?;
+        }
+        self.steering.cut_off().insert(id, addresses);
         Ok(())
     }
 
     /// Lets a server rejoin the network, if it was cut off.
     pub(crate) async fn rejoin(&self, id: ServerId) {
-        let address = self.steering.cut_off().remove(&id);
-        if let Some(address) = address {
+        let addresses = self.steering.cut_off().remove(&id);
+        for address in addresses.into_iter().flatten() {
             self.network.rejoin(address).await;
         }
     }
