@@ -32,7 +32,7 @@ pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
         let (caller, project) = (&call.caller, call.project);
         let made =
             model.create_server_group(caller, project, name.to_owned(), policy, None, now)?;
-        let group = model.server_groups.get_mut(made.id).map(|group| {
+        let group = model.server_groups.get_mut(made.id).map(|mut group| {
             group.tags = tags;
             group.clone()
         });

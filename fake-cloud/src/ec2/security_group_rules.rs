@@ -60,7 +60,7 @@ pub(super) async fn modify(call: Call) -> Result<Xml, Fault> {
             wanted.push((rule.id, filter, content.text("Description").unwrap_or_default()));
         }
         for (id, filter, description) in wanted {
-            let Some(rule) = model.security_group_rules.get_mut(id) else { continue };
+            let Some(mut rule) = model.security_group_rules.get_mut(id) else { continue };
             rule.filter = filter;
             description.clone_into(&mut rule.standard.description);
             rule.standard.touch(now);
@@ -108,7 +108,7 @@ async fn describe(call: Call, direction: Direction) -> Result<Xml, Fault> {
             return Err(Fault::missing_parameter("IpPermissions"));
         }
         for (id, description) in wanted {
-            let Some(rule) = model.security_group_rules.get_mut(id) else { continue };
+            let Some(mut rule) = model.security_group_rules.get_mut(id) else { continue };
             rule.standard.description = description;
             rule.standard.touch(now);
         }

@@ -47,7 +47,7 @@ pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
             return Err(Fault::new("InvalidGroup.Duplicate", message));
         }
         let id = model.create_security_group(call.project, name, description, now)?;
-        if let Some(group) = model.security_groups.get_mut(id) {
+        if let Some(mut group) = model.security_groups.get_mut(id) {
             group.tags = tags.clone();
             let of_vpc = |network_id| GroupOfVpc { network_id, default: false };
             group.vpc = network.map(of_vpc);
@@ -116,7 +116,7 @@ pub(super) async fn delete(call: Call) -> Result<Xml, Fault> {
             );
             return Err(Fault::new("CannotDelete", message));
         }
-        let used = model.ports.iter().any(|port| port.security_groups.contains(&id));
+        let used = model.ports.index().groups.has(id);
         let meant = |rule: &SecurityGroupRule| {
             rule.group_id != id && rule.filter.remote_group_id == Some(id)
         };
@@ -171,7 +171,7 @@ async fn authorize(call: Call, direction: Direction) -> Result<Xml, Fault> {
             match made {
                 Ok(id) => {
                     let rule = model.security_group_rules.get_mut(id);
-                    added.extend(rule.map(|rule| {
+                    added.extend(rule.map(|mut rule| {
                         rule.tags.clone_from(&tags);
                         rule.clone()
                     }));

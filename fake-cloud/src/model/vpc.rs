@@ -104,7 +104,7 @@ impl Model {
         };
         let id = self.create_network(wanted, now)?;
         let main_table = RouteTableId(id.0);
-        if let Some(network) = self.networks.get_mut(id) {
+        if let Some(mut network) = self.networks.get_mut(id) {
             let (dns_support, dns_hostnames) = (true, false);
             network.vpc =
                 Some(Vpc { block, gateway: None, main_table, dns_support, dns_hostnames });
@@ -133,7 +133,7 @@ impl Model {
             let used = self.ports.iter().any(|port| port.security_groups.contains(&group.id));
             if !used && group.vpc.is_some_and(|vpc| vpc.default) {
                 self.remove_security_group(group.id);
-            } else if let Some(group) = self.security_groups.get_mut(group.id) {
+            } else if let Some(mut group) = self.security_groups.get_mut(group.id) {
                 group.vpc = None;
             }
         }
@@ -141,7 +141,7 @@ impl Model {
 
     /// Says of which VPC a group is.
     pub fn assign_group(&mut self, group: SecurityGroupId, vpc: GroupOfVpc) {
-        if let Some(group) = self.security_groups.get_mut(group) {
+        if let Some(mut group) = self.security_groups.get_mut(group) {
             group.vpc = Some(vpc);
         }
     }
@@ -229,7 +229,9 @@ impl Model {
                 self.remove_interface(caller, &router.to_string(), wanted, now)?;
             }
         }
-        if let Some(vpc) = self.networks.get_mut(network).and_then(|it| it.vpc.as_mut()) {
+        if let Some(mut network) = self.networks.get_mut(network)
+            && let Some(vpc) = network.vpc.as_mut()
+        {
             vpc.gateway = attached.then_some(router);
         }
         Ok(())

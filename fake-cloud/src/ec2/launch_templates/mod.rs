@@ -72,7 +72,7 @@ pub(super) fn launch_templates(call: &Call) -> Result<Xml, Fault> {
     });
     let (templates, next) = page.in_order(&model.launch_templates, shown);
     let mut xml = Xml::default();
-    xml.list("launchTemplates", templates, |xml, template| view(xml, call, template));
+    xml.list("launchTemplates", templates, |xml, template| view(xml, call, &model, template));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -85,7 +85,7 @@ pub(super) async fn modify(call: Call) -> Result<Xml, Fault> {
         let template = named(&call, model, params)?;
         let number = wanted.map(|text| Ok::<_, Fault>(version(template, text)?.number));
         let (id, number) = (template.id, number.transpose()?);
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         template.default_version = number.unwrap_or(template.default_version);
         Ok::<_, Fault>(template.clone())
     });
@@ -189,22 +189,22 @@ fn id(template: &LaunchTemplate) -> Id {
 
 fn one(call: &Call, template: &LaunchTemplate) -> Xml {
     let mut xml = Xml::default();
-    xml.within("launchTemplate", |xml| view(xml, call, template));
+    let model = call.cloud.read();
+    xml.within("launchTemplate", |xml| view(xml, call, &model, template));
     xml
 }
 
-fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate) {
+fn view(xml: &mut Xml, call: &Call, model: &Model, template: &LaunchTemplate) {
     xml.text("launchTemplateId", id(template));
     xml.text("launchTemplateName", &template.name);
     xml.text("createTime", Millis(template.created));
-    xml.text("createdBy", creator(call, template.user_id));
+    xml.text("createdBy", creator(call, model, template.user_id));
     xml.text("defaultVersionNumber", template.default_version);
     xml.text("latestVersionNumber", template.latest_version());
     tag_set(xml, &template.tags);
 }
 
-fn creator(call: &Call, user: UserId) -> String {
-    let model = call.cloud.read();
+fn creator(call: &Call, model: &Model, user: UserId) -> String {
     let name = model.users.get(user).map_or_else(|| user.to_string(), |user| user.name.clone());
     user_arn(call.project, &name)
 }

@@ -23,7 +23,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
         let source = source.map(|version| version.parameters.clone()).unwrap_or_default();
         let merged = Params::of(source).overridden_by(&Params::of(own));
         let id = template.id;
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         let parameters = merged.pairs().into_iter().collect();
         let number =
             template.add_version(call.caller.user_id, description(params), parameters, now);
@@ -32,7 +32,8 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let (template, number) = changed.await?;
     let mut xml = Xml::default();
     if let Some(version) = template.version(WhichVersion::Number(number)) {
-        xml.within("launchTemplateVersion", |xml| view(xml, &call, &template, version));
+        let model = call.cloud.read();
+        xml.within("launchTemplateVersion", |xml| view(xml, &call, &model, &template, version));
     }
     Ok(xml)
 }
@@ -51,7 +52,7 @@ pub(in crate::ec2) fn describe(call: &Call) -> Result<Xml, Fault> {
     let (versions, next) = page.of(shown.map(|it| (place(&it), it)));
     let mut xml = Xml::default();
     xml.list("launchTemplateVersionSet", versions, |xml, (template, version)| {
-        view(xml, call, template, version);
+        view(xml, call, &model, template, version);
     });
     xml.optional("nextToken", next);
     Ok(xml)
@@ -130,7 +131,7 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
     let numbers: Vec<u64> = numbers.collect::<Result<_, _>>()?;
     let changed = call.cloud.change(|model, _| {
         let id = named(&call, model, params)?.id;
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         let done: Vec<_> = numbers
             .iter()
             .map(|number| {
@@ -165,13 +166,19 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate, version: &LaunchTemplateVersion) {
+fn view(
+    xml: &mut Xml,
+    call: &Call,
+    model: &Model,
+    template: &LaunchTemplate,
+    version: &LaunchTemplateVersion,
+) {
     xml.text("launchTemplateId", id(template));
     xml.text("launchTemplateName", &template.name);
     xml.text("versionNumber", version.number);
     xml.optional("versionDescription", version.description.as_ref());
     xml.text("createTime", Millis(version.created));
-    xml.text("createdBy", creator(call, version.user_id));
+    xml.text("createdBy", creator(call, model, version.user_id));
     xml.text("defaultVersion", version.number == template.default_version);
     let parameters = Params::of(version.parameters.clone());
     xml.within("launchTemplateData", |xml| data::view(xml, &parameters));

@@ -12,9 +12,9 @@ use crate::ec2::{
     snapshots, volumes,
 };
 use crate::model::{
-    Caller, FloatingIpId, ImageId, KeyPairId, LaunchTemplateId, Model, NetworkId, PortId,
-    RouteTableId, RouterId, SecurityGroupId, SecurityGroupRuleId, Server, ServerGroupId, ServerId,
-    SnapshotId, SubnetId, VolumeId,
+    Caller, Changing, FloatingIpId, ImageId, KeyPairId, LaunchTemplateId, Model, NetworkId, PortId,
+    Record, RouteTableId, RouterId, SecurityGroupId, SecurityGroupRuleId, Server, ServerGroupId,
+    ServerId, SnapshotId, SubnetId, VolumeId,
 };
 
 /// Something that bears tags.
@@ -163,7 +163,7 @@ pub(super) fn set(
     if let Bearer::Server(id) = bearer {
         let name = tags.remove(NAME).filter(|name| !name.is_empty());
         model.set_metadata(caller, &id.to_string(), tags, now)?;
-        if let Some(server) = model.servers.get_mut(id) {
+        if let Some(mut server) = model.servers.get_mut(id) {
             server.name = name.unwrap_or_else(|| Server::default_name(id));
         }
         return Ok(());
@@ -173,54 +173,54 @@ pub(super) fn set(
     match bearer {
         Bearer::Server(_) => {}
         Bearer::Image(id) => {
-            if let Some(image) = model.images.get_mut(id) {
-                images::set_tags(image, tags);
+            if let Some(mut image) = model.images.get_mut(id) {
+                images::set_tags(&mut image, tags);
                 image.updated = now;
             }
         }
-        Bearer::Group(id) => put(model.security_groups.get_mut(id).map(|it| &mut it.tags), tags),
+        Bearer::Group(id) => put(model.security_groups.get_mut(id), tags, |it| &mut it.tags),
         Bearer::Rule(id) => {
-            put(model.security_group_rules.get_mut(id).map(|it| &mut it.tags), tags);
+            put(model.security_group_rules.get_mut(id), tags, |it| &mut it.tags);
         }
-        Bearer::Address(id) => put(model.floating_ips.get_mut(id).map(|it| &mut it.tags), tags),
-        Bearer::Key(id) => put(model.key_pairs.get_mut(id).map(|it| &mut it.tags), tags),
+        Bearer::Address(id) => put(model.floating_ips.get_mut(id), tags, |it| &mut it.tags),
+        Bearer::Key(id) => put(model.key_pairs.get_mut(id), tags, |it| &mut it.tags),
         Bearer::Template(id) => {
-            put(model.launch_templates.get_mut(id).map(|it| &mut it.tags), tags);
+            put(model.launch_templates.get_mut(id), tags, |it| &mut it.tags);
         }
-        Bearer::Placement(id) => put(model.server_groups.get_mut(id).map(|it| &mut it.tags), tags),
-        Bearer::RouteTable(id) => put(model.route_tables.get_mut(id).map(|it| &mut it.tags), tags),
+        Bearer::Placement(id) => put(model.server_groups.get_mut(id), tags, |it| &mut it.tags),
+        Bearer::RouteTable(id) => put(model.route_tables.get_mut(id), tags, |it| &mut it.tags),
         Bearer::Volume(id) => {
-            if let Some(volume) = model.volumes.get_mut(id) {
+            if let Some(mut volume) = model.volumes.get_mut(id) {
                 volume.name = name();
                 volume.metadata = tags;
             }
         }
         Bearer::Snapshot(id) => {
-            if let Some(snapshot) = model.snapshots.get_mut(id) {
+            if let Some(mut snapshot) = model.snapshots.get_mut(id) {
                 snapshot.name = name();
                 snapshot.metadata = tags;
             }
         }
         Bearer::Network(id) => {
-            if let Some(network) = model.networks.get_mut(id) {
+            if let Some(mut network) = model.networks.get_mut(id) {
                 network.name = name().unwrap_or_default();
                 network.tags = tags;
             }
         }
         Bearer::Subnet(id) => {
-            if let Some(subnet) = model.subnets.get_mut(id) {
+            if let Some(mut subnet) = model.subnets.get_mut(id) {
                 subnet.name = name().unwrap_or_default();
                 subnet.tags = tags;
             }
         }
         Bearer::Router(id) => {
-            if let Some(router) = model.routers.get_mut(id) {
+            if let Some(mut router) = model.routers.get_mut(id) {
                 router.name = name().unwrap_or_default();
                 router.tags = tags;
             }
         }
         Bearer::Port(id) => {
-            if let Some(port) = model.ports.get_mut(id) {
+            if let Some(mut port) = model.ports.get_mut(id) {
                 port.name = name().unwrap_or_default();
                 port.tags = tags;
             }
@@ -229,8 +229,12 @@ pub(super) fn set(
     Ok(())
 }
 
-fn put(place: Option<&mut Tags>, tags: Tags) {
-    if let Some(place) = place {
-        *place = tags;
+fn put<R: Record>(
+    bearer: Option<Changing<'_, R>>,
+    tags: Tags,
+    place: impl Fn(&mut R) -> &mut Tags,
+) {
+    if let Some(mut bearer) = bearer {
+        *place(&mut bearer) = tags;
     }
 }

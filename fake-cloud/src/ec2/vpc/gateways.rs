@@ -90,7 +90,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
             gateway: Some(GatewayWanted { network_id, fixed_ips: None, snat: true }),
         };
         let id = model.create_router(&call.caller, wanted, now)?;
-        let router = model.routers.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut router = model.routers.get_mut(id).ok_or_else(|| missing(id))?;
         router.internet_gateway = true;
         router.tags = tags;
         Ok::<_, Fault>(router.clone())

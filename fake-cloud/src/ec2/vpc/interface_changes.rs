@@ -43,7 +43,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
             ..NewPort::on(network, call.project)
         };
         let id = model.create_port(wanted, now)?;
-        let port = model.ports.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut port = model.ports.get_mut(id).ok_or_else(|| missing(id))?;
         port.tags = tags;
         Ok::<_, Fault>(id)
     });
@@ -147,7 +147,7 @@ pub(in crate::ec2) async fn modify(call: Call) -> Result<Xml, Fault> {
         let port = by_id(&call, model, params.required("NetworkInterfaceId")?)?;
         let (id, network) = (port.id, port.network_id);
         let groups = guarded.then(|| groups(&call, model, network)).transpose()?;
-        let port = model.ports.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut port = model.ports.get_mut(id).ok_or_else(|| missing(id))?;
         if let Some(text) = description {
             text.clone_into(&mut port.standard.description);
         }

@@ -27,7 +27,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let made = call.cloud.change(|model, now| {
         check_block(model, block)?;
         let id = model.create_vpc(call.project, name, block, now)?;
-        let network = model.networks.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut network = model.networks.get_mut(id).ok_or_else(|| missing(id))?;
         network.tags = tags;
         Ok::<_, Fault>(id)
     });
@@ -101,7 +101,8 @@ pub(in crate::ec2) async fn modify(call: Call) -> Result<Xml, Fault> {
     }
     let changed = call.cloud.change(|model, _| {
         let id = changeable(&call, model, params.required("VpcId")?)?.id;
-        let Some(vpc) = model.networks.get_mut(id).and_then(|it| it.vpc.as_mut()) else {
+        let mut network = model.networks.get_mut(id).ok_or_else(|| missing(id))?;
+        let Some(vpc) = network.vpc.as_mut() else {
             let message = "This network was made by Neutron; it has no attributes of EC2.";
             return Err(Fault::new("UnsupportedOperation", message));
         };

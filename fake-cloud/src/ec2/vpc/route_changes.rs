@@ -20,7 +20,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
         let network = changeable(&call, model, call.params.required("VpcId")?)?.id;
         let id = RouteTableId::random();
         model.create_route_table(id, network);
-        let table = model.route_tables.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut table = model.route_tables.get_mut(id).ok_or_else(|| missing(id))?;
         table.tags = tags;
         Ok::<_, Fault>(Kind::RouteTable.id(id).to_string())
     });
@@ -175,8 +175,10 @@ pub(in crate::ec2) async fn replace_association(call: Call) -> Result<Xml, Fault
             }
             Owner::Network(of) => {
                 check_same_network(of, network)?;
-                let vpc = model.networks.get_mut(network).and_then(|it| it.vpc.as_mut());
-                let vpc = vpc.ok_or_else(|| {
+                let found = model.networks.get_mut(network);
+                let mut found =
+                    found.ok_or_else(|| Fault::missing(Kind::Vpc, Kind::Vpc.id(network)))?;
+                let vpc = found.vpc.as_mut().ok_or_else(|| {
                     let message = "This network was made by Neutron; its first route table stays.";
                     Fault::new("UnsupportedOperation", message)
                 })?;
@@ -215,7 +217,7 @@ fn association(call: &Call, model: &Model, text: &str) -> Result<Owner, Fault> {
 }
 
 fn set_table(model: &mut Model, subnet: SubnetId, table: Option<RouteTableId>) {
-    if let Some(subnet) = model.subnets.get_mut(subnet) {
+    if let Some(mut subnet) = model.subnets.get_mut(subnet) {
         subnet.options.route_table = table;
     }
 }

@@ -95,7 +95,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
         check_block(model, network, block)?;
         let network = network.id;
         let id = model.create_subnet_of_vpc(&call.caller, network, name, block, now)?;
-        let subnet = model.subnets.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut subnet = model.subnets.get_mut(id).ok_or_else(|| missing(id))?;
         subnet.tags = tags;
         Ok::<_, Fault>(id)
     });
@@ -164,7 +164,7 @@ pub(in crate::ec2) async fn modify(call: Call) -> Result<Xml, Fault> {
     let public = params.flag("MapPublicIpOnLaunch.Value")?;
     let changed = call.cloud.change(|model, _| {
         let id = changeable(&call, model, params.required("SubnetId")?)?.id;
-        let subnet = model.subnets.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut subnet = model.subnets.get_mut(id).ok_or_else(|| missing(id))?;
         subnet.options.public_on_launch = public.unwrap_or(subnet.options.public_on_launch);
         Ok::<_, Fault>(())
     });
