@@ -167,6 +167,12 @@ ids! {
     SnapshotId hyphenated;
     /// A route table.
     RouteTableId hyphenated;
+    /// A type of volumes.
+    VolumeTypeId hyphenated;
+    /// The offer of a volume to another project.
+    TransferId hyphenated;
+    /// What lets a project use another's network.
+    RbacPolicyId hyphenated;
     /// A launch template.
     LaunchTemplateId hyphenated;
 }
