@@ -15,7 +15,7 @@ use super::security::DEFAULT_GROUP;
 use super::server::{Fault, NewServers, Plug, Plugs, Server, host_name};
 use super::{
     Caller, Device, Flavor, Image, ImageStatus, Model, Network, NetworkId, NewPort, PortId,
-    ProjectId, SecurityGroupId, ServerId, WantedIp,
+    ProjectId, SecurityGroupId, ServerId, Subnet, WantedIp,
 };
 
 /// The largest user-data that is taken, in its base64 form.
@@ -165,9 +165,10 @@ impl Model {
         let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),
-            ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Deactivated => {
-                Err(Error::Invalid(format!("Image {id} is not active.")))
-            }
+            ImageStatus::Queued
+            | ImageStatus::Saving
+            | ImageStatus::Uploading
+            | ImageStatus::Deactivated => Err(Error::Invalid(format!("Image {id} is not active."))),
         }
     }
 
@@ -198,7 +199,7 @@ impl Model {
         count: u32,
     ) -> Result<Vec<Plug>, Error> {
         let plugs = match plugs {
-            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, None)],
+            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, WantedIp::default())],
             Plugs::These(plugs) => plugs.clone(),
         };
         let new = plugs.iter().filter(|plug| matches!(plug, Plug::Network(..))).count();
@@ -215,7 +216,7 @@ impl Model {
     /// The only network that a project can plug servers into.
     pub(super) fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
         let usable = |network: &&Network| {
-            !network.external && (network.shared || network.project_id == project)
+            !network.external && (network.project_id == project || network.is_shared_with(project))
         };
         let mut usable = self.networks.iter().filter(usable);
         match (usable.next(), usable.next()) {
@@ -230,7 +231,7 @@ impl Model {
 
     pub(super) fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
         match plug {
-            Plug::Network(id, address) => {
+            Plug::Network(id, wanted) => {
                 let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
                 let network = self.network(caller, &id.to_string()).map_err(missing)?;
                 if network.external && !caller.is_admin {
@@ -243,9 +244,8 @@ impl Model {
                         "Network {id} requires a subnet in order to boot instances on."
                     )));
                 }
-                if address.is_some() {
+                if wanted.address.is_some() {
                     check_single(count, "fixed IP")?;
-                    let wanted = WantedIp { subnet_id: None, address };
                     self.choose_fixed_ips(id, Some(&[wanted]), None)?;
                 }
                 Ok(())
@@ -293,16 +293,17 @@ impl Model {
 
     /// How many servers with these places there are addresses for, at least `min`.
     fn addressable(&self, plugs: &[Plug], min: u32, max: u32) -> Result<u32, Error> {
-        let mut wanted: BTreeMap<NetworkId, u32> = BTreeMap::new();
+        let mut wanted: BTreeMap<_, u32> = BTreeMap::new();
         for plug in plugs {
-            if let Plug::Network(network, None) = plug {
-                *wanted.entry(*network).or_default() += 1;
+            if let Plug::Network(network, WantedIp { subnet_id, address: None }) = plug {
+                *wanted.entry((*network, *subnet_id)).or_default() += 1;
             }
         }
-        wanted.into_iter().try_fold(max, |count, (network, each)| {
+        wanted.into_iter().try_fold(max, |count, ((network, subnet), each)| {
             self.check_pool(network)?;
-            let free: u64 =
-                self.subnets_of(network).map(|subnet| self.free_addresses(subnet)).sum();
+            let meant = |it: &&Subnet| subnet.is_none_or(|id| it.id == id);
+            let meant = self.subnets_of(network).filter(meant);
+            let free: u64 = meant.map(|subnet| self.free_addresses(subnet)).sum();
             let enough = u32::try_from(free / u64::from(each)).unwrap_or(u32::MAX);
             if enough < min { Err(Error::NoAddress(network)) } else { Ok(count.min(enough)) }
         })
@@ -341,10 +342,10 @@ impl Model {
     ) -> Result<PortId, Error> {
         let (id, new) = match plug {
             Plug::Port(id) => (id, false),
-            Plug::Network(network_id, address) => {
-                let wanted = WantedIp { subnet_id: None, address };
+            Plug::Network(network_id, wanted) => {
+                let anywhere = wanted == WantedIp::default();
                 let port = NewPort {
-                    fixed_ips: address.map(|_| vec![wanted]),
+                    fixed_ips: (!anywhere).then(|| vec![wanted]),
                     security_groups: groups.to_vec(),
                     ..NewPort::on(network_id, project)
                 };

@@ -47,9 +47,13 @@ mod table;
 mod terminated;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transfer;
 mod usage;
 mod volume;
+mod volume_states;
+mod volume_type;
 mod volumes;
+mod vpc;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use aggregate::Aggregate;
@@ -75,7 +79,8 @@ pub use moves::Move;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
-    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+    Provider, RbacPolicy, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target,
+    WantedIp,
 };
 pub use options::{MetadataOptions, Options};
 pub use placement::Resources;
@@ -88,12 +93,15 @@ pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
 pub use table::{Change, Changing, Record, Table};
 pub use terminated::Terminated;
+pub use transfer::Transfer;
 pub use usage::{PastServer, ServerUsage};
 pub use volume::{
     Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
 };
+pub use volume_type::{DEFAULT_TYPE, VolumeType, VolumeTypeChanges};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
+pub use vpc::{GroupOfVpc, Route, RouteTable, RouteTarget, SubnetOptions, Vpc};
 
 use address::Block;
 use quota::Quotas;
@@ -185,6 +193,8 @@ tables! {
     ports: Port,
     /// Routers.
     routers: Router,
+    /// Route tables.
+    route_tables: RouteTable,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.
@@ -207,6 +217,10 @@ tables! {
     volumes: Volume,
     /// Snapshots of volumes.
     snapshots: Snapshot,
+    /// Types of volumes.
+    volume_types: VolumeType,
+    /// Volumes that are offered to other projects.
+    transfers: Transfer,
     /// Launch templates.
     launch_templates: LaunchTemplate,
 }

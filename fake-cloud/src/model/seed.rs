@@ -35,6 +35,7 @@ impl Model {
         let outside = self.seed_network(&settings.public_network, true, floating, owner, now);
         self.seed_router(outside, inside, owner, now);
         self.seed_subnet_pool(owner, now);
+        self.seed_volume_type(now);
         for flavor in &settings.flavors {
             self.seed_flavor(flavor);
         }
@@ -161,6 +162,8 @@ impl Model {
             host_routes: Vec::new(),
             subnet_pool_id: None,
             configured,
+            options: known.map(|subnet| subnet.options.clone()).unwrap_or_default(),
+            tags: known.map(|subnet| subnet.tags.clone()).unwrap_or_default(),
             standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
         });
         id

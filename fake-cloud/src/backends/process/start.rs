@@ -1,19 +1,18 @@
 //! How a server starts: with the strongest isolation that the machine grants, its volumes and its
 //! cable.
 
-use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::launch::{self, Cable, LaunchError, Launched};
-use super::limits::{self, Quota};
+use super::cgroups::{Group, MemoryEvents, Quota};
+use super::launch::{self, Cable, LaunchError, Launched, Prepared};
 use super::running::{self, Running};
 use super::seccomp::decide::Place;
-use super::{Inner, blocking, trees};
-use crate::backends::{BackendError, ImageSource, ServerSpec, VolumeMount};
+use super::{Inner, trees};
+use crate::backends::{BackendError, ImageSource, ServerSpec, VolumeMount, blocking};
 use crate::guest::order::{Command, Isolation, Order, SystemPart};
 use crate::guest::root::layout;
 use crate::network::Wiring;
@@ -22,10 +21,10 @@ impl Inner {
     pub(super) async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
         let ending = self.ending().clone();
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
-        let limit = Arc::new(self.limits.group(server.id, quota));
+        let group = Arc::new(self.groups.group(server.id, quota));
         let mut isolation = self.isolation();
         let launched = loop {
-            match self.launch(server, &limit, isolation, &ending).await {
+            match self.launch(server, &group, isolation, &ending).await {
                 Err(LaunchError::Refused(reason)) => match self.weaker(isolation) {
                     Some(weaker) => {
                         self.weaken(isolation, weaker, &reason);
@@ -36,7 +35,7 @@ impl Inner {
                 other => break other.map_err(LaunchError::into_inner)?,
             }
         };
-        Arc::clone(&self).adopt(server, launched, limit).await?;
+        Arc::clone(&self).adopt(server, launched, group).await?;
         if ending.is_cancelled()
             && let Some(late) = self.servers().get(&server.id)
         {
@@ -79,7 +78,7 @@ impl Inner {
     pub(super) async fn launch(
         &self,
         server: &ServerSpec,
-        limit: &Arc<limits::Group>,
+        group: &Arc<Group>,
         isolation: Isolation,
         ending: &CancellationToken,
     ) -> Result<Launched, LaunchError> {
@@ -104,7 +103,7 @@ impl Inner {
         };
         let user_data = server.user_data.clone();
         let state = self.state.clone();
-        let (order, directory) = blocking(move || {
+        let (order, directory) = blocking("prepare the server's disk", move || {
             if matches!(order.image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
@@ -112,15 +111,12 @@ impl Inner {
             Ok((order, directory))
         })
         .await
-        .map_err(|error| {
-            LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
-        })?;
+        .map_err(LaunchError::Failed)?;
         let mut volumes = vec![];
         if isolation != Isolation::Plain {
             for volume in &server.volumes {
-                let step = BackendError::step(format!("show the volume {}", volume.id));
                 let mount = self.mount_volume(volume.id, None).await;
-                volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
+                volumes.push(mount.map_err(LaunchError::Failed)?);
             }
         }
         let cable = match &self.wiring {
@@ -129,8 +125,9 @@ impl Inner {
                 Some(Cable { switch: Arc::clone(switch), interfaces: server.interfaces.clone() })
             }
         };
-        let (program, limit) = (&self.init_program, Arc::clone(limit));
-        launch::launch(program, directory, order, volumes, limit, ending, cable).await
+        let prepared = Prepared { order, directory, volumes, group: Arc::clone(group) };
+        let live = self.consoles.of(server.id);
+        launch::launch(&self.init_program, prepared, live, ending, cable).await
     }
 
     /// What a server gets of this machine's root directory, if that is its image.
@@ -150,7 +147,7 @@ impl Inner {
         self: Arc<Self>,
         server: &ServerSpec,
         mut launched: Launched,
-        limit: Arc<limits::Group>,
+        group: Arc<Group>,
     ) -> Result<(), BackendError> {
         self.say_lacks(launched.without);
         match (&self.interceptor, launched.listener.take(), &self.wiring) {
@@ -169,15 +166,18 @@ impl Inner {
             (_, _, Wiring::Separate(_)) => {}
         }
         let (mut running, ended) =
-            Running::new(launched.control, Arc::clone(&launched.process), launched.users);
+            Running::new(launched.control, Arc::clone(&launched.process), launched.users, &group);
         running.cables = launched.cables.map(Arc::new);
+        if let Some(events) = group.memory_events() {
+            tokio::spawn(tell_of_memory(running.clone(), events));
+        }
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
         let (exits, wiring, fixed) = (self.exits.clone(), self.wiring.clone(), server.fixed_ip);
         tokio::spawn(async move {
             let reason = running::wait(&launched.process, console).await;
-            drop(limit);
+            drop(group);
             if let Wiring::Shared(ports) = wiring {
                 ports.closed(fixed);
             }
@@ -195,7 +195,11 @@ impl Inner {
     }
 
     /// Shows a volume in a server, if it runs.
-    pub(super) async fn attach(&self, server: Uuid, volume: &VolumeMount) -> io::Result<()> {
+    pub(super) async fn attach(
+        &self,
+        server: Uuid,
+        volume: &VolumeMount,
+    ) -> Result<(), BackendError> {
         let Some(running) = self.servers().get(&server).cloned() else { return Ok(()) };
         let mount = match self.isolation() {
             Isolation::Users | Isolation::Namespaces => {
@@ -203,16 +207,17 @@ impl Inner {
             }
             Isolation::Plain => None,
         };
-        running.order(&Command::Attach { volume: volume.clone() }, mount).await
+        let shown = running.order(&Command::Attach { volume: volume.clone() }, mount).await;
+        shown.map_err(BackendError::step("mount the volume in the server"))
     }
 
     pub(super) async fn mount_volume(
         &self,
         id: Uuid,
         users: Option<Arc<OwnedFd>>,
-    ) -> io::Result<OwnedFd> {
+    ) -> Result<OwnedFd, BackendError> {
         let volumes = self.state.volumes().clone();
-        blocking(move || {
+        blocking(&format!("mount the volume {id}"), move || {
             let mount = volumes.mount(id)?;
             users.map_or(Ok(()), |users| trees::map_users(&mount, users.as_fd()))?;
             Ok(mount)
@@ -226,6 +231,15 @@ impl Inner {
             if said.insert(lack.clone()) {
                 tracing::warn!("servers do without {lack}");
             }
+        }
+    }
+}
+
+/// Tells a server that it runs out of memory whenever it does, until it ends.
+async fn tell_of_memory(running: Running, mut events: MemoryEvents) {
+    while let Some(Ok(())) = running.while_it_runs(events.next()).await {
+        if running.command(&Command::OutOfMemory).is_err() {
+            return;
         }
     }
 }

@@ -3,12 +3,13 @@
 mod floating_ip;
 mod floating_pool;
 mod port;
+mod rbac;
 mod router;
 mod subnet;
 mod subnet_pool;
 mod used;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -16,10 +17,11 @@ use time::OffsetDateTime;
 use super::error::{Broken, Error, Kind};
 use super::quota::{self, Demand};
 use super::table::{Changing, record};
-use super::{Caller, Model, NetworkId, ProjectId};
+use super::{Caller, Model, NetworkId, ProjectId, Vpc};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
 pub use port::{AddressPair, Device, FixedIp, NewPort, Port, WantedIp};
+pub use rbac::RbacPolicy;
 pub use router::{Gateway, GatewayWanted, InterfaceWanted, NewRouter, Router};
 pub use subnet::{HostRoute, NewSubnet, Subnet, SubnetChanges};
 pub use subnet_pool::{NewSubnetPool, SubnetPool};
@@ -72,8 +74,17 @@ pub struct Network {
     pub provider: Provider,
     /// Where it was asked to be.
     pub zone_hints: Vec<String>,
+    /// Whom it is shared with, one by one.
+    #[serde(default)]
+    pub policies: Vec<RbacPolicy>,
     /// Whether the settings name it.
     pub built_in: bool,
+    /// What EC2 knows of it, when it was made as a VPC.
+    #[serde(default)]
+    pub vpc: Option<Vpc>,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -134,7 +145,10 @@ impl Default for Provider {
 impl Network {
     /// Whether the caller may see it and, unless it is external, plug servers into it.
     pub fn visible_to(&self, caller: &Caller) -> bool {
-        self.shared || self.external || caller.sees(self.project_id)
+        self.external
+            || caller.sees(self.project_id)
+            || self.is_shared()
+            || caller.project_id.is_some_and(|project| self.is_shared_with(project))
     }
 }
 
@@ -203,7 +217,10 @@ impl Model {
             mtu: wanted.mtu.unwrap_or(most),
             provider: Provider::default(),
             zone_hints: Vec::new(),
+            policies: Vec::new(),
             built_in: false,
+            vpc: None,
+            tags: BTreeMap::new(),
             standard,
         });
         id
@@ -231,6 +248,7 @@ impl Model {
             self.subnets.remove(subnet);
         }
         self.networks.remove(id);
+        self.forget_vpc(id);
         Ok(())
     }
 
