@@ -44,6 +44,7 @@ pub(crate) use ids::{Kind, account};
 pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
+pub(crate) use places::Zone;
 use signature::{Claim, Doubt, NoClaim, Signed};
 use xml::Xml;
 

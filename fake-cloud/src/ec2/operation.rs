@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use super::errors::Fault;
 use super::ids::account;
 use super::params::Params;
+use super::places::Zone;
 use super::xml::Xml;
 use crate::cloud::Cloud;
 use crate::model::{Caller, ProjectId};
@@ -30,6 +31,11 @@ impl Call {
     /// The account that asks.
     pub(crate) fn account(&self) -> String {
         account(self.project)
+    }
+
+    /// Where everything of the region is.
+    pub(crate) fn zone(&self) -> Zone<'_> {
+        Zone { region: &self.cloud.region }
     }
 
     /// Refuses what was only a question whether it would be done.

@@ -8,7 +8,7 @@ use crate::ec2::operation::Call;
 use crate::ec2::pages::Page;
 use crate::ec2::places::{NO_TAGS, wanted};
 use crate::ec2::xml::Xml;
-use crate::model::{Device, Model, Port, ZONE};
+use crate::model::{Device, Model, Port};
 
 const FILTERS: [&str; 15] = [
     "addresses.private-ip-address",
@@ -37,14 +37,14 @@ pub(in crate::ec2) fn interfaces(call: &Call) -> Result<Xml, Fault> {
     let named = wanted(call, "NetworkInterfaceId", Kind::Interface, ids)?;
     let shown = own().filter(|port| {
         (named.is_empty() || named.contains(&Kind::Interface.id(port.id)))
-            && filters.pass(NO_TAGS, |name| values(&model, port, name))
+            && filters.pass(NO_TAGS, |name| values(call, &model, port, name))
     });
     let (ports, next) = page.in_order(&model.ports, shown);
     let mut xml = Xml::default();
     xml.list("networkInterfaceSet", ports, |xml, port| {
         let server = port.server_id().and_then(|server| model.servers.get(server));
         view::interface(xml, &model, server, port, true);
-        xml.text("availabilityZone", ZONE);
+        xml.text("availabilityZone", call.zone());
         xml.text("interfaceType", "interface");
         xml.text("requesterManaged", false);
         xml.list("tagSet", [(); 0], |_, ()| {});
@@ -58,7 +58,7 @@ fn is_interface(call: &Call, port: &Port) -> bool {
     port.project_id == call.project && matches!(port.device, Device::Server(_) | Device::Nothing)
 }
 
-fn values(model: &Model, port: &Port, name: &str) -> Vec<String> {
+fn values(call: &Call, model: &Model, port: &Port, name: &str) -> Vec<String> {
     let groups = || port.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
     let server = port.server_id();
     match name {
@@ -72,7 +72,7 @@ fn values(model: &Model, port: &Port, name: &str) -> Vec<String> {
             server.iter().map(|id| Kind::Instance.id(*id).to_string()).collect()
         }
         "attachment.status" => server.iter().map(|_| "attached".to_owned()).collect(),
-        "availability-zone" => vec![ZONE.to_owned()],
+        "availability-zone" => vec![call.zone().to_string()],
         "description" => vec![port.name.clone()],
         "group-id" => groups().map(|group| Kind::SecurityGroup.id(group.id).to_string()).collect(),
         "group-name" => groups().map(|group| group.name.clone()).collect(),

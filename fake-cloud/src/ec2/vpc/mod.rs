@@ -11,7 +11,7 @@ use super::operation::Call;
 use super::pages::Page;
 use super::places::{NO_TAGS, wanted};
 use super::xml::Xml;
-use crate::model::{Model, Network, Subnet, ZONE};
+use crate::model::{Model, Network, Subnet};
 
 pub(super) fn vpcs(call: &Call) -> Result<Xml, Fault> {
     let known = ["vpc-id", "state", "is-default", "isDefault", "cidr", "owner-id"];
@@ -76,7 +76,7 @@ pub(super) fn subnets(call: &Call) -> Result<Xml, Fault> {
                 "subnet-id" => vec![id(subnet).to_string()],
                 "vpc-id" => vec![Kind::Vpc.id(subnet.network_id).to_string()],
                 "state" => vec!["available".to_owned()],
-                "availability-zone" => vec![ZONE.to_owned()],
+                "availability-zone" => vec![call.zone().to_string()],
                 "cidr" | "cidr-block" | "cidrBlock" => vec![subnet.block.to_string()],
                 "owner-id" => vec![account(subnet.project_id)],
                 _ => vec![default(subnet).to_string()],
@@ -91,8 +91,8 @@ pub(super) fn subnets(call: &Call) -> Result<Xml, Fault> {
         xml.text("vpcId", Kind::Vpc.id(subnet.network_id));
         xml.text("cidrBlock", subnet.block);
         xml.text("availableIpAddressCount", model.free_addresses(subnet));
-        xml.text("availabilityZone", ZONE);
-        xml.text("availabilityZoneId", ZONE);
+        xml.text("availabilityZone", call.zone());
+        xml.text("availabilityZoneId", call.zone().id());
         xml.text("defaultForAz", default(subnet));
         xml.text("mapPublicIpOnLaunch", false);
     });

@@ -4,6 +4,7 @@ mod attributes;
 mod instances;
 mod key_pairs;
 mod network;
+mod places;
 mod requests;
 mod volumes;
 mod vpc;
