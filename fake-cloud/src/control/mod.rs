@@ -255,7 +255,7 @@ impl Control {
                 Ok(())
             }
             Supply::Quota(name) => {
-                let known = Quotas::names().any(|known| known == *name);
+                let known = Quotas::NAMES.contains(&name.as_str());
                 if !known {
                     return Err(missing("quota", name));
                 }

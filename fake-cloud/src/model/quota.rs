@@ -2,74 +2,78 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Over};
+use super::error::{Error, Kind, Over};
 use super::{Model, ProjectId};
 
 /// No limit, as the API writes it.
 pub const UNLIMITED: i64 = -1;
 
-/// How much of each resource a project may use; [`UNLIMITED`] for as much as it likes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Quotas {
-    /// Servers.
-    pub instances: i64,
-    /// Virtual processors of all servers.
-    pub cores: i64,
-    /// Memory of all servers in MiB.
-    pub ram: i64,
-    /// Key pairs of one user.
-    pub key_pairs: i64,
-    /// Metadata items of one server.
-    pub metadata_items: i64,
-    /// Groups of servers.
-    pub server_groups: i64,
-    /// Servers of one group.
-    pub server_group_members: i64,
-    /// Floating IPs.
-    pub floating_ips: i64,
-    /// Networks.
-    pub networks: i64,
-    /// Subnets.
-    pub subnets: i64,
-    /// Routers.
-    pub routers: i64,
-    /// Ports.
-    pub ports: i64,
-    /// Security groups.
-    pub security_groups: i64,
-    /// Rules of all security groups.
-    pub security_group_rules: i64,
-    /// Volumes.
-    pub volumes: i64,
-    /// Snapshots of volumes.
-    pub snapshots: i64,
-    /// Sizes of all volumes and snapshots in GiB.
-    pub gigabytes: i64,
+/// Declares the quotas, one a line, each with what holds where nobody has said anything else.
+macro_rules! quotas {
+    ($($(#[$doc:meta])* $name:ident = $usual:literal,)*) => {
+        /// How much of each resource a project may use; [`UNLIMITED`] for as much as it likes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Quotas {
+            $($(#[$doc])* pub $name: i64,)*
+        }
+
+        impl Default for Quotas {
+            fn default() -> Self {
+                Self { $($name: $usual,)* }
+            }
+        }
+
+        impl Quotas {
+            /// The names of all quotas, which are those of the fields.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The quota of that name.
+            pub fn limit_mut(&mut self, name: &str) -> Option<&mut i64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            instances: 1000,
-            cores: 4000,
-            ram: 4_000_000,
-            key_pairs: 100,
-            metadata_items: 128,
-            server_groups: 10,
-            server_group_members: 10,
-            floating_ips: 1000,
-            networks: 100,
-            subnets: 100,
-            routers: 100,
-            ports: 5000,
-            security_groups: 100,
-            security_group_rules: 1000,
-            volumes: 1000,
-            snapshots: 1000,
-            gigabytes: 10_000,
-        }
-    }
+quotas! {
+    /// Servers.
+    instances = 1000,
+    /// Virtual processors of all servers.
+    cores = 4000,
+    /// Memory of all servers in MiB.
+    ram = 4_000_000,
+    /// Key pairs of one user.
+    key_pairs = 100,
+    /// Metadata items of one server.
+    metadata_items = 128,
+    /// Groups of servers.
+    server_groups = 10,
+    /// Servers of one group.
+    server_group_members = 10,
+    /// Floating IPs.
+    floating_ips = 1000,
+    /// Networks.
+    networks = 100,
+    /// Subnets.
+    subnets = 100,
+    /// Routers.
+    routers = 100,
+    /// Ports.
+    ports = 5000,
+    /// Security groups.
+    security_groups = 100,
+    /// Rules of all security groups.
+    security_group_rules = 1000,
+    /// Volumes.
+    volumes = 1000,
+    /// Snapshots of volumes.
+    snapshots = 1000,
+    /// Sizes of all volumes and snapshots in GiB.
+    gigabytes = 10_000,
 }
 
 /// What a project uses now.
@@ -116,8 +120,41 @@ pub fn check(demands: &[Demand]) -> Result<(), Error> {
 impl Model {
     /// The quotas that hold for a project.
     pub fn quotas(&self, project: ProjectId) -> Quotas {
+        self.shortages.apply(self.given_quotas(project))
+    }
+
+    /// The quotas that a project was given, whatever the shortages.
+    fn given_quotas(&self, project: ProjectId) -> Quotas {
         let own = self.projects.get(project).and_then(|project| project.quotas);
-        self.shortages.apply(own.unwrap_or(self.default_quotas))
+        own.unwrap_or(self.default_quotas)
+    }
+
+    /// Changes the quotas that a project was given, all of them or none.
+    pub fn change_quotas<E: From<Error>>(
+        &mut self,
+        project: ProjectId,
+        change: impl FnOnce(&mut Quotas) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut quotas = self.given_quotas(project);
+        change(&mut quotas)?;
+        let defaults = self.default_quotas;
+        let missing = || Error::not_found(Kind::Project, project);
+        self.projects.get_mut(project).ok_or_else(missing)?.quotas =
+            (quotas != defaults).then_some(quotas);
+        Ok(())
+    }
+
+    /// Lets the usual quotas of these names hold for a project again.
+    pub fn reset_quotas(&mut self, project: ProjectId, names: &[&str]) -> Result<(), Error> {
+        let mut defaults = self.default_quotas;
+        self.change_quotas(project, |quotas| {
+            for name in names {
+                if let Some((own, usual)) = quotas.limit_mut(name).zip(defaults.limit_mut(name)) {
+                    *own = *usual;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// What the servers of a project use.

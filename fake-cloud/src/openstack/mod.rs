@@ -7,6 +7,7 @@ mod identity;
 mod image;
 mod microversion;
 mod network;
+mod quotas;
 mod request;
 mod response;
 mod route;

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Error;
-use crate::model::error::{Error as ModelError, Kind};
 use crate::model::quota::Quotas;
 use crate::model::{Model, ProjectId};
 use crate::openstack::errors::Fault;
+use crate::openstack::quotas::{self, Hidden, Names};
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, ok};
 
@@ -81,49 +81,31 @@ struct Body {
 pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let wanted = cx.json::<Body>().await?.quota_set;
     let project = visible_project(&cx)?;
-    let quotas = cx.cloud.change(|model, _| {
-        let mut quotas = model.quotas(project);
-        for (name, value) in &wanted {
-            if let Some(place) = place(&mut quotas, name) {
-                *place = limit(name, value)?;
-            }
-        }
-        let missing = || ModelError::not_found(Kind::Project, project);
-        model.projects.get_mut(project).ok_or_else(missing)?.quotas = Some(quotas);
-        Ok::<_, Error>(quotas)
-    });
-    Ok(ok(&json!({"quota_set": view(&cx, project, &quotas.await?)})))
+    let names = [OWN, NETWORK].concat();
+    let quotas = quotas::update::<Error>(&cx, project, &names, &wanted).await?;
+    Ok(ok(&json!({"quota_set": view(&cx, project, &quotas)})))
 }
 
 /// The quotas that are Nova's own business.
-const OWN: [&str; 7] = [
-    "cores",
-    "instances",
-    "ram",
-    "key_pairs",
-    "metadata_items",
-    "server_groups",
-    "server_group_members",
+const OWN: &Names = &[
+    ("cores", "cores"),
+    ("instances", "instances"),
+    ("ram", "ram"),
+    ("key_pairs", "key_pairs"),
+    ("metadata_items", "metadata_items"),
+    ("server_groups", "server_groups"),
+    ("server_group_members", "server_group_members"),
 ];
 
-/// Forgets what was set: the quotas of all projects hold for this one again.
+/// Those of Neutron's that older clients set here.
+const NETWORK: &Names = &[
+    ("floating_ips", "floating_ips"),
+    ("security_groups", "security_groups"),
+    ("security_group_rules", "security_group_rules"),
+];
+
 pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
-    let project = visible_project(&cx)?;
-    cx.cloud
-        .change(|model, _| {
-            let mut defaults = model.default_quotas;
-            if let Some(project) = model.projects.get_mut(project)
-                && let Some(quotas) = &mut project.quotas
-            {
-                for name in OWN {
-                    if let Some((to, from)) = place(quotas, name).zip(place(&mut defaults, name)) {
-                        *to = *from;
-                    }
-                }
-            }
-            Ok::<_, Error>(())
-        })
-        .await?;
+    quotas::reset::<Error>(&cx, visible_project(&cx)?, OWN).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }
 
@@ -135,46 +117,18 @@ pub(super) async fn class(cx: Context) -> Result<Response, Error> {
     Ok(ok(&json!({"quota_class_set": set})))
 }
 
-fn limit(name: &str, value: &Value) -> Result<i64, Fault> {
-    let limit = match value {
-        Value::String(text) => text.parse().ok(),
-        value => value.as_i64(),
-    };
-    limit.filter(|limit| *limit >= -1).ok_or_else(|| {
-        Fault::bad_request(format!("Invalid input for field/attribute {name}. Value: {value}."))
-    })
-}
-
-fn place<'a>(quotas: &'a mut Quotas, name: &str) -> Option<&'a mut i64> {
-    match name {
-        "cores" => Some(&mut quotas.cores),
-        "instances" => Some(&mut quotas.instances),
-        "ram" => Some(&mut quotas.ram),
-        "key_pairs" => Some(&mut quotas.key_pairs),
-        "metadata_items" => Some(&mut quotas.metadata_items),
-        "server_groups" => Some(&mut quotas.server_groups),
-        "server_group_members" => Some(&mut quotas.server_group_members),
-        "floating_ips" => Some(&mut quotas.floating_ips),
-        "security_groups" => Some(&mut quotas.security_groups),
-        "security_group_rules" => Some(&mut quotas.security_group_rules),
-        _ => None,
-    }
-}
-
-/// The project that the path names: the caller's own, or any for the administrator.
 fn visible_project(cx: &Context) -> Result<ProjectId, Error> {
-    let (caller, text) = (cx.caller()?, cx.param("project"));
-    let id: Option<ProjectId> = text.parse().ok();
-    match id.filter(|id| cx.cloud.read().projects.get(*id).is_some()) {
-        Some(id) if caller.sees(id) => Ok(id),
-        Some(_) => Err(Fault::forbidden(
-            "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.",
-        )
-        .into()),
-        None => {
-            Err(Fault::bad_request(format!("Project ID {text} is not a valid project.")).into())
-        }
-    }
+    let text = cx.param("project");
+    quotas::visible_project(cx, text, |hidden| {
+        Error::from(match hidden {
+            Hidden::Unknown => {
+                Fault::bad_request(format!("Project ID {text} is not a valid project."))
+            }
+            Hidden::Forbidden => Fault::forbidden(
+                "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.",
+            ),
+        })
+    })
 }
 
 fn view(cx: &Context, project: ProjectId, quotas: &Quotas) -> Map<String, Value> {

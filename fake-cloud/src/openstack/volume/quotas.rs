@@ -10,6 +10,7 @@ use crate::model::ProjectId;
 use crate::model::error::{Error as ModelError, Kind};
 use crate::model::quota::Quotas;
 use crate::openstack::errors::Fault;
+use crate::openstack::quotas::{self, Hidden, Names};
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, ok};
 
@@ -67,67 +68,29 @@ struct Body {
 
 pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let wanted = cx.json::<Body>().await?.quota_set;
-    let target = target(&cx)?;
-    let quotas = cx.cloud.change(|model, _| {
-        let mut quotas = model.quotas(target);
-        for (name, value) in &wanted {
-            let place = match name.as_str() {
-                "volumes" => &mut quotas.volumes,
-                "snapshots" => &mut quotas.snapshots,
-                "gigabytes" => &mut quotas.gigabytes,
-                _ => continue,
-            };
-            *place = limit(name, value)?;
-        }
-        let missing = || ModelError::not_found(Kind::Project, target);
-        model.projects.get_mut(target).ok_or_else(missing)?.quotas = Some(quotas);
-        Ok::<_, Error>(quotas)
-    });
-    Ok(ok(&json!({"quota_set": view(&quotas.await?)})))
+    let quotas = quotas::update::<Error>(&cx, target(&cx)?, OWN, &wanted).await?;
+    Ok(ok(&json!({"quota_set": view(&quotas)})))
 }
 
-/// Forgets what was set: the quotas of all projects hold for this one again.
+/// The quotas that are Cinder's business.
+const OWN: &Names =
+    &[("volumes", "volumes"), ("snapshots", "snapshots"), ("gigabytes", "gigabytes")];
+
 pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
-    let target = target(&cx)?;
-    cx.cloud
-        .change(|model, _| {
-            let defaults = model.default_quotas;
-            if let Some(project) = model.projects.get_mut(target)
-                && let Some(quotas) = &mut project.quotas
-            {
-                quotas.volumes = defaults.volumes;
-                quotas.snapshots = defaults.snapshots;
-                quotas.gigabytes = defaults.gigabytes;
-            }
-            Ok::<_, Error>(())
-        })
-        .await?;
+    quotas::reset::<Error>(&cx, target(&cx)?, OWN).await?;
     Ok(empty(StatusCode::OK))
 }
 
-fn limit(name: &str, value: &Value) -> Result<i64, Fault> {
-    let limit = match value {
-        Value::String(text) => text.parse().ok(),
-        value => value.as_i64(),
-    };
-    limit.filter(|limit| *limit >= -1).ok_or_else(|| {
-        Fault::bad_request(format!("Invalid input for field/attribute {name}. Value: {value}."))
-    })
-}
-
-/// The project whose quotas are asked for: one's own, or any for the administrator.
 fn target(cx: &Context) -> Result<ProjectId, Error> {
     project(cx)?;
-    let (caller, text) = (cx.caller()?, cx.param("target"));
-    let id: Option<ProjectId> = text.parse().ok();
-    match id.filter(|id| cx.cloud.read().projects.get(*id).is_some()) {
-        Some(id) if caller.sees(id) => Ok(id),
-        Some(_) => Err(Fault::forbidden(
-            "Policy doesn't allow volume_extension:quotas:show to be performed.",
-        )
-        .into()),
-        None => Err(ModelError::not_found(Kind::Project, text).into()),
-    }
+    let text = cx.param("target");
+    quotas::visible_project(cx, text, |hidden| match hidden {
+        Hidden::Unknown => Error::from(ModelError::not_found(Kind::Project, text)),
+        Hidden::Forbidden => {
+            let message = "Policy doesn't allow volume_extension:quotas:show to be performed.";
+            Fault::forbidden(message).into()
+        }
+    })
 }
 
 fn view(quotas: &Quotas) -> Map<String, Value> {
