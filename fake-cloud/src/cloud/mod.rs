@@ -5,6 +5,7 @@ mod capture;
 mod failure;
 mod freeze;
 mod guard;
+mod identity;
 mod image_trees;
 mod images;
 mod names;
@@ -46,6 +47,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// A running cloud, without its listener.
 #[derive(Debug)]
 pub(crate) struct Cloud {
+    /// The cloud of the home region, unless this is it.
+    pub(super) home: Option<Arc<Cloud>>,
     /// The address of the API, as in `http://127.0.0.1:5000`.
     pub(crate) api_url: String,
     /// The region's name.
@@ -100,6 +103,7 @@ impl Cloud {
         borrowed: Borrowed,
     ) -> Arc<Self> {
         Arc::new(Self {
+            home: None,
             api_url,
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,

@@ -162,6 +162,7 @@ async fn serve(
     let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
     pairs.extend(query::parse(&String::from_utf8_lossy(&body)));
     let (caller, project) = authenticate(&cloud, &parts, &pairs, &body)?;
+    cloud.welcome(project).await?;
     let params = Params::of(pairs);
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
@@ -230,7 +231,7 @@ fn authenticate(
         }
     })?;
     let (caller, project, secret) = {
-        let model = cloud.read();
+        let model = cloud.identity().read();
         let key = model.access_key(claim.access()).ok_or_else(unknown)?;
         let caller = model.bearer(key).ok_or_else(unknown)?;
         (caller, key.project_id, key.pair.secret.clone())

@@ -35,6 +35,7 @@ mod servers;
 mod sharing;
 mod shortages;
 mod table;
+mod tenant;
 mod terminated;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -71,6 +72,7 @@ pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
 pub use table::{Change, Record, Table};
+pub use tenant::Tenant;
 pub use terminated::Terminated;
 pub use usage::{PastServer, ServerUsage};
 pub use volume::{
@@ -147,6 +149,8 @@ tables! {
     tokens: Token,
     /// Keys of the EC2 API.
     access_keys: AccessKey,
+    /// Projects as this region knows them.
+    tenants: Tenant,
     /// Flavors.
     flavors: Flavor,
     /// Images.

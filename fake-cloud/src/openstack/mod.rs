@@ -25,7 +25,7 @@ use crate::cloud::Cloud;
 use crate::control::{self, Struck};
 use crate::{ec2, metadata};
 
-use errors::Fault;
+use errors::{Fault, PlainError};
 use request::Context;
 use route::{Route, Service};
 
@@ -79,6 +79,9 @@ async fn answer(
         let version = microversion::negotiate(service, request.headers())?;
         let context = Context::new(cloud, service, route, &id, version, params, request)?;
         let cloud = Arc::clone(&context.cloud);
+        if let Some(project) = context.caller.and_then(|caller| caller.project_id) {
+            cloud.welcome(project).await.map_err(PlainError::from)?;
+        }
         let struck = cloud.strike(&route.operation(service), work(route, context)).await;
         Ok((version, struck))
     };
