@@ -32,6 +32,7 @@ use crate::image::unpack::Limits;
 use crate::model::Model;
 use crate::network::Network;
 use crate::passwords::Passwords;
+use crate::regions::Place;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Written};
 use crate::world::Pair;
@@ -48,7 +49,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Cloud {
     /// The cloud of the home region, unless this is it.
-    pub(super) home: Option<Arc<Cloud>>,
+    home: Option<Arc<Cloud>>,
+    /// Where all regions are, the home region first.
+    pub(crate) places: Arc<[Place]>,
     /// The address of the API, as in `http://127.0.0.1:5000`.
     pub(crate) api_url: String,
     /// The region's name.
@@ -92,18 +95,33 @@ pub(crate) struct Cloud {
     borrowed: Mutex<Borrowed>,
 }
 
+/// What a cloud is put together of, besides what is chosen.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The address of its API.
+    pub(crate) api_url: String,
+    /// Where all regions are, the home region first.
+    pub(crate) places: Arc<[Place]>,
+    /// The cloud of the home region, unless this is it.
+    pub(crate) home: Option<Arc<Cloud>>,
+    /// What runs servers, and what makes their addresses answer.
+    pub(crate) pair: Pair,
+    /// What it knows.
+    pub(crate) model: Model,
+    /// Where that is kept.
+    pub(crate) store: Store,
+    /// What is given back when it is gone.
+    pub(crate) borrowed: Borrowed,
+}
+
 impl Cloud {
-    /// Puts a cloud together; `borrowed` is given back when it is gone.
-    pub(crate) fn new(
-        settings: &Settings,
-        api_url: String,
-        (backend, network): Pair,
-        model: Model,
-        store: Store,
-        borrowed: Borrowed,
-    ) -> Arc<Self> {
+    /// Puts the cloud of a region together.
+    pub(crate) fn new(settings: &Settings, parts: Parts) -> Arc<Self> {
+        let Parts { api_url, places, home, pair: (backend, network), model, store, borrowed } =
+            parts;
         Arc::new(Self {
-            home: None,
+            home,
+            places,
             api_url,
             region: settings.region.clone(),
             token_lifetime: settings.token_lifetime,
@@ -115,7 +133,7 @@ impl Cloud {
             passwords: Passwords::new(),
             backend,
             going_down: CancellationToken::new(),
-            steering: Steering::new(settings.seed, settings.transitions.clone()),
+            steering: Steering::new(settings),
             control_token: Uuid::new_v4().simple().to_string(),
             model: RwLock::new(model),
             store,

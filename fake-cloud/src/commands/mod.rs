@@ -3,6 +3,7 @@
 pub(crate) mod chaos;
 mod client;
 pub(crate) mod image;
+mod regions;
 pub(crate) mod run;
 pub(crate) mod snapshot;
 pub(crate) mod time;

@@ -11,6 +11,8 @@ use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen, Ne
 use fake_cloud::{FakeCloud, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::regions;
+
 #[derive(Debug, clap::Args)]
 #[group(id = "run")]
 pub(crate) struct Arguments {
@@ -23,6 +25,16 @@ pub(crate) struct Arguments {
     /// begin with the same two numbers.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+
+    /// The name of the region; more than one, each with a `--region` of its own, are regions side by
+    /// side, the first of which knows the users of all. The others listen beside it: at 127.1.0.1
+    /// beside 127.0.0.1, elsewhere at the next port [default: RegionOne].
+    #[arg(long, value_name = "NAME")]
+    region: Vec<String>,
+
+    /// A file that describes the regions: their names, flavors, prices, latency and addresses.
+    #[arg(long, value_name = "FILE", conflicts_with = "region")]
+    regions: Option<PathBuf>,
 
     /// What a server is made of.
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
@@ -79,17 +91,23 @@ enum Network {
 }
 
 impl Arguments {
-    fn settings(self) -> io::Result<Settings> {
-        let usual = Listen::Address(self.listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
+    fn settings(self) -> Result<Settings, Box<dyn Error>> {
+        let described = self.regions.as_deref().map(regions::read).transpose()?;
+        let regions = described.unwrap_or_else(|| regions::named(self.region));
+        let home = regions.first();
+        let listen = self.listen.or(home.and_then(|home| home.listen));
+        let fixed_range = self.fixed_range.or(home.and_then(|home| home.fixed_range));
+        let floating_range = self.floating_range.or(home.and_then(|home| home.floating_range));
+        let usual = Listen::Address(listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
         let mut settings = match self.network {
             Network::Loopback => Settings::loopback(self.state, usual, &self.password),
             Network::Bridge => Settings::bridge(self.state, usual, &self.password),
         };
-        settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
-        settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
+        settings.fixed_range = fixed_range.unwrap_or(settings.fixed_range);
+        settings.floating_range = floating_range.unwrap_or(settings.floating_range);
         if self.network == Network::Bridge {
             settings.network = NetworkKind::Bridge { name: self.bridge, outside: !self.no_outside };
-            if self.listen.is_none() {
+            if listen.is_none() {
                 let here = settings.floating_range.block().hosts().first;
                 settings.listen = Listen::Address((here, 5000).into());
             }
@@ -99,6 +117,7 @@ impl Arguments {
         settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
         settings.image_store = Some(self.images);
         settings.init_program = std::env::current_exe()?;
+        regions::apply(regions, &mut settings)?;
         Ok(settings)
     }
 }
@@ -122,6 +141,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 fn greet(cloud: &FakeCloud) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
+    for region in cloud.regions().skip(1) {
+        writeln!(out, "# its region {} is at {}", region.name(), region.api_url())?;
+    }
     for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
         writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
     }

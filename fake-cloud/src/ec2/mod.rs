@@ -38,6 +38,7 @@ use crate::cloud::Cloud;
 use crate::control::{self, Struck, points};
 use crate::model::{Caller, ProjectId};
 use crate::query;
+use crate::regions::Regions;
 
 use errors::Fault;
 pub(crate) use ids::{Kind, account};
@@ -125,17 +126,17 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
 ];
 
 /// Answers at the API's addresses.
-pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
+pub(crate) fn router(regions: Regions) -> Router {
     Router::new()
         .route("/", post(answer))
         .route("/ec2", get(answer).post(answer))
         .route(PATH, get(answer).post(answer))
-        .with_state(cloud)
+        .with_state(regions)
 }
 
-async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
+async fn answer(State(regions): State<Regions>, request: Request) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    let (status, text) = match serve(cloud, request, &request_id).await {
+    let (status, text) = match serve(&regions, request, &request_id).await {
         Ok(Some(text)) => (StatusCode::OK, text),
         Ok(None) => return control::dropped(),
         Err(fault) => (fault.status, fault.document(&request_id)),
@@ -150,7 +151,7 @@ async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
 /// Answers one request: who asks, for what, what do they get.
 /// Nothing when its connection is to be closed instead.
 async fn serve(
-    cloud: Arc<Cloud>,
+    regions: &Regions,
     request: Request,
     request_id: &str,
 ) -> Result<Option<String>, Fault> {
@@ -161,7 +162,11 @@ async fn serve(
     })?;
     let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
     pairs.extend(query::parse(&String::from_utf8_lossy(&body)));
-    let (caller, project) = authenticate(&cloud, &parts, &pairs, &body)?;
+    let claim = Claim::find(&parts.headers, &pairs).map_err(unclaimed)?;
+    // Clients have one address for all regions; where they name none of ours, they mean that one.
+    let there = claim.region().and_then(|region| regions.seen_from(region));
+    let cloud = Arc::clone(there.as_ref().unwrap_or(regions).here());
+    let (caller, project) = authenticate(&cloud, &claim, &parts, &pairs, &body)?;
     cloud.welcome(project).await?;
     let params = Params::of(pairs);
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
@@ -205,31 +210,38 @@ async fn work(operation: &'static Operation, call: Call) -> Result<Xml, Fault> {
     })
 }
 
+fn refused(status: StatusCode, code: &'static str, message: &str) -> Fault {
+    Fault::new(code, message).with_status(status)
+}
+
+/// What is answered to who does not say who has signed.
+fn unclaimed(none: NoClaim) -> Fault {
+    match none {
+        NoClaim::Missing => refused(
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationToken",
+            "Request must contain a signature, in the header Authorization or in its parameters",
+        ),
+        NoClaim::Malformed => refused(
+            StatusCode::BAD_REQUEST,
+            "IncompleteSignature",
+            "The signature is incomplete, or neither AWS4-HMAC-SHA256 nor of version 2",
+        ),
+    }
+}
+
 /// Who has signed the request, and for which project.
 fn authenticate(
     cloud: &Cloud,
+    claim: &Claim,
     parts: &request::Parts,
     parameters: &[(String, String)],
     body: &[u8],
 ) -> Result<(Caller, ProjectId), Fault> {
-    let refused =
-        |status, code: &'static str, message: &str| Fault::new(code, message).with_status(status);
     let unknown = || {
         let message = "AWS was not able to validate the provided access credentials";
         refused(StatusCode::UNAUTHORIZED, "AuthFailure", message)
     };
-    let claim = Claim::find(&parts.headers, parameters).map_err(|none| match none {
-        NoClaim::Missing => {
-            let message = "Request must contain a signature, in the header Authorization or in \
-                           its parameters";
-            refused(StatusCode::FORBIDDEN, "MissingAuthenticationToken", message)
-        }
-        NoClaim::Malformed => {
-            let message =
-                "The signature is incomplete, or neither AWS4-HMAC-SHA256 nor of version 2";
-            refused(StatusCode::BAD_REQUEST, "IncompleteSignature", message)
-        }
-    })?;
     let (caller, project, secret) = {
         let model = cloud.identity().read();
         let key = model.access_key(claim.access()).ok_or_else(unknown)?;

@@ -34,20 +34,23 @@ impl Zone<'_> {
 
 pub(super) fn regions(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["region-name", "endpoint", "opt-in-status"])?;
-    let (region, endpoint) = (&call.cloud.region, &call.cloud.api_url);
-    let wanted = call.params.texts("RegionName");
-    if let Some(other) = wanted.iter().find(|name| *name != region) {
+    let (wanted, places) = (call.params.texts("RegionName"), &call.cloud.places);
+    let unknown = |name: &&&str| !places.iter().any(|place| place.region == **name);
+    if let Some(other) = wanted.iter().find(unknown) {
         return Err(Fault::invalid_value(format!("Invalid region provided: '{other}'")));
     }
-    let pass = filters.pass(NO_TAGS, |name| match name {
-        "region-name" => vec![region.clone()],
-        "endpoint" => vec![endpoint.clone()],
-        _ => vec!["opt-in-not-required".to_owned()],
+    let shown = places.iter().filter(|place| {
+        (wanted.is_empty() || wanted.contains(&place.region.as_str()))
+            && filters.pass(NO_TAGS, |name| match name {
+                "region-name" => vec![place.region.clone()],
+                "endpoint" => vec![place.api_url.clone()],
+                _ => vec!["opt-in-not-required".to_owned()],
+            })
     });
     let mut xml = Xml::default();
-    xml.list("regionInfo", pass.then_some(region), |xml, region| {
-        xml.text("regionName", region);
-        xml.text("regionEndpoint", endpoint);
+    xml.list("regionInfo", shown, |xml, place| {
+        xml.text("regionName", &place.region);
+        xml.text("regionEndpoint", &place.api_url);
         xml.text("optInStatus", "opt-in-not-required");
     });
     Ok(xml)

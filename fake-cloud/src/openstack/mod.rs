@@ -23,6 +23,7 @@ use http::Method;
 
 use crate::cloud::Cloud;
 use crate::control::{self, Struck};
+use crate::regions::Regions;
 use crate::{ec2, metadata};
 
 use errors::{Fault, PlainError};
@@ -41,12 +42,18 @@ pub(crate) fn operations() -> impl Iterator<Item = String> {
 }
 
 /// Everything that the listener answers.
-pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
+pub(crate) fn router(regions: &Regions) -> Router {
     let mut router = Router::new();
     for service in SERVICES {
+        let cloud = match service {
+            Service::Identity => regions.home(),
+            Service::Compute | Service::Image | Service::Network | Service::Volume => {
+                regions.here()
+            }
+        };
         for route in service.routes() {
             for path in route.paths(service) {
-                let cloud = Arc::clone(&cloud);
+                let cloud = Arc::clone(cloud);
                 let handler = move |params: RawPathParams, request: Request| {
                     answer(service, route, cloud, params, request)
                 };
@@ -57,9 +64,9 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
         }
     }
     router
-        .merge(metadata::router(Arc::clone(&cloud)))
-        .merge(control::router(&cloud))
-        .merge(ec2::router(cloud))
+        .merge(metadata::router(Arc::clone(regions.here())))
+        .merge(control::router(regions))
+        .merge(ec2::router(regions.clone()))
         .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
         .method_not_allowed_fallback(|request: Request| async move {
             lost(&request, Fault::no_such_method())

@@ -108,6 +108,11 @@ impl Stack {
 }
 
 impl Client {
+    /// The same caller at the address of another region.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         let request =

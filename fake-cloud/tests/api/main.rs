@@ -26,6 +26,7 @@ mod networks;
 mod nova_network;
 mod persistence;
 mod puppet;
+mod regions;
 mod quotas;
 mod security_groups;
 mod server_groups;
