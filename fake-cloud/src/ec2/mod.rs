@@ -11,14 +11,17 @@ mod images;
 mod instance_types;
 mod instances;
 mod key_pairs;
+mod launch_templates;
 mod operation;
 mod pages;
 mod params;
 mod permissions;
 mod places;
 mod security_groups;
+mod service;
 mod signature;
 mod snapshots;
+mod sts;
 mod tags;
 mod volumes;
 mod vpc;
@@ -45,14 +48,9 @@ pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
 pub(crate) use places::Zone;
+use service::Service;
 use signature::{Claim, Doubt, NoClaim, Signed};
 use xml::Xml;
-
-/// The version that answers say they are of when a request does not ask for one.
-const VERSION: &str = "2016-11-15";
-
-/// What requests are signed for.
-const SERVICE: &str = "ec2";
 
 /// The largest request that is read.
 const BODY_MAX: usize = 1 << 20;
@@ -62,6 +60,7 @@ pub(crate) const PATH: &str = "/ec2/";
 
 /// Everything that is answered.
 pub(crate) const OPERATIONS: &[Operation] = operations![
+    Reads GetCallerIdentity sts::caller_identity;
     Reads DescribeRegions places::regions;
     Reads DescribeAvailabilityZones places::zones;
     Reads DescribeAccountAttributes places::account_attributes;
@@ -86,7 +85,21 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes UnmonitorInstances instances::attributes::unmonitor;
     Reads GetPasswordData instances::attributes::password_data;
     Changes GetConsoleOutput instances::life::console_output;
+    Changes CreateLaunchTemplate launch_templates::create;
+    Reads DescribeLaunchTemplates launch_templates::launch_templates;
+    Changes ModifyLaunchTemplate launch_templates::modify;
+    Changes DeleteLaunchTemplate launch_templates::delete;
+    Changes CreateLaunchTemplateVersion launch_templates::versions::create;
+    Reads DescribeLaunchTemplateVersions launch_templates::versions::describe;
+    Changes DeleteLaunchTemplateVersions launch_templates::versions::delete;
+    Reads GetLaunchTemplateData launch_templates::data::of_instance;
     Reads DescribeImages images::images;
+    Changes CreateImage images::make::create;
+    Changes CopyImage images::make::copy;
+    Changes DeregisterImage images::make::deregister;
+    Reads DescribeImageAttribute images::attributes::describe;
+    Changes ModifyImageAttribute images::attributes::modify;
+    Changes ResetImageAttribute images::attributes::reset;
     Reads DescribeInstanceTypes instance_types::instance_types;
     Reads DescribeInstanceTypeOfferings instance_types::offerings;
     Changes CreateKeyPair key_pairs::create;
@@ -135,10 +148,27 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
 
 async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    let (status, text) = match serve(cloud, request, &request_id).await {
+    let (parts, body) = request.into_parts();
+    let received = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Fault::new("RequestEntityTooLarge", "The request is too large.")
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    });
+    let body = received.as_ref().map(AsRef::as_ref).unwrap_or_default();
+    let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
+    pairs.extend(query::parse(&String::from_utf8_lossy(body)));
+    let params = Params::of(pairs.clone());
+    let service = Service::of(&params);
+    let served = match &received {
+        Ok(body) => {
+            let signed = authenticate(&cloud, service, &parts, &pairs, body);
+            serve(cloud, service, signed, params, &request_id).await
+        }
+        Err(fault) => Err(fault.clone()),
+    };
+    let (status, text) = match served {
         Ok(Some(text)) => (StatusCode::OK, text),
         Ok(None) => return control::dropped(),
-        Err(fault) => (fault.status, fault.document(&request_id)),
+        Err(fault) => (fault.status, service.fault(&fault, &request_id)),
     };
     let headers = [
         (header::CONTENT_TYPE, "text/xml;charset=UTF-8"),
@@ -147,41 +177,30 @@ async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
     (status, headers, text).into_response()
 }
 
-/// Answers one request: who asks, for what, what do they get.
+/// Answers one request of who has signed it: for what, what do they get.
 /// Nothing when its connection is to be closed instead.
 async fn serve(
     cloud: Arc<Cloud>,
-    request: Request,
+    service: Service,
+    signed: Result<(Caller, ProjectId), Fault>,
+    params: Params,
     request_id: &str,
 ) -> Result<Option<String>, Fault> {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
-        Fault::new("RequestEntityTooLarge", "The request is too large.")
-            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
-    })?;
-    let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
-    pairs.extend(query::parse(&String::from_utf8_lossy(&body)));
-    let (caller, project) = authenticate(&cloud, &parts, &pairs, &body)?;
+    let (caller, project) = signed?;
     cloud.welcome(project).await?;
-    let params = Params::of(pairs);
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
-    let namespace = namespace(params.text("Version").unwrap_or(VERSION))?;
-    let call = Call {
-        cloud: Arc::clone(&cloud),
-        caller,
-        project,
-        params,
-        request_id: request_id.to_owned(),
-    };
-    let mut xml = Xml::default();
-    xml.text("requestId", request_id);
+    let namespace = service.namespace(&params)?;
+    let request_id = request_id.to_owned();
+    let call = Call { cloud: Arc::clone(&cloud), caller, project, params, request_id };
+    let request_id = call.request_id.clone();
     match cloud.strike(&points::ec2(operation.name), work(operation, call)).await {
-        Struck::Answered(content) => xml.append(content?),
-        Struck::Error(error) => return Err(Fault::injected(error)),
-        Struck::Dropped => return Ok(None),
+        Struck::Answered(content) => {
+            Ok(Some(service.document(operation.name, content?, &namespace, &request_id)))
+        }
+        Struck::Error(error) => Err(Fault::injected(error)),
+        Struck::Dropped => Ok(None),
     }
-    Ok(Some(xml.document(&format!("{}Response", operation.name), &namespace)))
 }
 
 /// Works out an answer. What may change something does so in a task of its own: a client that
@@ -208,6 +227,7 @@ async fn work(operation: &'static Operation, call: Call) -> Result<Xml, Fault> {
 /// Who has signed the request, and for which project.
 fn authenticate(
     cloud: &Cloud,
+    service: Service,
     parts: &request::Parts,
     parameters: &[(String, String)],
     body: &[u8],
@@ -243,7 +263,7 @@ fn authenticate(
         headers: &parts.headers,
         body,
     };
-    let checked = claim.verify(signed, parameters, &secret, SERVICE, cloud.now());
+    let checked = claim.verify(signed, parameters, &secret, service.name(), cloud.now());
     checked.map_err(|doubt| match doubt {
         Doubt::NoTime => refused(
             StatusCode::BAD_REQUEST,
@@ -256,7 +276,7 @@ fn authenticate(
         Doubt::Service => refused(
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",
-            "Credential should be scoped to correct service: 'ec2'.",
+            &format!("Credential should be scoped to correct service: '{}'.", service.name()),
         ),
         Doubt::Mismatch => refused(
             StatusCode::FORBIDDEN,
@@ -274,16 +294,6 @@ fn find(name: &str) -> Result<&'static Operation, Fault> {
     })
 }
 
-/// Clients of every age look for the namespace of the version they ask for.
-fn namespace(version: &str) -> Result<String, Fault> {
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if version.split('-').map(str::len).eq([4, 2, 2]) && version.split('-').all(digits) {
-        return Ok(format!("http://ec2.amazonaws.com/doc/{version}/"));
-    }
-    let message = format!("The requested version ({version}) of service AmazonEC2 does not exist");
-    Err(Fault::new("NoSuchVersion", message))
-}
-
 /// A short digest of what a request asks for.
 fn digest(text: &str) -> String {
     format!("{:x}", Sha256::digest(text))
@@ -299,12 +309,5 @@ mod tests {
         assert_eq!(names.len(), OPERATIONS.len());
         assert!(find("DescribeInstances").is_ok());
         assert_eq!(find("DescribeSpaceships").unwrap_err().code, "InvalidAction");
-    }
-
-    #[test]
-    fn the_namespace_is_of_the_version_that_was_asked_for() {
-        let namespace = |version| namespace(version).map_err(|fault| fault.code);
-        assert_eq!(namespace(VERSION).unwrap(), "http://ec2.amazonaws.com/doc/2016-11-15/");
-        assert!(namespace("2016-11-15<").is_err() && namespace("aaaa-bb-cc").is_err());
     }
 }
