@@ -35,6 +35,7 @@ impl Credentials {
             ("OS_REGION_NAME", &self.region),
             ("OS_IDENTITY_API_VERSION", "3"),
             ("AWS_ENDPOINT_URL_EC2", &self.ec2_url),
+            ("AWS_ENDPOINT_URL_STS", &self.ec2_url),
             ("AWS_DEFAULT_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.access_key.access),
             ("AWS_SECRET_ACCESS_KEY", &self.access_key.secret),

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use md5::Md5;
 use sha2::{Digest, Sha512};
+use time::OffsetDateTime;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::{Cloud, chain};
-use crate::model::ImageId;
+use super::{Cloud, Failure, chain};
+use crate::model::{Caller, Error, Image, ImageId, Model};
 
 /// What is known of content once it is kept.
 #[derive(Debug)]
@@ -71,6 +72,35 @@ impl Cloud {
             md5: format!("{:x}", md5.finalize()),
             sha512: format!("{:x}", sha512.finalize()),
         })
+    }
+
+    /// Makes an image with the content of another.
+    pub(crate) async fn copy_image(
+        &self,
+        caller: &Caller,
+        source: ImageId,
+        copy: impl FnOnce(&Model, OffsetDateTime) -> Result<Image, Error>,
+    ) -> Result<ImageId, Failure> {
+        let image = copy(&self.read(), self.now())?;
+        let id = image.id;
+        // Content never changes: both have the same file.
+        let (from, to) = (self.image_content_path(source), self.image_content_path(id));
+        match fs::hard_link(from, to).await {
+            // What the cloud offers by itself has no content of its own.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            linked => linked.map_err(Failure::Image)?,
+        }
+        let recorded = self.change(|model, _| {
+            // The source may be gone by now, and its tree with it.
+            model.active_image(caller, &source.to_string())?;
+            model.images.insert(image);
+            Ok::<_, Failure>(id)
+        });
+        let recorded = recorded.await;
+        if recorded.is_err() {
+            self.delete_image_content(id).await;
+        }
+        recorded
     }
 
     /// Opens the content of an image.

@@ -86,6 +86,8 @@ kinds! {
     NetworkAclAssociation: "aclassoc", "InvalidAssociationID", "InvalidAssociationID", "association ID", "network-acl-association";
     /// A port and what is plugged in.
     InterfaceAttachment: "eni-attach", "InvalidAttachmentID", "InvalidAttachmentID", "attachment ID", "network-interface-attachment";
+    /// A launch template.
+    LaunchTemplate: "lt", "InvalidLaunchTemplateId", "InvalidLaunchTemplateId", "launch template ID", "launch-template";
     /// A port.
     Interface: "eni", "InvalidNetworkInterfaceID", "InvalidNetworkInterfaceId", "networkInterface ID", "network-interface";
 }
@@ -143,6 +145,11 @@ impl fmt::Display for Id {
 /// The twelve digits of an account, made from its project's id.
 pub(crate) fn account(project: ProjectId) -> String {
     format!("{:012}", project.0.as_u128() % 1_000_000_000_000)
+}
+
+/// How policies would name a user of an account.
+pub(crate) fn user_arn(project: ProjectId, name: &str) -> String {
+    format!("arn:aws:iam::{}:user/{name}", account(project))
 }
 
 #[cfg(test)]

@@ -11,14 +11,17 @@ mod images;
 mod instance_types;
 mod instances;
 mod key_pairs;
+mod launch_templates;
 mod operation;
 mod pages;
 mod params;
 mod permissions;
 mod places;
 mod security_groups;
+mod service;
 mod signature;
 mod snapshots;
+mod sts;
 mod tags;
 mod volumes;
 mod vpc;
@@ -46,14 +49,9 @@ pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
 pub(crate) use places::Zone;
+use service::Service;
 use signature::{Claim, Doubt, NoClaim, Signed};
 use xml::Xml;
-
-/// The version that answers say they are of when a request does not ask for one.
-const VERSION: &str = "2016-11-15";
-
-/// What requests are signed for.
-const SERVICE: &str = "ec2";
 
 /// The largest request that is read.
 const BODY_MAX: usize = 1 << 20;
@@ -63,6 +61,7 @@ pub(crate) const PATH: &str = "/ec2/";
 
 /// Everything that is answered.
 pub(crate) const OPERATIONS: &[Operation] = operations![
+    Reads GetCallerIdentity sts::caller_identity;
     Reads DescribeRegions places::regions;
     Reads DescribeAvailabilityZones places::zones;
     Reads DescribeAccountAttributes places::account_attributes;
@@ -87,7 +86,21 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes UnmonitorInstances instances::attributes::unmonitor;
     Reads GetPasswordData instances::attributes::password_data;
     Changes GetConsoleOutput instances::life::console_output;
+    Changes CreateLaunchTemplate launch_templates::create;
+    Reads DescribeLaunchTemplates launch_templates::launch_templates;
+    Changes ModifyLaunchTemplate launch_templates::modify;
+    Changes DeleteLaunchTemplate launch_templates::delete;
+    Changes CreateLaunchTemplateVersion launch_templates::versions::create;
+    Reads DescribeLaunchTemplateVersions launch_templates::versions::describe;
+    Changes DeleteLaunchTemplateVersions launch_templates::versions::delete;
+    Reads GetLaunchTemplateData launch_templates::data::of_instance;
     Reads DescribeImages images::images;
+    Changes CreateImage images::make::create;
+    Changes CopyImage images::make::copy;
+    Changes DeregisterImage images::make::deregister;
+    Reads DescribeImageAttribute images::attributes::describe;
+    Changes ModifyImageAttribute images::attributes::modify;
+    Changes ResetImageAttribute images::attributes::reset;
     Reads DescribeInstanceTypes instance_types::instance_types;
     Reads DescribeInstanceTypeOfferings instance_types::offerings;
     Changes CreateKeyPair key_pairs::create;
@@ -136,10 +149,27 @@ pub(crate) fn router(regions: Regions) -> Router {
 
 async fn answer(State(regions): State<Regions>, request: Request) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    let (status, text) = match serve(&regions, request, &request_id).await {
+    let (parts, body) = request.into_parts();
+    let received = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Fault::new("RequestEntityTooLarge", "The request is too large.")
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    });
+    let body = received.as_ref().map(AsRef::as_ref).unwrap_or_default();
+    let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
+    pairs.extend(query::parse(&String::from_utf8_lossy(body)));
+    let params = Params::of(pairs.clone());
+    let service = Service::of(&params);
+    let served = match &received {
+        Ok(body) => {
+            let signed = authenticate(&regions, service, &parts, &pairs, body);
+            serve(service, signed, params, &request_id).await
+        }
+        Err(fault) => Err(fault.clone()),
+    };
+    let (status, text) = match served {
         Ok(Some(text)) => (StatusCode::OK, text),
         Ok(None) => return control::dropped(),
-        Err(fault) => (fault.status, fault.document(&request_id)),
+        Err(fault) => (fault.status, service.fault(&fault, &request_id)),
     };
     let headers = [
         (header::CONTENT_TYPE, "text/xml;charset=UTF-8"),
@@ -148,45 +178,29 @@ async fn answer(State(regions): State<Regions>, request: Request) -> Response {
     (status, headers, text).into_response()
 }
 
-/// Answers one request: who asks, for what, what do they get.
+/// Answers one request of who has signed it: for what, what do they get.
 /// Nothing when its connection is to be closed instead.
 async fn serve(
-    regions: &Regions,
-    request: Request,
+    service: Service,
+    signed: Result<(Arc<Cloud>, Caller, ProjectId), Fault>,
+    params: Params,
     request_id: &str,
 ) -> Result<Option<String>, Fault> {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
-        Fault::new("RequestEntityTooLarge", "The request is too large.")
-            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
-    })?;
-    let mut pairs = query::parse(parts.uri.query().unwrap_or_default());
-    pairs.extend(query::parse(&String::from_utf8_lossy(&body)));
-    let claim = Claim::find(&parts.headers, &pairs).map_err(unclaimed)?;
-    // Clients have one address for all regions; where they name none of ours, they mean that one.
-    let there = claim.region().and_then(|region| regions.seen_from(region));
-    let cloud = Arc::clone(there.as_ref().unwrap_or(regions).here());
-    let (caller, project) = authenticate(&cloud, &claim, &parts, &pairs, &body)?;
+    let (cloud, caller, project) = signed?;
     cloud.welcome(project).await?;
-    let params = Params::of(pairs);
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
-    let namespace = namespace(params.text("Version").unwrap_or(VERSION))?;
-    let call = Call {
-        cloud: Arc::clone(&cloud),
-        caller,
-        project,
-        params,
-        request_id: request_id.to_owned(),
-    };
-    let mut xml = Xml::default();
-    xml.text("requestId", request_id);
+    let namespace = service.namespace(&params)?;
+    let request_id = request_id.to_owned();
+    let call = Call { cloud: Arc::clone(&cloud), caller, project, params, request_id };
+    let request_id = call.request_id.clone();
     match cloud.strike(&points::ec2(operation.name), work(operation, call)).await {
-        Struck::Answered(content) => xml.append(content?),
-        Struck::Error(error) => return Err(Fault::injected(error)),
-        Struck::Dropped => return Ok(None),
+        Struck::Answered(content) => {
+            Ok(Some(service.document(operation.name, content?, &namespace, &request_id)))
+        }
+        Struck::Error(error) => Err(Fault::injected(error)),
+        Struck::Dropped => Ok(None),
     }
-    Ok(Some(xml.document(&format!("{}Response", operation.name), &namespace)))
 }
 
 /// Works out an answer. What may change something does so in a task of its own: a client that
@@ -230,14 +244,18 @@ fn unclaimed(none: NoClaim) -> Fault {
     }
 }
 
-/// Who has signed the request, and for which project.
+/// Who has signed the request, for which region's cloud and for which project.
 fn authenticate(
-    cloud: &Cloud,
-    claim: &Claim,
+    regions: &Regions,
+    service: Service,
     parts: &request::Parts,
     parameters: &[(String, String)],
     body: &[u8],
-) -> Result<(Caller, ProjectId), Fault> {
+) -> Result<(Arc<Cloud>, Caller, ProjectId), Fault> {
+    let claim = Claim::find(&parts.headers, parameters).map_err(unclaimed)?;
+    // Clients have one address for all regions; where they name none of ours, they mean that one.
+    let there = claim.region().and_then(|region| regions.seen_from(region));
+    let cloud = Arc::clone(there.as_ref().unwrap_or(regions).here());
     let unknown = || {
         let message = "AWS was not able to validate the provided access credentials";
         refused(StatusCode::UNAUTHORIZED, "AuthFailure", message)
@@ -255,7 +273,7 @@ fn authenticate(
         headers: &parts.headers,
         body,
     };
-    let checked = claim.verify(signed, parameters, &secret, SERVICE, cloud.now());
+    let checked = claim.verify(signed, parameters, &secret, service.name(), cloud.now());
     checked.map_err(|doubt| match doubt {
         Doubt::NoTime => refused(
             StatusCode::BAD_REQUEST,
@@ -268,7 +286,7 @@ fn authenticate(
         Doubt::Service => refused(
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",
-            "Credential should be scoped to correct service: 'ec2'.",
+            &format!("Credential should be scoped to correct service: '{}'.", service.name()),
         ),
         Doubt::Mismatch => refused(
             StatusCode::FORBIDDEN,
@@ -277,23 +295,13 @@ fn authenticate(
              Check your AWS Secret Access Key and signing method.",
         ),
     })?;
-    Ok((caller, project))
+    Ok((cloud, caller, project))
 }
 
 fn find(name: &str) -> Result<&'static Operation, Fault> {
     OPERATIONS.iter().find(|operation| operation.name == name).ok_or_else(|| {
         Fault::new("InvalidAction", format!("The action {name} is not valid for this web service."))
     })
-}
-
-/// Clients of every age look for the namespace of the version they ask for.
-fn namespace(version: &str) -> Result<String, Fault> {
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if version.split('-').map(str::len).eq([4, 2, 2]) && version.split('-').all(digits) {
-        return Ok(format!("http://ec2.amazonaws.com/doc/{version}/"));
-    }
-    let message = format!("The requested version ({version}) of service AmazonEC2 does not exist");
-    Err(Fault::new("NoSuchVersion", message))
 }
 
 /// A short digest of what a request asks for.
@@ -311,12 +319,5 @@ mod tests {
         assert_eq!(names.len(), OPERATIONS.len());
         assert!(find("DescribeInstances").is_ok());
         assert_eq!(find("DescribeSpaceships").unwrap_err().code, "InvalidAction");
-    }
-
-    #[test]
-    fn the_namespace_is_of_the_version_that_was_asked_for() {
-        let namespace = |version| namespace(version).map_err(|fault| fault.code);
-        assert_eq!(namespace(VERSION).unwrap(), "http://ec2.amazonaws.com/doc/2016-11-15/");
-        assert!(namespace("2016-11-15<").is_err() && namespace("aaaa-bb-cc").is_err());
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::digest;
 use super::errors::Fault;
 use super::ids::account;
 use super::params::Params;
 use super::places::Zone;
 use super::xml::Xml;
 use crate::cloud::Cloud;
-use crate::model::{Caller, ProjectId};
+use crate::model::{Caller, ClientToken, ProjectId};
 
 /// A request on its way to its operation: its signature was right.
 #[derive(Debug)]
@@ -36,6 +37,14 @@ impl Call {
     /// Where everything of the region is.
     pub(crate) fn zone(&self) -> Zone<'_> {
         Zone { region: &self.cloud.region }
+    }
+
+    /// The name that the request bears, so that sending it again does nothing again.
+    pub(crate) fn client_token(&self) -> Option<ClientToken> {
+        self.params.text("ClientToken").map(|token| ClientToken {
+            token: token.to_owned(),
+            digest: digest(&self.params.without("ClientToken").to_string()),
+        })
     }
 
     /// Refuses what was only a question whether it would be done.

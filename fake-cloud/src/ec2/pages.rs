@@ -1,5 +1,7 @@
 //! Long lists come in pages: `MaxResults` and `NextToken`.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -22,6 +24,15 @@ impl Page {
     /// Reads which page is wanted; `named` is the parameter that names things one by one, and
     /// makes no sense together with pages.
     pub(crate) fn read(params: &Params, named: &str) -> Result<Self, Fault> {
+        Self::of_size(params, named, 5..=1000)
+    }
+
+    /// The same where pages may be of other sizes.
+    pub(crate) fn of_size(
+        params: &Params,
+        named: &str,
+        sizes: RangeInclusive<i64>,
+    ) -> Result<Self, Fault> {
         let max = match params.number("MaxResults")? {
             None => usize::MAX,
             Some(_) if !params.list(named).is_empty() => {
@@ -29,11 +40,13 @@ impl Page {
                     "The parameter {named} cannot be used with the parameter MaxResults"
                 )));
             }
-            Some(max @ 5..=1000) => usize::try_from(max).unwrap_or(usize::MAX),
+            Some(max) if sizes.contains(&max) => usize::try_from(max).unwrap_or(usize::MAX),
             Some(max) => {
                 return Err(Fault::invalid_value(format!(
                     "Value ( {max} ) for parameter maxResults is invalid. Expecting a value \
-                     from 5 to 1000."
+                     from {} to {}.",
+                    sizes.start(),
+                    sizes.end()
                 )));
             }
         };

@@ -66,6 +66,30 @@ impl Params {
         self.text(path).map(parse).transpose()
     }
 
+    /// All parameters below this one that have a value, each by its path.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for (name, below) in &self.below {
+            pairs.extend(below.value.iter().map(|value| (name.clone(), value.clone())));
+            let longer = |(path, value)| (format!("{name}.{path}"), value);
+            pairs.extend(below.pairs().into_iter().map(longer));
+        }
+        pairs
+    }
+
+    /// What is right below this parameter.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.below.iter().map(|(name, below)| (name.as_str(), below))
+    }
+
+    /// The same with what others say of it instead: each of their parameters takes the place of
+    /// the whole one that has its name.
+    pub(crate) fn overridden_by(&self, others: &Self) -> Self {
+        let mut both = self.clone();
+        both.below.extend(others.below.clone());
+        both
+    }
+
     /// The same without one parameter and what is below it.
     pub(crate) fn without(&self, name: &str) -> Self {
         let mut rest = self.clone();
@@ -87,12 +111,20 @@ impl Params {
 
     /// The members of a list, in the order of their numbers.
     pub(crate) fn list(&self, path: &str) -> Vec<&Self> {
-        let Some(place) = self.below(path) else { return Vec::new() };
-        let numbered = |(name, member): (&String, _)| Some((name.parse::<u32>().ok()?, member));
-        let mut members: Vec<_> =
-            place.below.iter().filter_map(|(name, member)| numbered((name, member))).collect();
+        self.below(path).map(Self::members).unwrap_or_default()
+    }
+
+    fn members(&self) -> Vec<&Self> {
+        let numbered = |(name, member)| Some((str::parse::<u32>(name).ok()?, member));
+        let mut members: Vec<(u32, &Self)> = self.children().filter_map(numbered).collect();
         members.sort_by_key(|(number, _)| *number);
         members.into_iter().map(|(_, member)| member).collect()
+    }
+
+    /// The members of a list, if what is below has numbers and nothing else.
+    pub(crate) fn list_of_all(&self) -> Option<Vec<&Self>> {
+        let numbered = self.below.keys().all(|name| name.parse::<u32>().is_ok());
+        (numbered && !self.below.is_empty()).then(|| self.members())
     }
 
     /// The values of a list.

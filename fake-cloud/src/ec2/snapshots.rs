@@ -88,6 +88,11 @@ pub(super) async fn delete(call: Call) -> Result<Xml, Fault> {
             let message = format!("Snapshot '{id}' is in the '{status}' state.");
             return Err(Fault::new("IncorrectState", message));
         }
+        if let Some(image) = model.image_of_snapshot(snapshot.id) {
+            let (id, image) = (Kind::Snapshot.id(snapshot.id), Kind::Image.id(image.id));
+            let message = format!("The snapshot {id} is currently in use by {image}");
+            return Err(Fault::new("InvalidSnapshot.InUse", message));
+        }
         snapshot.id
     };
     call.cloud.delete_snapshot(&call.caller, &id.to_string()).await?;

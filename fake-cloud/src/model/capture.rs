@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::catalogue::{Image, ImageStatus, Visibility};
 use super::error::Error;
 use super::life::State;
-use super::{Caller, ImageId, Model, ServerId};
+use super::{Caller, ImageId, ImageOptions, Model, Server, ServerId};
 use crate::backends::ImageSource;
 
 impl Model {
@@ -21,17 +21,7 @@ impl Model {
         now: OffsetDateTime,
     ) -> Result<(ImageId, ServerId), Error> {
         let server = self.server(caller, server)?;
-        let obstacle = match (server.task, server.state) {
-            (Some(task), _) => Some(format!("task_state {}", task.name())),
-            (None, State::Active | State::Paused | State::Stopped | State::Suspended) => None,
-            (None, state) => Some(format!("vm_state {}", state.vm_state())),
-        };
-        if let Some(obstacle) = obstacle {
-            return Err(Error::Conflict(format!(
-                "Cannot 'createImage' instance {} while it is in {obstacle}",
-                server.id
-            )));
-        }
+        check_capture(server)?;
         let of_server = [
             ("instance_uuid", server.id.to_string()),
             ("base_image_ref", server.image_id.to_string()),
@@ -59,6 +49,7 @@ impl Model {
             tags: vec![],
             members: Vec::new(),
             source: ImageSource::Opaque,
+            options: ImageOptions { source_server: Some(server.id), ..ImageOptions::default() },
             created: now,
             updated: now,
         };
@@ -66,4 +57,15 @@ impl Model {
         self.images.insert(image);
         Ok(ids)
     }
+}
+
+/// Refuses to make an image of a server that something else is being done to.
+pub fn check_capture(server: &Server) -> Result<(), Error> {
+    let obstacle = match (server.task, server.state) {
+        (Some(task), _) => format!("task_state {}", task.name()),
+        (None, State::Active | State::Paused | State::Stopped | State::Suspended) => return Ok(()),
+        (None, state) => format!("vm_state {}", state.vm_state()),
+    };
+    let id = server.id;
+    Err(Error::Conflict(format!("Cannot 'createImage' instance {id} while it is in {obstacle}")))
 }

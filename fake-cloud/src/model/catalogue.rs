@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
 use super::table::record;
-use super::{Caller, ImageId, KeyPairId, Member, Model, ProjectId, UserId};
+use super::{Caller, ImageId, ImageOptions, KeyPairId, Member, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
 use crate::key_material::PublicKey;
 
@@ -79,6 +79,9 @@ pub struct Image {
     pub tags: Vec<String>,
     /// What a backend makes of it.
     pub source: ImageSource,
+    /// What is set of it in EC2.
+    #[serde(default)]
+    pub options: ImageOptions,
     /// When it was announced.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,

@@ -154,7 +154,7 @@ impl Model {
     }
 
     /// An image that the caller may see and that has its content.
-    pub(super) fn active_image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
+    pub(crate) fn active_image(&self, caller: &Caller, id: &str) -> Result<&Image, Error> {
         let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),

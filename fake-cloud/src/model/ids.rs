@@ -161,6 +161,8 @@ ids! {
     VolumeId hyphenated;
     /// A snapshot of a volume.
     SnapshotId hyphenated;
+    /// A launch template.
+    LaunchTemplateId hyphenated;
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ mod identity;
 mod ids;
 mod interfaces;
 mod launch;
+mod launch_templates;
 pub mod life;
 mod lock;
+mod machine_images;
 mod network;
 mod options;
 pub mod quota;
@@ -46,6 +48,7 @@ mod volumes;
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
+pub use capture::check_capture;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
 pub(crate) use creation::check_user_data;
 pub use error::Error;
@@ -57,7 +60,9 @@ pub use identity::{
 pub use ids::*;
 pub use interfaces::AttachPlug;
 pub use launch::{LaunchSource, LaunchVolume};
+pub use launch_templates::{LaunchTemplate, LaunchTemplateVersion, WhichVersion};
 pub use lock::Lock;
+pub use machine_images::{CAPTURE_PROPERTIES, ImageOptions, ImageVolume, LaunchPermission};
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
@@ -185,4 +190,6 @@ tables! {
     volumes: Volume,
     /// Snapshots of volumes.
     snapshots: Snapshot,
+    /// Launch templates.
+    launch_templates: LaunchTemplate,
 }

@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use super::address::{AddressRange, Block};
 use super::{
     AccessKey, AccessKeyPair, Caller, DEFAULT_DOMAIN, Domain, DomainId, Flavor, FlavorId,
-    GatewayWanted, Image, ImageId, ImageStatus, InterfaceWanted, Model, Network, NetworkId,
-    NewNetwork, NewRouter, NewSubnetPool, Project, ProjectId, Role, RoleId, StandardAttributes,
-    Subnet, SubnetId, TokenId, User, UserId, Visibility, WantedIp,
+    GatewayWanted, Image, ImageId, ImageOptions, ImageStatus, InterfaceWanted, Model, Network,
+    NetworkId, NewNetwork, NewRouter, NewSubnetPool, Project, ProjectId, Role, RoleId,
+    StandardAttributes, Subnet, SubnetId, TokenId, User, UserId, Visibility, WantedIp,
 };
 use crate::backends::ImageSource;
 use crate::settings::{FlavorSettings, ImageSettings, PRICE, Settings, UserSettings};
@@ -308,6 +308,7 @@ impl Model {
             properties,
             tags: Vec::new(),
             source: wanted.source.clone(),
+            options: ImageOptions::default(),
             created: known.map_or(now, |image| image.created),
             updated: now,
         };

@@ -117,7 +117,7 @@ impl Model {
         wanted: NewVolume,
         now: OffsetDateTime,
     ) -> Result<Volume, Error> {
-        let snapshot = wanted.snapshot.map(|id| self.snapshot(caller, &id)).transpose()?;
+        let snapshot = wanted.snapshot.map(|id| self.snapshot_to_use(caller, &id)).transpose()?;
         let source = wanted.source.map(|id| self.volume(caller, &id)).transpose()?;
         let image = wanted.image.map(|id| self.active_image(caller, &id)).transpose()?;
         let from = match (snapshot, source) {

@@ -18,6 +18,7 @@ use crate::model::life::{State, Task};
 use crate::model::{Model, SecurityGroupId, Server, Terminated};
 
 pub(super) use devices::is_root;
+pub(super) use options::metadata_parameters;
 
 /// A server, or what is remembered of one.
 #[derive(Debug, Clone, Copy)]

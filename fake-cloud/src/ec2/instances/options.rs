@@ -84,6 +84,20 @@ pub(super) fn shutdown_behavior(wanted: Option<&str>) -> Result<(), Fault> {
     }
 }
 
+/// How the metadata service answers, as a request would say it.
+pub(in crate::ec2) fn metadata_parameters(
+    options: &MetadataOptions,
+) -> [(&'static str, String); 4] {
+    let switch = |on: bool| if on { "enabled" } else { "disabled" }.to_owned();
+    let tokens = if options.tokens_required { "required" } else { "optional" };
+    [
+        ("HttpTokens", tokens.to_owned()),
+        ("HttpPutResponseHopLimit", options.hop_limit.to_string()),
+        ("HttpEndpoint", switch(options.enabled)),
+        ("InstanceMetadataTags", switch(options.tags)),
+    ]
+}
+
 /// How the metadata service answers.
 pub(super) fn metadata_options(xml: &mut Xml, options: &MetadataOptions) {
     let switch = |on: bool| if on { "enabled" } else { "disabled" };

@@ -7,8 +7,8 @@ use crate::ec2::operation::Call;
 use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
 use crate::ec2::xml::Xml;
-use crate::ec2::{digest, images, instance_types, places, security_groups, vpc};
-use crate::model::{ClientToken, Model, NewServers, Plug, Plugs};
+use crate::ec2::{images, instance_types, launch_templates, places, security_groups, vpc};
+use crate::model::{Model, NewServers, Plug, Plugs};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -16,8 +16,10 @@ const COUNT_MAX: i64 = 1000;
 /// The size of an instance when a request does not say one.
 const DEFAULT_TYPE: &str = "m1.small";
 
-pub(crate) async fn run(call: Call) -> Result<Xml, Fault> {
-    let wanted = read(&call, &call.cloud.read())?;
+pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
+    let client_token = call.client_token();
+    call.params = launch_templates::applied(&call)?;
+    let wanted = NewServers { client_token, ..read(&call, &call.cloud.read())? };
     call.check_dry_run()?;
     let ids = call.cloud.create_servers(&call.caller, call.project, &wanted).await?;
     let model = call.cloud.read();
@@ -35,7 +37,7 @@ pub(crate) async fn run(call: Call) -> Result<Xml, Fault> {
 
 fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     let params = &call.params;
-    let image = images::find(call, model, params.required("ImageId")?)?;
+    let image = images::by_id(call, model, params.required("ImageId")?)?;
     let (min_count, max_count) = counts(params)?;
     let flavor = params.text("InstanceType").unwrap_or(DEFAULT_TYPE);
     let flavor = instance_types::by_name(call, model, flavor)?;
@@ -57,14 +59,10 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         security_groups: groups(call, model)?,
         plugs: Plugs::These(vec![plug(call, model)?]),
         options: options::read(params)?,
-        volumes: devices::read(call, params, model, flavor)?,
+        volumes: devices::read(call, params, model, flavor, image)?,
         min_count,
         max_count,
         request_id: call.request_id.clone(),
-        client_token: params.text("ClientToken").map(|token| ClientToken {
-            token: token.to_owned(),
-            digest: digest(&params.without("ClientToken").to_string()),
-        }),
         ..NewServers::default()
     })
 }

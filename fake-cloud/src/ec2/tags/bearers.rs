@@ -28,10 +28,11 @@ pub(super) fn everything(call: &Call, model: &Model) -> Vec<(Kind, String, Tags)
     let servers = model.servers.iter().filter(|server| own(server.project_id)).map(|server| {
         (Kind::Instance, Kind::Instance.id(server.id).to_string(), instances::tags(server))
     });
-    let images =
-        model.images.iter().filter(|image| own(image.owner)).map(|image| {
-            (Kind::Image, Kind::Image.id(image.id).to_string(), image.properties.clone())
-        });
+    let images = model
+        .images
+        .iter()
+        .filter(|image| own(image.owner))
+        .map(|image| (Kind::Image, Kind::Image.id(image.id).to_string(), images::tags(image)));
     let groups = model.security_groups.iter().filter(|group| own(group.project_id)).map(|group| {
         let id = Kind::SecurityGroup.id(group.id).to_string();
         (Kind::SecurityGroup, id, group.tags.clone())
@@ -67,7 +68,7 @@ pub(super) fn find(call: &Call, model: &Model, text: &str) -> Result<Bearer, Fau
             alive.ok_or_else(|| Fault::missing(Kind::Instance, text))
         }
         Some(Kind::Image) => {
-            let image = images::find(call, model, text)?;
+            let image = images::by_id(call, model, text)?;
             if !image.writable_by(&call.caller) {
                 let message = "You are not authorized to perform this operation.";
                 return Err(Fault::new("UnauthorizedOperation", message)
@@ -89,7 +90,7 @@ pub(super) fn find(call: &Call, model: &Model, text: &str) -> Result<Bearer, Fau
 pub(super) fn tags_of(model: &Model, bearer: Bearer) -> Option<Tags> {
     match bearer {
         Bearer::Server(id) => model.servers.get(id).map(instances::tags),
-        Bearer::Image(id) => model.images.get(id).map(|image| image.properties.clone()),
+        Bearer::Image(id) => model.images.get(id).map(images::tags),
         Bearer::Group(id) => model.security_groups.get(id).map(|group| group.tags.clone()),
         Bearer::Address(id) => model.floating_ips.get(id).map(|ip| ip.tags.clone()),
         Bearer::Key(id) => model.key_pairs.get(id).map(|key| key.tags.clone()),
@@ -116,7 +117,7 @@ pub(super) fn set(
         }
         Bearer::Image(id) => {
             if let Some(image) = model.images.get_mut(id) {
-                image.properties = tags;
+                images::set_tags(image, tags);
                 image.updated = now;
             }
         }

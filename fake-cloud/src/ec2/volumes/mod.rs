@@ -10,10 +10,8 @@ use super::operation::Call;
 use super::params::Params;
 use super::tags::{self, NAME, Tags};
 use super::xml::{Millis, Xml};
-use super::{digest, places, snapshots};
-use crate::model::{
-    Attachment, ClientToken, Model, NewVolume, Orphans, Volume, VolumeId, VolumeState,
-};
+use super::{places, snapshots};
+use crate::model::{Attachment, Model, NewVolume, Orphans, Volume, VolumeId, VolumeState};
 
 /// The largest volume there is, in GiB.
 const SIZE_MAX: i64 = 16_384;
@@ -26,10 +24,7 @@ pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
         return Err(Fault::missing_parameter("Size/SnapshotId"));
     }
     named(&mut wanted, tags::specified(params, Kind::Volume)?);
-    wanted.client_token = params.text("ClientToken").map(|token| ClientToken {
-        token: token.to_owned(),
-        digest: digest(&params.without("ClientToken").to_string()),
-    });
+    wanted.client_token = call.client_token();
     let volume = call.cloud.create_volume(&call.caller, call.project, wanted).await?;
     let mut xml = Xml::default();
     view(&mut xml, &call, &volume);

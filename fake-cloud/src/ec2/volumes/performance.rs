@@ -63,7 +63,7 @@ pub(super) fn read(params: &Params, now: Option<&Performance>) -> Result<Perform
 }
 
 /// The figures of a volume. Those of some types follow from the size.
-pub(super) fn view(xml: &mut Xml, performance: &Performance, size_gib: u64) {
+pub(in crate::ec2) fn view(xml: &mut Xml, performance: &Performance, size_gib: u64) {
     xml.text("volumeType", &performance.volume_type);
     xml.optional("iops", iops(performance, size_gib));
     xml.optional("throughput", performance.throughput);

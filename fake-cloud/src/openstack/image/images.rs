@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Error;
 use crate::backends::ImageSource;
-use crate::model::{Caller, Image, ImageId, ImageStatus, Visibility};
+use crate::model::{Caller, Image, ImageId, ImageOptions, ImageStatus, Visibility};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Zulu, empty, json, ok, with_header};
@@ -133,6 +133,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
             md5: None,
             sha512: None,
             members: Vec::new(),
+            options: ImageOptions::default(),
             properties,
             tags: wanted.tags,
             source: ImageSource::Opaque,

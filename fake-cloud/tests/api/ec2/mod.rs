@@ -1,8 +1,10 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
 mod attributes;
+mod images;
 mod instances;
 mod key_pairs;
+mod launch_templates;
 mod network;
 mod places;
 mod requests;
@@ -12,6 +14,7 @@ mod vpc;
 use std::fmt::Write;
 
 use fake_cloud::model::AccessKeyPair;
+use fake_cloud::settings::UserSettings;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use time::macros::format_description;
@@ -38,7 +41,17 @@ impl<'a> Ec2<'a> {
     }
 
     pub(crate) async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
-        let mut body = format!("Action={action}&Version=2016-11-15");
+        self.send_to("ec2", "2016-11-15", action, parameters).await
+    }
+
+    pub(crate) async fn send_to(
+        &self,
+        service: &str,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Answer {
+        let mut body = format!("Action={action}&Version={version}");
         for (name, value) in parameters {
             write!(body, "&{name}=").unwrap();
             for byte in value.bytes() {
@@ -57,10 +70,10 @@ impl<'a> Ec2<'a> {
             "POST\n/ec2/\n\nhost:{host}\nx-amz-date:{stamp}\n\nhost;x-amz-date\n{:x}",
             Sha256::digest(&body)
         );
-        let scope = format!("{day}/{region}/ec2/aws4_request");
+        let scope = format!("{day}/{region}/{service}/aws4_request");
         let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{:x}", Sha256::digest(canonical));
         let mut secret = format!("AWS4{}", self.key.secret).into_bytes();
-        for word in [day, region, "ec2", "aws4_request", &text] {
+        for word in [day, region, service, "aws4_request", &text] {
             let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
             mac.update(word.as_bytes());
             secret = mac.finalize().into_bytes().to_vec();
@@ -107,6 +120,12 @@ impl<'a> Ec2<'a> {
         parameters.extend(more);
         one(&self.ok("RunInstances", &parameters).await, "instanceId").to_owned()
     }
+}
+
+/// A cloud in which `bob` has a project of his own beside that of `ada`.
+pub(crate) async fn with_bob() -> Stack {
+    let bob = UserSettings::member("bob", "babbage", "looms");
+    Stack::start_with(|settings| settings.users.push(bob)).await
 }
 
 /// The texts of all elements with a name.
