@@ -1,7 +1,8 @@
-//! Who may ask: one region, the home region, knows it for all.
+//! Who may ask: one region, the home region, knows it for all. Its model may be the one of the
+//! cloud that is asked: none of this is for who holds that.
 
 use super::Cloud;
-use crate::model::{Caller, ProjectId, token_id};
+use crate::model::{Caller, ProjectId, UserId, token_id};
 use crate::store::StoreError;
 
 impl Cloud {
@@ -18,6 +19,12 @@ impl Cloud {
     /// Whether there is such a project.
     pub(crate) fn has_project(&self, id: ProjectId) -> bool {
         self.identity().read().projects.get(id).is_some()
+    }
+
+    /// What a user is called; by their number when they are gone.
+    pub(crate) fn user_name(&self, id: UserId) -> String {
+        let model = self.identity().read();
+        model.users.get(id).map_or_else(|| id.to_string(), |user| user.name.clone())
     }
 
     /// Takes a project in that uses this region for the first time.

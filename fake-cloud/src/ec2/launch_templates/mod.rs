@@ -71,8 +71,11 @@ pub(super) fn launch_templates(call: &Call) -> Result<Xml, Fault> {
             })
     });
     let (templates, next) = page.in_order(&model.launch_templates, shown);
+    let templates: Vec<LaunchTemplate> = templates.into_iter().cloned().collect();
+    // Who has made them is asked of a model too.
+    drop(model);
     let mut xml = Xml::default();
-    xml.list("launchTemplates", templates, |xml, template| view(xml, call, template));
+    xml.list("launchTemplates", templates, |xml, template| view(xml, call, &template));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -204,7 +207,5 @@ fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate) {
 }
 
 fn creator(call: &Call, user: UserId) -> String {
-    let model = call.cloud.read();
-    let name = model.users.get(user).map_or_else(|| user.to_string(), |user| user.name.clone());
-    user_arn(call.project, &name)
+    user_arn(call.project, &call.cloud.user_name(user))
 }

@@ -49,9 +49,15 @@ pub(in crate::ec2) fn describe(call: &Call) -> Result<Xml, Fault> {
         (false, (model.launch_templates.sequence(template.id) << 32) + version.number)
     };
     let (versions, next) = page.of(shown.map(|it| (place(&it), it)));
+    let cloned = |(template, version): (&LaunchTemplate, &LaunchTemplateVersion)| {
+        (template.clone(), version.clone())
+    };
+    let versions: Vec<_> = versions.into_iter().map(cloned).collect();
+    // Who has made them is asked of a model too.
+    drop(model);
     let mut xml = Xml::default();
     xml.list("launchTemplateVersionSet", versions, |xml, (template, version)| {
-        view(xml, call, template, version);
+        view(xml, call, &template, &version);
     });
     xml.optional("nextToken", next);
     Ok(xml)
