@@ -6,6 +6,7 @@ mod actions;
 mod block_devices;
 mod boot_images;
 mod bridge;
+mod bridge_networks;
 mod builder;
 mod client;
 mod compute;
