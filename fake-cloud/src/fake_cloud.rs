@@ -323,4 +323,3 @@ fn learn_passwords(cloud: &Arc<Cloud>, users: &[UserSettings]) {
         });
     }
 }
-

@@ -1,10 +1,10 @@
 //! One region of a cloud: from its settings to a listener that answers, and down again.
 
-#[cfg(feature = "container")]
-use std::net::Ipv4Addr;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::future::IntoFuture;
+#[cfg(feature = "container")]
+use std::net::Ipv4Addr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ impl Regions {
     }
 
     /// They as seen from each.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> + use<> {
         let all = Arc::clone(&self.all);
         (0..all.len()).map(move |here| Self { all: Arc::clone(&all), here })
     }

@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::model::address::Block;
+
 mod console;
 #[cfg(feature = "container")]
 pub mod container;
@@ -60,6 +62,13 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// start. Nothing happens when it does not run.
     async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
         let _ = (id, hosts);
+        Ok(())
+    }
+
+    /// Gives a running server these network interfaces and no others, as a start does. Nothing
+    /// happens when it does not run, or where servers have one interface for all of their life.
+    async fn set_interfaces(&self, id: Uuid, interfaces: &[Interface]) -> Result<(), BackendError> {
+        let _ = (id, interfaces);
         Ok(())
     }
 
@@ -148,8 +157,8 @@ pub struct ServerSpec {
     pub disk_gib: u64,
     /// The fixed address that it is known by: the first of its first interface that has one.
     pub fixed_ip: Ipv4Addr,
-    /// The hardware address of its network interface, as `fa:16:3e:00:00:01`.
-    pub mac: String,
+    /// Its network interfaces; the first has the address that it is known by.
+    pub interfaces: Vec<Interface>,
     /// The address of the cloud's API and metadata service as the server reaches it, as a URL.
     pub metadata_url: String,
     /// What it is told about itself: OpenStack's `meta_data.json`.
@@ -162,6 +171,40 @@ pub struct ServerSpec {
     pub hosts: Vec<(Ipv4Addr, String)>,
     /// The volumes it has from its start.
     pub volumes: Vec<VolumeMount>,
+}
+
+impl ServerSpec {
+    /// The hardware address of its first interface.
+    pub fn mac(&self) -> &str {
+        self.interfaces.first().map_or("", |interface| interface.mac.as_str())
+    }
+}
+
+/// A network interface of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its hardware address, as `fa:16:3e:00:00:01`.
+    pub mac: String,
+    /// The address that it is known by, and others that it has too.
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+/// An address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The subnet that it is from.
+    pub subnet: Block,
+    /// The router there that leads elsewhere.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Interface {
+    /// The address that it is known by.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.addresses.first().map(|it| it.address)
+    }
 }
 
 /// A volume in a server.

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Cloud;
-use crate::model::{Change, Port, Record, SecurityGroup, SecurityGroupRule};
+use crate::model::{Change, Port, Record, Router, SecurityGroup, SecurityGroupRule, Subnet};
 
 /// The kinds of records that a firewall is made of.
-const KINDS: [&str; 3] = [Port::KIND, SecurityGroup::KIND, SecurityGroupRule::KIND];
+const KINDS: [&str; 5] =
+    [Port::KIND, SecurityGroup::KIND, SecurityGroupRule::KIND, Subnet::KIND, Router::KIND];
 
 /// How far the network has followed.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod guard;
 mod identity;
 mod image_trees;
 mod images;
+mod interfaces;
 mod names;
 mod servers;
 #[cfg(test)]

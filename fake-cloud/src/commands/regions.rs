@@ -91,15 +91,17 @@ impl Region {
     fn describe(self, settings: &mut Settings) -> Result<(), String> {
         let name = &self.name;
         if let Some(seconds) = self.latency {
-            settings.latency = Duration::try_from_secs_f64(seconds)
-                .map_err(|_| format!("the latency of the region '{name}' is no number of seconds"))?;
+            settings.latency = Duration::try_from_secs_f64(seconds).map_err(|_| {
+                format!("the latency of the region '{name}' is no number of seconds")
+            })?;
         }
         if let Some(flavors) = self.flavors {
             settings.flavors = flavors.into_iter().map(Flavor::settings).collect();
         }
         for (flavor, price) in self.prices {
             let known = settings.flavors.iter_mut().find(|known| known.name == flavor);
-            let missing = || format!("the region '{name}' has no flavor '{flavor}' to give a price");
+            let missing =
+                || format!("the region '{name}' has no flavor '{flavor}' to give a price");
             known.ok_or_else(missing)?.price_per_hour = price;
         }
         Ok(())

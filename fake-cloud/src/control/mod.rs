@@ -11,7 +11,6 @@ mod routes;
 mod steering;
 pub mod steps;
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -245,8 +244,11 @@ impl Control {
     /// When there is no such server, it has no address, or the network cannot do that.
     pub async fn cut_off(&self, server: &str) -> Result<(), ControlError> {
         let id = self.server(server)?;
-        let address = self.address(id).ok_or(ControlError::Unfit("the server has no address"))?;
-        self.cloud().cut_off(id, address).await.map_err(ControlError::Network)
+        let addresses = self.cloud().addresses_of(id);
+        if addresses.is_empty() {
+            return Err(ControlError::Unfit("the server has no address"));
+        }
+        self.cloud().cut_off(id, addresses).await.map_err(ControlError::Network)
     }
 
     /// Lets a server rejoin the network.
@@ -301,11 +303,6 @@ impl Control {
                 Err(ControlError::Unfit("several servers have that name; give the id"))
             }
         }
-    }
-
-    fn address(&self, id: ServerId) -> Option<Ipv4Addr> {
-        let model = self.cloud().read();
-        model.primary_port(model.servers.get(id)?)?.address()
     }
 }
 

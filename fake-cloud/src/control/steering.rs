@@ -26,7 +26,7 @@ pub(crate) struct Steering {
     latency: Mutex<Duration>,
     faults: Mutex<Faults>,
     /// The servers that are cut off the network, and their addresses.
-    cut_off: Mutex<BTreeMap<ServerId, Ipv4Addr>>,
+    cut_off: Mutex<BTreeMap<ServerId, Vec<Ipv4Addr>>>,
 }
 
 /// What becomes of a call.
@@ -78,7 +78,7 @@ impl Steering {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn cut_off(&self) -> MutexGuard<'_, BTreeMap<ServerId, Ipv4Addr>> {
+    pub(crate) fn cut_off(&self) -> MutexGuard<'_, BTreeMap<ServerId, Vec<Ipv4Addr>>> {
         self.cut_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -165,17 +165,23 @@ impl Cloud {
         Ok(written.wait().await?)
     }
 
-    /// Cuts a server off the network.
-    pub(crate) async fn cut_off(&self, id: ServerId, address: Ipv4Addr) -> std::io::Result<()> {
-        self.network.cut_off(address).await?;
-        self.steering.cut_off().insert(id, address);
+    /// Cuts a server off the network, at all of its addresses.
+    pub(crate) async fn cut_off(
+        &self,
+        id: ServerId,
+        addresses: Vec<Ipv4Addr>,
+    ) -> std::io::Result<()> {
+        for address in &addresses {
+            self.network.cut_off(*address).await?;
+        }
+        self.steering.cut_off().insert(id, addresses);
         Ok(())
     }
 
     /// Lets a server rejoin the network, if it was cut off.
     pub(crate) async fn rejoin(&self, id: ServerId) {
-        let address = self.steering.cut_off().remove(&id);
-        if let Some(address) = address {
+        let addresses = self.steering.cut_off().remove(&id);
+        for address in addresses.into_iter().flatten() {
             self.network.rejoin(address).await;
         }
     }

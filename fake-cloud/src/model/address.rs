@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// All addresses that begin with the same bits, as in `10.0.0.0/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Block {
     /// The first address.
     pub network: Ipv4Addr,
@@ -78,7 +78,7 @@ impl Block {
 
     /// Its address at the place that another has in a block of the same size.
     pub fn at(&self, address: Ipv4Addr) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.network.to_bits() | address.to_bits() & !mask(self.prefix))
+        Ipv4Addr::from_bits(self.network.to_bits() | (address.to_bits() & !mask(self.prefix)))
     }
 
     /// The addresses that hosts may have: neither the network's own nor the broadcast address.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
+use super::reach::Reach;
 use super::security::{Direction, EtherType, Filter};
 use super::{Device, Model, SecurityGroupId};
 
@@ -23,6 +24,8 @@ pub struct Firewall {
     pub groups: BTreeMap<SecurityGroupId, Group>,
     /// The ports, by their fixed addresses.
     pub ports: BTreeMap<Ipv4Addr, GuardedPort>,
+    /// Between which of them there is a way at all, where networks are kept apart.
+    pub reach: Reach,
 }
 
 /// A security group as the network sees it.
@@ -39,6 +42,8 @@ pub struct Group {
 /// A port as the network sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardedPort {
+    /// Its first address.
+    pub first: Ipv4Addr,
     /// Its hardware address.
     pub mac: String,
     /// The groups that guard it; everything passes where port security is switched off.
@@ -91,12 +96,14 @@ pub enum Peer {
 impl Model {
     /// What may pass to and from every port.
     pub fn firewall(&self) -> Firewall {
-        let mut firewall = Firewall::default();
+        let mut firewall = Firewall { reach: self.reach(), ..Firewall::default() };
         for port in self.ports.iter() {
             if matches!(port.device, Device::RouterInterface(_) | Device::RouterGateway(_)) {
                 continue;
             }
+            let Some(first) = port.address() else { continue };
             let guarded = GuardedPort {
+                first,
                 mac: port.mac.clone(),
                 groups: port.port_security.then(|| port.security_groups.clone()),
             };

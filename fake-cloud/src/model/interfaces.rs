@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::life::{Obstacle, State};
-use super::{Caller, Model, Plug, PortId, Server, ServerId};
+use super::{Caller, FixedIp, Model, Plug, Port, PortId, Server, ServerId};
+use crate::backends::{Interface, InterfaceAddress};
 
 /// Where to plug in a server that is there already.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +21,7 @@ pub struct AttachPlug {
 }
 
 impl Model {
-    /// Plugs a server into one more place. It finds the interface when it next starts.
+    /// Plugs a server into one more place.
     pub fn attach_interface(
         &mut self,
         caller: &Caller,
@@ -80,6 +81,21 @@ impl Model {
             server.begin("detach_interface", request_id, caller.user_id, now);
         }
         Ok(self.unplug(&[port], now))
+    }
+
+    /// The interfaces of a server that have addresses, the one that it is known by first.
+    pub(crate) fn server_interfaces(&self, server: &Server) -> Vec<Interface> {
+        let address = |fixed: &FixedIp| {
+            let subnet = self.subnets.get(fixed.subnet_id)?;
+            let (address, gateway) = (fixed.address, subnet.gateway);
+            Some(InterfaceAddress { address, subnet: subnet.block, gateway })
+        };
+        let interface = |port: &Port| Interface {
+            mac: port.mac.clone(),
+            addresses: port.fixed_ips.iter().filter_map(address).collect(),
+        };
+        let interfaces = self.ports_of(server).map(interface);
+        interfaces.filter(|interface| !interface.addresses.is_empty()).collect()
     }
 
     /// The port of a server with an id.

@@ -24,6 +24,7 @@ mod machine_images;
 mod network;
 mod options;
 pub mod quota;
+pub mod reach;
 mod rebuild;
 mod renumber;
 mod resize;

@@ -186,7 +186,7 @@ impl Model {
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,
             fixed_ip: port.address()?,
-            mac: port.mac.clone(),
+            interfaces: self.server_interfaces(server),
             metadata_url: format!("{cloud_url}/metadata/{}", server.metadata_token),
             meta_data: metadata::meta_data(self, server),
             user_data: server.user_data.as_ref().and_then(decoded),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::backends::Interface;
 use crate::model::firewall::Firewall;
 
 pub mod bridge;
@@ -57,9 +58,17 @@ pub trait Network: Send + Sync + std::fmt::Debug {
 /// Takes the servers of a backend that gives each a network namespace of its own.
 #[async_trait]
 pub trait Switch: Send + Sync + std::fmt::Debug {
-    /// Connects the namespace of the server with this fixed address and hardware address. When this
-    /// returns the server has both and can reach what it may. The connection ends with the namespace.
-    async fn plug(&self, fixed: Ipv4Addr, mac: &str, namespace: OwnedFd) -> std::io::Result<()>;
+    /// Connects an interface, which the server finds in its namespace as `eth<number>`. When this
+    /// returns it has its addresses and can reach what it may. The connection ends with the namespace.
+    async fn plug(
+        &self,
+        interface: &Interface,
+        number: usize,
+        namespace: Arc<OwnedFd>,
+    ) -> std::io::Result<()>;
+
+    /// Takes an interface from whatever server has it. Nothing happens when none does.
+    async fn unplug(&self, interface: &Interface) -> std::io::Result<()>;
 }
 
 /// How the servers of a backend are connected.

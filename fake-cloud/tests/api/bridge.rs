@@ -1,27 +1,29 @@
 //! The network `bridge`, in network namespaces that the tests make: nothing leaves them.
 
 use std::future::Future;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
 use fake_cloud::settings::{BackendKind, Listen, NetworkKind};
 use fake_cloud::{FakeCloud, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::client::Stack;
+use crate::bridge_networks::isolated_network;
+use crate::client::{Client, Stack};
 use crate::puppet::{PORT, Puppet, ask};
 use crate::security_groups::{default_group, fixed_address, group, lead, open};
 
-const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// How long a packet that should be lost may take to arrive all the same.
-const IN_VAIN: Duration = Duration::from_millis(300);
+pub(crate) const IN_VAIN: Duration = Duration::from_millis(300);
 
 /// Runs a test in a network namespace of its own, with nothing but a loopback interface.
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn alone<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub(crate) fn alone<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         if !enter_new_network() {
             println!("skipped: only root can make network namespaces");
@@ -72,7 +74,7 @@ fn on_a_bridge(settings: &mut Settings, third: u8) {
     settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
 }
 
-async fn stack(third: u8) -> (Stack, IpAddr) {
+pub(crate) async fn stack(third: u8) -> (Stack, IpAddr) {
     let stack = Stack::start_with(|settings| on_a_bridge(settings, third)).await;
     (stack, IpAddr::V4(Ipv4Addr::new(192, 168, third, 1)))
 }
@@ -265,7 +267,7 @@ fn addresses_that_this_machine_uses_are_refused() {
     });
 }
 
-/// A cloud in a process of its own; gives the process when the cloud answers, and its address.
+/// A cloud in a process of its own; gives the process when the cloud answers, and what it prints.
 fn spawn(state: &std::path::Path) -> (std::process::Child, String) {
     let mut cloud = Command::new(env!("CARGO_BIN_EXE_fake-cloud"))
         .args(["--network", "bridge", "--listen", "192.168.56.1:0", "--state"])
@@ -273,32 +275,83 @@ fn spawn(state: &std::path::Path) -> (std::process::Child, String) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut greeting = String::new();
     // It is written at once.
     let mut buffer = [0; 4096];
     let count = cloud.stdout.as_mut().unwrap().read(&mut buffer).unwrap();
-    greeting.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
-    let address = greeting.split("http://").nth(1).unwrap().split(';').next().unwrap();
-    (cloud, address.to_owned())
+    let greeting = std::str::from_utf8(&buffer[..count]).unwrap().to_owned();
+    (cloud, greeting)
+}
+
+/// At every boot tells whoever listens there which interfaces and addresses it has, and stays.
+const REPORTER: &str = r#"#!/bin/sh
+cat > /etc/rc.local <<'END'
+#!/usr/bin/python3
+import socket, subprocess
+out = subprocess.run(["ip", "-o", "-4", "address"], capture_output=True, text=True).stdout
+words = [line.split() for line in out.splitlines()]
+report = " ".join(w[1] + "=" + w[3] for w in words if w[1] != "lo")
+listener = socket.create_connection(("192.168.56.1", @PORT@))
+listener.sendall((report + "\n").encode())
+listener.recv(1)
+END
+chmod 755 /etc/rc.local
+exec /etc/rc.local
+"#;
+
+/// How many processes have this in their command line.
+fn processes_with(text: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let commands = processes.filter_map(|path| std::fs::read(path.join("cmdline")).ok());
+    commands.filter(|command| String::from_utf8_lossy(command).contains(text)).count()
 }
 
 #[test]
-fn a_killed_cloud_leaves_nothing() {
+fn a_killed_cloud_leaves_nothing_and_the_next_start_brings_its_servers_back() {
     alone(async || {
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
         let state = tempfile::tempdir().unwrap();
-        let (mut killed, address) = spawn(state.path());
-        TcpStream::connect(&address).unwrap();
+        let listener = TcpListener::bind(("0.0.0.0", 0)).unwrap();
+        let (mut cloud, greeting) = spawn(state.path());
         assert_eq!(interfaces().len(), 1);
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        let admin = Client::of_environment(&greeting).await;
+        let (back, _) = isolated_network(&admin, "back").await;
+        let script = REPORTER.replace("@PORT@", &listener.local_addr().unwrap().port().to_string());
+        let networks = [admin.network("private").await, back].map(|id| json!({"uuid": id}));
+        let wanted = json!({
+            "networks": networks, "user_data": base64::engine::general_purpose::STANDARD.encode(script),
+        });
+        let id = admin.create_server_with("vm", wanted).await;
+        let report = || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+            (line, stream)
+        };
+        let (first, _open) = report();
+        let addresses = admin.server(&id).await["addresses"].take();
+        let expected = ["private", "back"].map(|it| addresses[it][0]["addr"].as_str().unwrap());
+        assert!(
+            first.starts_with(&format!("eth0={}/20 eth1={}/", expected[0], expected[1])),
+            "{first}"
+        );
+        // In the command line of its init.
+        let directory = state.path().display().to_string();
+        let running = processes_with(&directory);
+        assert!(running > 0);
 
-        let (mut next, address) = spawn(state.path());
-        TcpStream::connect(&address).unwrap();
-        assert_eq!(interfaces().len(), 1, "one leg, the new one");
-        assert_eq!(rules().matches("table").count(), 1);
-        kill_process(Pid::from_child(&next), Signal::TERM).unwrap();
-        assert!(next.wait().unwrap().success());
+        for _ in 0..2 {
+            cloud.kill().unwrap();
+            cloud.wait().unwrap();
+            cloud = spawn(state.path()).0;
+            let (again, _open) = report();
+            assert_eq!(again, first, "the same addresses at the same interfaces");
+            assert_eq!(interfaces().len(), 1, "one leg, the new one");
+            assert_eq!(processes_with(&directory), running, "its processes, once");
+            assert_eq!(rules().matches("table").count(), 1);
+        }
+        kill_process(Pid::from_child(&cloud), Signal::TERM).unwrap();
+        assert!(cloud.wait().unwrap().success());
         assert_eq!((interfaces(), rules()), (vec![], String::new()));
+        assert_eq!(processes_with(&directory), 0);
     });
 }

@@ -113,6 +113,28 @@ impl Client {
         Self { url: url.to_owned(), ..self.clone() }
     }
 
+    /// The administrator of a cloud in a process of its own, by what it prints at its start.
+    pub(crate) async fn of_environment(greeting: &str) -> Self {
+        let value = |name: &str| {
+            let line =
+                greeting.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+            line.unwrap_or_else(|| panic!("no {name} in {greeting}")).trim_matches('\'').to_owned()
+        };
+        let domain = json!({"id": "default"});
+        let user = json!({
+            "name": value("OS_USERNAME"), "domain": domain, "password": value("OS_PASSWORD"),
+        });
+        let scope = json!({"project": {"name": value("OS_PROJECT_NAME"), "domain": domain}});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        let body = json!({"auth": {"identity": identity, "scope": scope}});
+        let (http, auth_url) = (http(), value("OS_AUTH_URL"));
+        let answer = http.post(format!("{auth_url}/auth/tokens")).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let token = answer.headers()["x-subject-token"].to_str().unwrap().to_owned();
+        let url = auth_url.trim_end_matches("/v3").to_owned();
+        Self { http, url, token, microversion: "2.100" }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         let request =

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fake_cloud::backends::container::ports::Ports;
 use fake_cloud::backends::container::{Container, Settings};
-use fake_cloud::backends::{Backend as _, ImageSource, ServerExit, ServerSpec};
+use fake_cloud::backends::{Backend as _, ImageSource, Interface, ServerExit, ServerSpec};
 use fake_cloud::model::address::Block;
 use fake_cloud::network::PortWatcher;
 use fake_cloud::network::loopback::Loopback;
@@ -102,7 +102,10 @@ impl Fixture {
             memory_mib: 256,
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(10, 77, 0, last),
-            mac: format!("fa:16:3e:00:00:{last:02x}"),
+            interfaces: vec![Interface {
+                mac: format!("fa:16:3e:00:00:{last:02x}"),
+                addresses: vec![],
+            }],
             metadata_url: "http://127.0.0.1:5000/metadata/token".to_owned(),
             meta_data: serde_json::Value::Null,
             user_data: Some(format!("#!/bin/sh\n{script}\n").into_bytes()),

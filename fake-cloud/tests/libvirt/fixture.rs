@@ -58,7 +58,10 @@ pub(crate) fn server(tree: &Path, script: &str) -> ServerSpec {
         memory_mib: 128,
         disk_gib: 1,
         fixed_ip: Ipv4Addr::new(127, 34, a, b),
-        mac: format!("fa:16:3e:{a:02x}:{b:02x}:{c:02x}"),
+        interfaces: vec![Interface {
+            mac: format!("fa:16:3e:{a:02x}:{b:02x}:{c:02x}"),
+            addresses: vec![],
+        }],
         metadata_url: "http://127.0.0.1:1".to_owned(),
         meta_data: serde_json::json!({"uuid": id}),
         user_data: (!script.is_empty()).then(|| format!("#!/bin/sh\n{script}\n").into_bytes()),

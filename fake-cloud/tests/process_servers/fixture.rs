@@ -123,7 +123,7 @@ pub(crate) fn server(script: &str) -> ServerSpec {
         memory_mib: 512,
         disk_gib: 1,
         fixed_ip: Ipv4Addr::new(127, 33, a, b),
-        mac: "fa:16:3e:00:00:01".to_owned(),
+        interfaces: vec![],
         metadata_url: "http://127.0.0.1:1".to_owned(),
         meta_data: serde_json::Value::Null,
         user_data: (!script.is_empty()).then(|| format!("#!/bin/sh\n{script}\n").into_bytes()),

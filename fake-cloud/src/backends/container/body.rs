@@ -60,7 +60,7 @@ pub(super) fn body(
             ..EndpointIpamConfig::default()
         }),
         aliases: Some(vec![server.hostname.clone()]),
-        mac_address: Some(server.mac.clone()),
+        mac_address: Some(server.mac().to_owned()),
         ..EndpointSettings::default()
     };
     let state = origin.state_dir.to_string_lossy().into_owned();

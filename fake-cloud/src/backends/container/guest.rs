@@ -122,7 +122,7 @@ mod tests {
             memory_mib: 1,
             disk_gib: 1,
             fixed_ip: "10.0.0.2".parse().unwrap(),
-            mac: String::new(),
+            interfaces: vec![],
             metadata_url: String::new(),
             meta_data: serde_json::Value::Null,
             user_data: Some(user_data.to_owned()),

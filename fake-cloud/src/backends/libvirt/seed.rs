@@ -35,7 +35,7 @@ pub(super) fn no_cloud(server: &ServerSpec) -> Drive {
     });
     let network = json!({
         "version": 2,
-        "ethernets": {"net0": {"match": {"macaddress": server.mac}, "dhcp4": true}},
+        "ethernets": {"net0": {"match": {"macaddress": server.mac()}, "dhcp4": true}},
     });
     Drive {
         label: b"cidata     ",
@@ -51,7 +51,7 @@ pub(super) fn no_cloud(server: &ServerSpec) -> Drive {
 /// What OpenStack gives its guests.
 pub(super) fn config_drive(server: &ServerSpec) -> Drive {
     let network = json!({
-        "links": [{"id": "net0", "type": "phy", "ethernet_mac_address": server.mac, "mtu": 1500}],
+        "links": [{"id": "net0", "type": "phy", "ethernet_mac_address": server.mac(), "mtu": 1500}],
         "networks": [{"id": "network0", "link": "net0", "type": "ipv4_dhcp"}],
         "services": [],
     });
@@ -116,7 +116,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::backends::ImageSource;
+    use crate::backends::{ImageSource, Interface};
 
     fn server(user_data: Option<&[u8]>) -> ServerSpec {
         ServerSpec {
@@ -127,7 +127,7 @@ mod tests {
             memory_mib: 64,
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(127, 5, 16, 2),
-            mac: "fa:16:3e:00:00:01".to_owned(),
+            interfaces: vec![Interface { mac: "fa:16:3e:00:00:01".to_owned(), addresses: vec![] }],
             metadata_url: "http://127.5.0.1:1/metadata/x".to_owned(),
             meta_data: json!({"uuid": Uuid::from_u128(7), "meta": {"role": "db"}}),
             user_data: user_data.map(<[u8]>::to_vec),
@@ -174,7 +174,7 @@ mod tests {
         let drive = config_drive(&server);
         assert_eq!(json(&drive, "openstack/latest/meta_data.json")["meta"]["role"], "db");
         let network = json(&drive, "openstack/latest/network_data.json");
-        assert_eq!(network["links"][0]["ethernet_mac_address"], server.mac);
+        assert_eq!(network["links"][0]["ethernet_mac_address"], server.mac());
         assert_eq!(read(&drive, "openstack/latest/user_data"), None);
     }
 }

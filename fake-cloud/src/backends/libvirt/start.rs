@@ -61,7 +61,7 @@ impl Inner {
             root: &disks.root,
             drives: &disks.drives,
             volumes: &volumes,
-            mac: &server.mac,
+            mac: server.mac(),
             console: &socket,
             owner: self.owner()?,
         }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
@@ -15,9 +14,10 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::cables::Cables;
 use super::trees::{self, Trees};
 use super::{limits, running, sys, users};
-use crate::backends::{BackendError, console};
+use crate::backends::{BackendError, Interface, console};
 use crate::guest::directory::ServerDirectory;
 use crate::guest::order::{Command, Isolation, Order, Report};
 use crate::guest::root::is_refusal;
@@ -35,6 +35,8 @@ pub(super) struct Launched {
     pub(super) process: Arc<AsyncFd<OwnedFd>>,
     /// Its user namespace, if its users are nobody outside.
     pub(super) users: Option<OwnedFd>,
+    /// Its interfaces, if it has a network of its own.
+    pub(super) cables: Option<Cables>,
     pub(super) listener: Option<OwnedFd>,
     pub(super) without: Vec<String>,
     pub(super) console: JoinHandle<()>,
@@ -63,17 +65,17 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> LaunchError {
 /// What connects a server that has a network of its own.
 pub(super) struct Cable {
     pub(super) switch: Arc<dyn Switch>,
-    pub(super) fixed: Ipv4Addr,
-    pub(super) mac: String,
+    pub(super) interfaces: Vec<Interface>,
 }
 
 impl Cable {
     /// Plugs in the namespace of a process.
-    async fn plug(&self, process: u32) -> Result<(), LaunchError> {
-        let namespace = File::open(format!("/proc/{process}/ns/net"));
-        let namespace = namespace.map_err(failed("open the server's network"))?;
-        let plugged = self.switch.plug(self.fixed, &self.mac, namespace.into()).await;
-        plugged.map_err(failed("connect the server's network"))
+    async fn plug(&self, process: u32) -> Result<Cables, LaunchError> {
+        let cables = Cables::of(process, Arc::clone(&self.switch));
+        let cables = cables.map_err(failed("open the server's network"))?;
+        let plugged = cables.set(&self.interfaces).await;
+        plugged.map_err(failed("connect the server's network"))?;
+        Ok(cables)
     }
 }
 
@@ -107,7 +109,7 @@ pub(super) async fn launch(
         .map_err(failed(&format!("run {}", init_program.display())))?;
     let control = sys::watch(control).map_err(failed("watch the channel"))?;
 
-    let mut birth = Birth { control, process: None, users: None };
+    let mut birth = Birth { control, process: None, users: None, cables: None };
     let prepared = Prepared { order, directory, volumes, limit };
     let booting = birth.accompany(child.id(), prepared, cable);
     let booted = tokio::select! {
@@ -120,13 +122,13 @@ pub(super) async fn launch(
             Err(failed("boot the server")(ends))
         }
     };
-    let Birth { control, process, users } = birth;
+    let Birth { control, process, users, cables } = birth;
     let control = control.into_inner();
     match (booted, process) {
         (Ok((listener, without)), Some(process)) => {
             // It ended when init began; the runtime reaps it.
             drop(child);
-            Ok(Launched { control, process, users, listener, without, console })
+            Ok(Launched { control, process, users, cables, listener, without, console })
         }
         (booted, process) => {
             drop(control);
@@ -145,6 +147,7 @@ struct Birth {
     control: AsyncFd<OwnedFd>,
     process: Option<Arc<AsyncFd<OwnedFd>>>,
     users: Option<OwnedFd>,
+    cables: Option<Cables>,
 }
 
 /// What is done and handed over when it is in its namespaces.
@@ -207,14 +210,14 @@ impl Birth {
     ) -> Result<(), LaunchError> {
         let plugged = async {
             match cable {
-                Some(cable) => cable.plug(launcher).await,
-                None => Ok(()),
+                Some(cable) => cable.plug(launcher).await.map(Some),
+                None => Ok(None),
             }
         };
         let prepared = tokio::task::spawn_blocking(move || prepared.let_in(launcher));
         let (ready, plugged) = tokio::join!(prepared, plugged);
         let ready = ready.map_err(|error| failed("prepare the server")(error.into()))??;
-        plugged?;
+        self.cables = plugged?;
         let trees = ready.trees.iter().flat_map(Trees::descriptors);
         let mounts: Vec<_> = trees.chain(ready.volumes.iter().map(AsFd::as_fd)).collect();
         channel::send(self.control.get_ref(), &Command::Proceed, &mounts)

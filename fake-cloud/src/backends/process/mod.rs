@@ -21,6 +21,7 @@
 //! against malice.
 
 pub(crate) mod base;
+mod cables;
 mod capabilities;
 mod capture;
 mod consoles;
@@ -48,7 +49,9 @@ use uuid::Uuid;
 pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
 
-use super::{Backend, BackendError, ExitSender, ImageSource, ServerSpec, VolumeMount, console};
+use super::{
+    Backend, BackendError, ExitSender, ImageSource, Interface, ServerSpec, VolumeMount, console,
+};
 use crate::guest::order::{Command, Isolation};
 use crate::network::Wiring;
 use limits::Limits;
@@ -189,6 +192,12 @@ impl Backend for Process {
     async fn set_hosts(&self, id: Uuid, hosts: &[(Ipv4Addr, String)]) -> Result<(), BackendError> {
         let Some(running) = self.0.servers().get(&id).cloned() else { return Ok(()) };
         running.tell_names(hosts).map_err(BackendError::step("tell the server its neighbours"))
+    }
+
+    async fn set_interfaces(&self, id: Uuid, interfaces: &[Interface]) -> Result<(), BackendError> {
+        let cables = self.0.servers().get(&id).and_then(|running| running.cables.clone());
+        let Some(cables) = cables else { return Ok(()) };
+        cables.set(interfaces).await.map_err(BackendError::step("connect the server's network"))
     }
 
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::cables::Cables;
 use super::sys;
 use crate::backends::ServerExit;
 use crate::guest::channel;
@@ -46,6 +47,8 @@ pub(super) struct Running {
     process: Arc<AsyncFd<OwnedFd>>,
     /// Its user namespace, if its users are nobody outside.
     pub(super) users: Option<Arc<OwnedFd>>,
+    /// Its interfaces, if it has a network of its own.
+    pub(super) cables: Option<Arc<Cables>>,
     ended: watch::Receiver<bool>,
     expected: Arc<AtomicBool>,
 }
@@ -60,7 +63,7 @@ impl Running {
         let (sender, ended) = watch::channel(false);
         let expected = Arc::default();
         let (control, users) = (Arc::new(control), users.map(Arc::new));
-        (Self { control, process, users, ended, expected }, sender)
+        (Self { control, process, users, cables: None, ended, expected }, sender)
     }
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {

@@ -125,11 +125,9 @@ impl Inner {
         }
         let cable = match &self.wiring {
             Wiring::Shared(_) => None,
-            Wiring::Separate(switch) => Some(Cable {
-                switch: Arc::clone(switch),
-                fixed: server.fixed_ip,
-                mac: server.mac.clone(),
-            }),
+            Wiring::Separate(switch) => {
+                Some(Cable { switch: Arc::clone(switch), interfaces: server.interfaces.clone() })
+            }
         };
         let (program, limit) = (&self.init_program, Arc::clone(limit));
         launch::launch(program, directory, order, volumes, limit, ending, cable).await
@@ -170,8 +168,9 @@ impl Inner {
             }
             (_, _, Wiring::Separate(_)) => {}
         }
-        let (running, ended) =
+        let (mut running, ended) =
             Running::new(launched.control, Arc::clone(&launched.process), launched.users);
+        running.cables = launched.cables.map(Arc::new);
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);

@@ -91,8 +91,10 @@ fn permissions(call: &Call) -> Result<Vec<(LaunchPermission, bool)>, Fault> {
     let mut changes = Vec::new();
     for (list, allowed) in [("LaunchPermission.Add", true), ("LaunchPermission.Remove", false)] {
         for permission in params.list(list) {
-            changes
-                .push((read(&model, permission.text("UserId"), permission.text("Group"))?, allowed));
+            changes.push((
+                read(&model, permission.text("UserId"), permission.text("Group"))?,
+                allowed,
+            ));
         }
     }
     let allowed = match params.text("OperationType") {

@@ -23,35 +23,37 @@ mod namespace;
 mod netlink;
 mod nft;
 mod rules;
+mod servers;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-use super::{Network, Switch};
+use super::Network;
 use crate::backends::process::Capability;
 use crate::cloud::chain;
 use crate::model::address::Block;
 use crate::model::firewall::Firewall;
 use namespace::Namespace;
-use netlink::{ANYWHERE, Netlink};
+use netlink::{ANYWHERE, Netlink, Way};
+use servers::port_name;
+use table::Table;
 
 /// Where servers find the cloud.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The router's end of the cable to the host.
 const HOST_SIDE: &str = "host";
-
-/// A server's end of its cable.
-const SERVER_SIDE: &str = "eth0";
 
 /// What the network needs of its embedder.
 #[derive(Debug, Clone)]
@@ -123,8 +125,25 @@ pub struct Bridge {
     plan: Plan,
     host: Namespace,
     router: Namespace,
-    /// Where floating addresses lead.
-    associations: tokio::sync::Mutex<BTreeMap<Ipv4Addr, Ipv4Addr>>,
+    translation: tokio::sync::Mutex<Translation>,
+    guard: tokio::sync::Mutex<Guard>,
+    /// Servers' addresses whose cables are cut.
+    cut: Mutex<BTreeSet<Ipv4Addr>>,
+}
+
+/// Where floating addresses lead, and the rules that do it.
+#[derive(Debug)]
+struct Translation {
+    associations: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    rules: Table,
+}
+
+/// The rules that say what may pass, and the addresses that the router has on subnets.
+#[derive(Debug)]
+struct Guard {
+    anti_spoofing: Table,
+    rules: Table,
+    routers: BTreeSet<Ipv4Addr>,
 }
 
 fn step(step: &'static str) -> impl FnOnce(io::Error) -> BridgeError {
@@ -153,7 +172,9 @@ impl Bridge {
             plan: plan.clone(),
             host: host.clone(),
             router: router.clone(),
-            associations: tokio::sync::Mutex::default(),
+            translation: tokio::sync::Mutex::new(Translation::nothing(&plan)),
+            guard: tokio::sync::Mutex::new(Guard::nothing(&plan)),
+            cut: Mutex::default(),
         };
         let own = plan.clone();
         router.run(move || furnish(&own)).await.map_err(step("set the router up"))?;
@@ -170,6 +191,22 @@ impl Bridge {
     pub async fn listen(&self) -> Result<TcpListener, BridgeError> {
         let listener = self.router.run(|| TcpListener::bind((METADATA, 80))).await;
         listener.map_err(step("listen where servers look for the cloud"))
+    }
+
+    fn cut(&self) -> MutexGuard<'_, BTreeSet<Ipv4Addr>> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leads floating addresses elsewhere.
+    async fn translate(
+        &self,
+        translation: &mut Translation,
+        associations: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    ) -> io::Result<()> {
+        let rules = rules::floating(&self.plan, &associations);
+        self.apply(rules.after(&translation.rules)).await?;
+        *translation = Translation { associations, rules };
+        Ok(())
     }
 
     async fn apply(&self, commands: String) -> io::Result<()> {
@@ -213,9 +250,10 @@ pub fn capability() -> Capability {
 #[async_trait]
 impl Network for Bridge {
     async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> io::Result<()> {
-        let mut associations = self.associations.lock().await;
+        let mut translation = self.translation.lock().await;
+        let mut associations = translation.associations.clone();
         let before = associations.insert(floating, fixed);
-        self.apply(rules::floating(&self.plan, &associations)).await?;
+        self.translate(&mut translation, associations).await?;
         if before.is_some() {
             self.forget(floating).await?;
         }
@@ -223,17 +261,37 @@ impl Network for Bridge {
     }
 
     async fn disassociate(&self, floating: Ipv4Addr) {
-        let mut associations = self.associations.lock().await;
+        let mut translation = self.translation.lock().await;
+        let mut associations = translation.associations.clone();
         if associations.remove(&floating).is_none() {
             return;
         }
         let taken = async {
-            self.apply(rules::floating(&self.plan, &associations)).await?;
+            self.translate(&mut translation, associations).await?;
             self.forget(floating).await?;
             self.router.run(move || Netlink::open()?.remove_address(HOST_SIDE, floating)).await
         };
         if let Err(error) = taken.await {
             tracing::error!(%floating, %error, "failed to take a floating address away");
+        }
+    }
+
+    async fn cut_off(&self, fixed: Ipv4Addr) -> io::Result<()> {
+        self.cut().insert(fixed);
+        self.router.run(move || Netlink::open()?.set_down(&port_name(fixed))).await
+    }
+
+    async fn rejoin(&self, fixed: Ipv4Addr) {
+        if !self.cut().remove(&fixed) {
+            return;
+        }
+        let joined = self.router.run(move || match Netlink::open()?.set_up(&port_name(fixed)) {
+            // It is off.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+            result => result,
+        });
+        if let Err(error) = joined.await {
+            tracing::error!(%fixed, %error, "failed to let a server rejoin the network");
         }
     }
 
@@ -247,40 +305,61 @@ impl Network for Bridge {
     }
 
     async fn guard(&self, firewall: Firewall) -> io::Result<()> {
-        self.apply(rules::guard(&self.plan, &firewall)).await
+        let mut guard = self.guard.lock().await;
+        let next = Guard::of(&self.plan, &firewall);
+        let changes = next.after(&guard);
+        if !changes.is_empty() {
+            self.apply(changes).await?;
+        }
+        let routers = (guard.routers.clone(), next.routers.clone());
+        if routers.0 != routers.1 {
+            let bridge = self.plan.bridge.clone();
+            self.router.run(move || move_routers(&bridge, &routers.0, &routers.1)).await?;
+        }
+        *guard = next;
+        Ok(())
     }
 }
 
-#[async_trait]
-impl Switch for Bridge {
-    async fn plug(&self, fixed: Ipv4Addr, mac: &str, namespace: OwnedFd) -> io::Result<()> {
-        let mac = parse_mac(mac).filter(|_| self.plan.fixed.contains(fixed)).ok_or_else(|| {
-            io::Error::other(format!("{fixed} is no address of the network {}", self.plan.fixed))
-        })?;
-        let server = Namespace::of(namespace);
-        let (name, bridge, end) = (port_name(fixed), self.plan.bridge.clone(), server.clone());
-        self.router
-            .run(move || {
-                let netlink = Netlink::open()?;
-                // The cable of an earlier start goes with its namespace, which takes a moment.
-                netlink.remove(&name)?;
-                netlink.add_cable(&name, SERVER_SIDE, Some(mac), end.as_fd())?;
-                netlink.plug_isolated(&name, &bridge)?;
-                netlink.set_up(&name)
-            })
-            .await?;
-        let (prefix, gateway) = (self.plan.fixed.prefix, self.plan.gateway);
-        server
-            .run(move || {
-                let netlink = Netlink::open()?;
-                netlink.set_up("lo")?;
-                configure(&format!("ipv6/conf/{SERVER_SIDE}/disable_ipv6"), "1")?;
-                netlink.add_address(SERVER_SIDE, fixed, prefix)?;
-                netlink.set_up(SERVER_SIDE)?;
-                netlink.add_route(ANYWHERE, gateway)
-            })
-            .await
+impl Translation {
+    fn nothing(plan: &Plan) -> Self {
+        let associations = BTreeMap::new();
+        Self { rules: rules::floating(plan, &associations), associations }
     }
+}
+
+impl Guard {
+    fn nothing(plan: &Plan) -> Self {
+        Self::of(plan, &Firewall::default())
+    }
+
+    fn of(plan: &Plan, firewall: &Firewall) -> Self {
+        let mut routers = firewall.reach.routers.clone();
+        // Always there.
+        routers.remove(&plan.gateway);
+        let rules = rules::guard(plan, firewall);
+        Self { anti_spoofing: rules::anti_spoofing(firewall), rules, routers }
+    }
+
+    fn after(&self, before: &Self) -> String {
+        self.anti_spoofing.after(&before.anti_spoofing) + &self.rules.after(&before.rules)
+    }
+}
+
+/// In the router: gives the bridge other addresses.
+fn move_routers(
+    bridge: &str,
+    before: &BTreeSet<Ipv4Addr>,
+    after: &BTreeSet<Ipv4Addr>,
+) -> io::Result<()> {
+    let netlink = Netlink::open()?;
+    for gone in before.difference(after) {
+        netlink.remove_address(bridge, *gone)?;
+    }
+    for new in after.difference(before) {
+        netlink.add_address(bridge, *new, 32)?;
+    }
+    Ok(())
 }
 
 impl Settings {
@@ -330,17 +409,6 @@ impl Plan {
     }
 }
 
-/// The router's end of a server's cable.
-fn port_name(fixed: Ipv4Addr) -> String {
-    format!("s{:08x}", fixed.to_bits())
-}
-
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let bytes: Option<Vec<u8>> =
-        text.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
-    bytes?.try_into().ok()
-}
-
 /// On the host: removes all that bears the cloud's identity.
 fn clean(plan: Plan) -> impl FnOnce() -> io::Result<()> + Send {
     move || {
@@ -378,8 +446,9 @@ fn furnish(plan: &Plan) -> io::Result<()> {
     }
     let netlink = Netlink::open()?;
     netlink.set_up("lo")?;
-    nft::apply(&rules::guard(plan, &Firewall::default()))?;
-    nft::apply(&rules::floating(plan, &BTreeMap::new()))?;
+    let guard = Guard::nothing(plan);
+    let tables = [guard.anti_spoofing, guard.rules, Translation::nothing(plan).rules];
+    nft::apply(&tables.map(|table| table.anew()).concat())?;
     netlink.add_bridge(&plan.bridge)?;
     configure(&format!("ipv4/conf/{}/proxy_arp_pvlan", plan.bridge), "1")?;
     // Nobody else answers for a server, so there is no reason to wait a while.
@@ -394,7 +463,7 @@ fn lead_out(plan: &Plan) -> io::Result<()> {
     let netlink = Netlink::open()?;
     netlink.add_address(HOST_SIDE, plan.router, plan.public.prefix)?;
     netlink.set_up(HOST_SIDE)?;
-    netlink.add_route(ANYWHERE, plan.here)
+    netlink.add_route(Way::by(ANYWHERE, plan.here))
 }
 
 /// Sets a setting of the namespace, unless the kernel has none of that name.
@@ -407,7 +476,7 @@ fn configure(setting: &str, value: &str) -> io::Result<()> {
 
 /// On the host: the way to the servers, and theirs to the world.
 fn lead_to(plan: &Plan) -> io::Result<()> {
-    Netlink::open()?.add_route(plan.fixed, plan.router)?;
+    Netlink::open()?.add_route(Way::by(plan.fixed, plan.router))?;
     if plan.outside {
         nft::apply(&rules::masquerade(&plan.table, plan))?;
     }

@@ -19,12 +19,12 @@ pub(super) struct Namespace(Arc<OwnedFd>);
 impl Namespace {
     /// The one that this thread is in.
     pub(super) fn current() -> io::Result<Self> {
-        Ok(Self::of(File::open("/proc/thread-self/ns/net")?.into()))
+        Ok(Self(Arc::new(File::open("/proc/thread-self/ns/net")?.into())))
     }
 
     /// The one that the descriptor refers to.
-    pub(super) fn of(descriptor: OwnedFd) -> Self {
-        Self(Arc::new(descriptor))
+    pub(super) fn of(descriptor: Arc<OwnedFd>) -> Self {
+        Self(descriptor)
     }
 
     /// A new one, with nothing in it but a loopback interface that is down.

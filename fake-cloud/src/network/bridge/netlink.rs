@@ -18,6 +18,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -28,6 +29,33 @@ pub(super) struct Netlink(Socket);
 
 /// The block of all addresses.
 pub(super) const ANYWHERE: Block = Block { network: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+
+/// A way to a block, or to everything else when it is the block of all addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) to: Block,
+    /// The router that knows on; none for a block that is right there.
+    pub(super) by: Option<Ipv4Addr>,
+    /// The interface, where that is not clear.
+    pub(super) interface: Option<&'a str>,
+    /// The table it is in.
+    pub(super) table: u32,
+    /// Of several ways the one with the lowest is taken.
+    pub(super) metric: u32,
+}
+
+impl Way<'_> {
+    /// The way to what is right there.
+    pub(super) fn to(to: Block) -> Self {
+        let table = u32::from(RouteHeader::RT_TABLE_MAIN);
+        Self { to, by: None, interface: None, table, metric: 0 }
+    }
+
+    /// A way by a router.
+    pub(super) fn by(to: Block, router: Ipv4Addr) -> Self {
+        Self { by: Some(router), ..Self::to(to) }
+    }
+}
 
 impl Netlink {
     /// Connects to the kernel about the namespace this thread is in.
@@ -72,8 +100,20 @@ impl Netlink {
     }
 
     pub(super) fn set_up(&self, name: &str) -> io::Result<()> {
+        self.switch(name, LinkFlags::Up)
+    }
+
+    /// Nothing passes an interface that is down; nothing happens when there is none of that name.
+    pub(super) fn set_down(&self, name: &str) -> io::Result<()> {
+        match self.switch(name, LinkFlags::empty()) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn switch(&self, name: &str, flags: LinkFlags) -> io::Result<()> {
         let mut link = named(name);
-        link.header.flags = LinkFlags::Up;
+        link.header.flags = flags;
         link.header.change_mask = LinkFlags::Up;
         self.request(Message::SetLink(link), 0)
     }
@@ -116,20 +156,37 @@ impl Netlink {
         Ok(message)
     }
 
-    /// Leads to a block, or to everything else when it is the block of all addresses, by a router.
-    pub(super) fn add_route(&self, to: Block, router: Ipv4Addr) -> io::Result<()> {
+    pub(super) fn add_route(&self, way: Way<'_>) -> io::Result<()> {
+        let Way { to, by, interface, table, metric } = way;
         let mut route = RouteMessage::default();
         route.header.address_family = AddressFamily::Inet;
         route.header.destination_prefix_length = to.prefix;
-        route.header.table = RouteHeader::RT_TABLE_MAIN;
         route.header.protocol = RouteProtocol::Static;
-        route.header.scope = RouteScope::Universe;
+        route.header.scope = if by.is_some() { RouteScope::Universe } else { RouteScope::Link };
         route.header.kind = RouteType::Unicast;
         if to.prefix > 0 {
             route.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(to.network)));
         }
-        route.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(router)));
+        route.attributes.extend(by.map(|it| RouteAttribute::Gateway(RouteAddress::Inet(it))));
+        if let Some(interface) = interface {
+            route.attributes.push(RouteAttribute::Oif(self.index(interface)?));
+        }
+        route.attributes.extend([RouteAttribute::Table(table), RouteAttribute::Priority(metric)]);
         self.create(Message::NewRoute(route))
+    }
+
+    /// What has this source takes the ways of a table first. Nothing happens when it does.
+    pub(super) fn add_rule(&self, source: Ipv4Addr, table: u32) -> io::Result<()> {
+        let mut rule = RuleMessage::default();
+        rule.header.family = AddressFamily::Inet;
+        rule.header.src_len = 32;
+        rule.header.action = RuleAction::ToTable;
+        rule.attributes =
+            vec![RuleAttribute::Source(IpAddr::V4(source)), RuleAttribute::Table(table)];
+        match self.create(Message::NewRule(rule)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
     }
 
     /// All blocks that there is a way to, but for the way to everything else.

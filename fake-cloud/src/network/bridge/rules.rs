@@ -1,133 +1,124 @@
-//! What the router lets pass and translates, as text for `nft`. Each text replaces one table as a
-//! whole, in one step.
+//! What the router lets pass and translates, as tables for `nft`.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::Ipv4Addr;
 
+use sha2::{Digest as _, Sha256};
+
+use super::table::Table;
 use super::{HOST_SIDE, METADATA, Plan, port_name};
 use crate::model::SecurityGroupId;
 use crate::model::firewall::{Allow, Firewall, Group, Remote, Traffic};
 
-/// Which ports may send what, and what may reach them.
-pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> String {
-    render(|text| {
-        write_anti_spoofing(text, firewall)?;
-        write_guard(text, plan, firewall)
-    })
-}
+/// What belongs to a connection that passed once is not asked again.
+const KNOWN: &str = "ct state vmap { established : accept, related : accept, invalid : drop }";
 
 /// A server speaks with its own addresses or not at all.
-fn write_anti_spoofing(text: &mut String, firewall: &Firewall) -> fmt::Result {
+pub(super) fn anti_spoofing(firewall: &Firewall) -> Table {
     let own = firewall
         .ports
         .iter()
-        .map(|(address, port)| format!("\"{}\" . {} . {address}", port_name(*address), port.mac));
-    replace(text, "bridge anti_spoofing", |text| {
-        writeln!(text, "set own {{ typeof meta iifname . ether saddr . ip saddr")?;
-        write_elements(text, own)?;
-        writeln!(
-            text,
-            "}}
-chain from_servers {{
-type filter hook prerouting priority -300; policy drop;
-iifname . arp saddr ether . arp saddr ip @own accept
-ether type ip iifname . ether saddr . ip saddr @own accept
-}}"
-        )
-    })
+        .map(|(address, port)| format!("\"{}\" . {} . {address}", port_name(port.first), port.mac));
+    let mut table = Table::new("bridge anti_spoofing");
+    table.set("own", "typeof meta iifname . ether saddr . ip saddr", own);
+    let rules = [
+        "iifname . arp saddr ether . arp saddr ip @own accept",
+        "ether type ip iifname . ether saddr . ip saddr @own accept",
+    ];
+    let hook = "type filter hook prerouting priority -300; policy drop";
+    table.base_chain("from_servers", hook, rules.map(str::to_owned).to_vec());
+    table
 }
 
-fn write_guard(text: &mut String, plan: &Plan, firewall: &Firewall) -> fmt::Result {
+/// Which ports may send what, and what may reach them.
+pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
     let Plan { bridge, public, .. } = plan;
-    replace(text, "ip guard", |text| {
-        if plan.enforce {
-            for (id, group) in &firewall.groups {
-                write_group(text, *id, group, firewall)?;
-            }
-            write_ports(text, firewall)?;
+    let mut table = Table::new("ip guard");
+    if plan.enforce {
+        for (id, group) in &firewall.groups {
+            add_group(&mut table, *id, group, firewall);
         }
-        // What leaves a chain by `accept` goes on to the chain with the next higher priority.
-        let known = "ct state vmap { established : accept, related : accept, invalid : drop }";
-        let (from_port, to_port) = match plan.enforce {
-            true => ("ip saddr vmap @from_port", "ip daddr vmap @to_port"),
-            false => ("accept", "accept"),
-        };
-        let outside = match plan.outside {
-            true => String::new(),
-            false => format!("oifname {HOST_SIDE} ip daddr != {public} drop\n"),
-        };
-        writeln!(
-            text,
-            "chain egress {{
-type filter hook forward priority 0; policy drop;
-{known}
-{outside}iifname != {bridge} accept
-{from_port}
-}}
-chain ingress {{
-type filter hook forward priority 1; policy drop;
-{known}
-oifname != {bridge} accept
-{to_port}
-}}
-chain router {{
-type filter hook input priority 0; policy drop;
-{known}
-icmp type echo-request accept
-iifname {bridge} ip daddr {METADATA} tcp dport 80 accept
-}}"
-        )
-    })
+        add_ports(&mut table, firewall);
+    }
+    let reach = &firewall.reach;
+    let pairs = reach.between.iter().map(|(from, to)| format!("{from} . {to}"));
+    table.set("reachable", "type ipv4_addr . ipv4_addr; flags interval", pairs);
+    table.set("outward", "type ipv4_addr; flags interval", &reach.outward);
+    let (from_port, to_port) = match plan.enforce {
+        true => ("ip saddr vmap @from_port", "ip daddr vmap @to_port"),
+        false => ("accept", "accept"),
+    };
+    let mut egress = vec![
+        // No router leads there. By a floating IP one comes to others from outside.
+        format!(
+            "iifname {bridge} oifname {bridge} ct status & dnat == 0 \
+             ip saddr . ip daddr != @reachable drop"
+        ),
+        format!(
+            "iifname {bridge} oifname {bridge} ct status & dnat != 0 ct direction original \
+             ip saddr != @outward drop"
+        ),
+        format!(
+            "iifname {bridge} oifname {HOST_SIDE} ct direction original ip saddr != @outward drop"
+        ),
+        KNOWN.to_owned(),
+    ];
+    if !plan.outside {
+        egress.push(format!("oifname {HOST_SIDE} ip daddr != {public} drop"));
+    }
+    egress.extend([format!("iifname != {bridge} accept"), from_port.to_owned()]);
+    let ingress =
+        [KNOWN.to_owned(), format!("oifname != {bridge} accept"), to_port.to_owned()].to_vec();
+    let router = [
+        KNOWN.to_owned(),
+        "icmp type echo-request accept".to_owned(),
+        format!("iifname {bridge} ip daddr {METADATA} tcp dport 80 accept"),
+    ];
+    // What leaves a chain by `accept` goes on to the chain with the next higher priority.
+    table.base_chain("egress", "type filter hook forward priority 0; policy drop", egress);
+    table.base_chain("ingress", "type filter hook forward priority 1; policy drop", ingress);
+    let hook = "type filter hook input priority 0; policy drop";
+    table.base_chain("router", hook, router.to_vec());
+    table
 }
 
 /// For each direction a map from addresses to chains. Ports that are guarded by the same groups
 /// share a chain.
-fn write_ports(text: &mut String, firewall: &Firewall) -> fmt::Result {
-    let mut combinations = BTreeMap::new();
-    for port in firewall.ports.values() {
-        let number = combinations.len();
-        combinations.entry(port.groups.as_deref()).or_insert(number);
-    }
+fn add_ports(table: &mut Table, firewall: &Firewall) {
     for (direction, map) in [("in", "to_port"), ("out", "from_port")] {
-        for (groups, number) in &combinations {
-            writeln!(text, "chain {direction}_ports_{number} {{")?;
-            match groups {
-                None => writeln!(text, "accept")?,
+        let mut elements = vec![];
+        for (address, port) in &firewall.ports {
+            let (chain, rules) = match &port.groups {
+                None => (format!("{direction}_ports_unguarded"), vec!["accept".to_owned()]),
                 Some(groups) => {
-                    for group in *groups {
-                        writeln!(text, "jump {direction}_{}", name(*group))?;
-                    }
+                    let jumps = groups.iter().map(|id| format!("jump {direction}_{}", name(*id)));
+                    (format!("{direction}_ports_{}", digest(groups)), jumps.collect())
                 }
-            }
-            writeln!(text, "}}")?;
+            };
+            elements.push((address, format!("jump {chain}")));
+            table.chain(chain, rules);
         }
-        writeln!(text, "map {map} {{ type ipv4_addr : verdict")?;
-        let elements = firewall.ports.iter().map(|(address, port)| {
-            let number = combinations[&port.groups.as_deref()];
-            format!("{address} : jump {direction}_ports_{number}")
-        });
-        write_elements(text, elements)?;
-        writeln!(text, "}}")?;
+        table.map(map, "type ipv4_addr : verdict", elements);
     }
-    Ok(())
 }
 
-fn write_group(
-    text: &mut String,
-    id: SecurityGroupId,
-    group: &Group,
-    firewall: &Firewall,
-) -> fmt::Result {
+/// Names a combination of groups.
+fn digest(groups: &[SecurityGroupId]) -> String {
+    let mut digest = Sha256::new();
+    for group in groups {
+        digest.update(group.0.as_bytes());
+    }
+    format!("{:x}", digest.finalize())[..32].to_owned()
+}
+
+fn add_group(table: &mut Table, id: SecurityGroupId, group: &Group, firewall: &Firewall) {
     let name = name(id);
-    writeln!(text, "set members_{name} {{ type ipv4_addr")?;
-    write_elements(text, group.members.iter())?;
-    writeln!(text, "}}")?;
+    table.set(format!("members_{name}"), "type ipv4_addr", &group.members);
     for (direction, address, rules) in
         [("in", "ip saddr", &group.ingress), ("out", "ip daddr", &group.egress)]
     {
-        writeln!(text, "chain {direction}_{name} {{")?;
-        for Allow { traffic, remote } in rules {
+        let rules = rules.iter().filter_map(|Allow { traffic, remote }| {
             let remote = match remote {
                 Remote::Anyone => String::new(),
                 Remote::Block(network, prefix) => format!("{address} {network}/{prefix} "),
@@ -136,54 +127,40 @@ fn write_group(
                 Remote::Group(group) if firewall.groups.contains_key(group) => {
                     format!("ct status & dnat == 0 {address} @members_{} ", self::name(*group))
                 }
-                Remote::Group(_) => continue,
+                Remote::Group(_) => return None,
             };
-            writeln!(text, "{}{remote}accept", Condition(traffic))?;
-        }
-        writeln!(text, "}}")?;
+            Some(format!("{}{remote}accept", Condition(traffic)))
+        });
+        table.chain(format!("{direction}_{name}"), rules.collect());
     }
-    Ok(())
 }
 
 /// Where floating addresses lead, and as whom servers are seen outside.
-pub(super) fn floating(plan: &Plan, associations: &BTreeMap<Ipv4Addr, Ipv4Addr>) -> String {
+pub(super) fn floating(plan: &Plan, associations: &BTreeMap<Ipv4Addr, Ipv4Addr>) -> Table {
     let Plan { fixed, router, .. } = plan;
-    render(|text| {
-        replace(text, "ip floating", |text| {
-            let mark = |(address, floating): (&Ipv4Addr, &Ipv4Addr)| {
-                format!("{address} : {}", mark(*floating))
-            };
-            let pair = |(from, to): (&Ipv4Addr, &Ipv4Addr)| format!("{from} : {to}");
-            let to_fixed = associations;
-            let to_floating: BTreeMap<_, _> =
-                associations.iter().map(|(floating, fixed)| (*fixed, *floating)).collect();
-            writeln!(text, "map to_fixed {{ type ipv4_addr : ipv4_addr")?;
-            write_elements(text, to_fixed.iter().map(pair))?;
-            writeln!(text, "}}\nmap to_floating {{ type ipv4_addr : ipv4_addr")?;
-            write_elements(text, to_floating.iter().map(pair))?;
-            writeln!(text, "}}\nmap marks_to {{ type ipv4_addr : mark")?;
-            write_elements(text, to_fixed.keys().map(|floating| mark((floating, floating))))?;
-            writeln!(text, "}}\nmap marks_from {{ type ipv4_addr : mark")?;
-            write_elements(text, to_floating.iter().map(mark))?;
-            writeln!(
-                text,
-                "}}
-chain to_servers {{
-type nat hook prerouting priority -100;
-ct mark set ip daddr map @marks_to
-dnat to ip daddr map @to_fixed
-}}
-chain from_servers {{
-type nat hook postrouting priority 100;
-ip saddr != {fixed} return
-oifname != {HOST_SIDE} ct status & dnat == 0 return
-ct mark 0 ct mark set ip saddr map @marks_from
-snat to ip saddr map @to_floating
-snat to {router}
-}}"
-            )
-        })
-    })
+    let to_floating: BTreeMap<_, _> =
+        associations.iter().map(|(floating, fixed)| (*fixed, *floating)).collect();
+    let mut table = Table::new("ip floating");
+    table.map("to_fixed", "type ipv4_addr : ipv4_addr", associations);
+    table.map("to_floating", "type ipv4_addr : ipv4_addr", &to_floating);
+    let marks = associations.keys().map(|floating| (floating, mark_text(*floating)));
+    table.map("marks_to", "type ipv4_addr : mark", marks);
+    let marks = to_floating.iter().map(|(fixed, floating)| (fixed, mark_text(*floating)));
+    table.map("marks_from", "type ipv4_addr : mark", marks);
+    let to_servers =
+        ["ct mark set ip daddr map @marks_to", "dnat to ip daddr map @to_fixed"].map(str::to_owned);
+    let hook = "type nat hook prerouting priority -100";
+    table.base_chain("to_servers", hook, to_servers.to_vec());
+    let from_servers = [
+        format!("ip saddr != {fixed} return"),
+        format!("oifname != {HOST_SIDE} ct status & dnat == 0 return"),
+        "ct mark 0 ct mark set ip saddr map @marks_from".to_owned(),
+        "snat to ip saddr map @to_floating".to_owned(),
+        format!("snat to {router}"),
+    ];
+    let hook = "type nat hook postrouting priority 100";
+    table.base_chain("from_servers", hook, from_servers.to_vec());
+    table
 }
 
 /// Names the floating address that a connection takes its way through.
@@ -191,55 +168,23 @@ pub(super) fn mark(floating: Ipv4Addr) -> u32 {
     floating.to_bits()
 }
 
+/// As `nft` lists it.
+fn mark_text(floating: Ipv4Addr) -> String {
+    format!("{:#010x}", mark(floating))
+}
+
 /// On the host: what leaves for elsewhere bears the host's own address there.
-pub(super) fn masquerade(table: &str, plan: &Plan) -> String {
+pub(super) fn masquerade(name: &str, plan: &Plan) -> String {
     let Plan { public, .. } = plan;
-    render(|text| {
-        replace(text, &format!("ip {table}"), |text| {
-            writeln!(
-                text,
-                "chain to_elsewhere {{
-type nat hook postrouting priority 100;
-ip saddr {public} ip daddr != {public} masquerade
-}}"
-            )
-        })
-    })
+    let mut table = Table::new(&format!("ip {name}"));
+    let rule = format!("ip saddr {public} ip daddr != {public} masquerade");
+    table.base_chain("to_elsewhere", "type nat hook postrouting priority 100", vec![rule]);
+    table.anew()
 }
 
 /// Takes a table away, whether it is there or not.
 pub(super) fn remove(table: &str) -> String {
     format!("table ip {table}\ndelete table ip {table}\n")
-}
-
-fn replace(
-    text: &mut String,
-    table: &str,
-    content: impl FnOnce(&mut String) -> fmt::Result,
-) -> fmt::Result {
-    writeln!(text, "table {table}\ndelete table {table}\ntable {table} {{")?;
-    content(text)?;
-    writeln!(text, "}}")
-}
-
-fn render(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
-    let mut text = String::new();
-    write(&mut text).expect("writing to a string does not fail");
-    text
-}
-
-/// Nothing at all for an empty list, which `nft` does not accept.
-fn write_elements(
-    text: &mut String,
-    elements: impl Iterator<Item = impl fmt::Display>,
-) -> fmt::Result {
-    let mut separator = "; elements = { ";
-    let mut any = false;
-    for element in elements {
-        write!(text, "{separator}{element}")?;
-        (separator, any) = (", ", true);
-    }
-    writeln!(text, "{}", if any { " }" } else { "" })
 }
 
 fn name(group: SecurityGroupId) -> String {

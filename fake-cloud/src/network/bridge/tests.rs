@@ -34,10 +34,3 @@ fn addresses_that_are_in_use_are_refused() {
     let twice = Plan { public: plan.fixed, ..plan };
     assert!(twice.check(&[]).is_err(), "the cloud's own two blocks");
 }
-
-#[test]
-fn hardware_addresses_are_read() {
-    assert_eq!(parse_mac("fa:16:3e:00:0a:ff"), Some([0xfa, 0x16, 0x3e, 0, 10, 255]));
-    assert_eq!(parse_mac("fa:16:3e"), None);
-    assert_eq!(parse_mac("fa:16:3e:00:0a:xx"), None);
-}

@@ -66,26 +66,22 @@ pub(super) async fn attach(mut cx: Context) -> Result<Response, Error> {
     }
     let plug = AttachPlug { network: wanted.net_id, address, port: wanted.port_id };
     let caller = cx.caller()?;
-    let port = cx.cloud.change(|model, now| {
-        let id = cx.param("id");
-        match model.attach_interface(&caller, id, &plug, &cx.request_id, now) {
-            Ok(port) => Ok(model.ports.get(port).map(|port| view(&cx, port))),
-            Err(error @ ModelError::NoAddress(_)) => {
-                Err(Fault::bad_request(error.to_string()).into())
-            }
-            Err(error) => Err(Error::from(in_novas_words(error))),
+    let attached = cx.cloud.attach_interface(&caller, cx.param("id"), &plug, &cx.request_id).await;
+    let port = attached.map_err(|failure| match failure {
+        Failure::Refused(error @ ModelError::NoAddress(_)) => {
+            Fault::bad_request(error.to_string()).into()
         }
-    });
-    Ok(ok(&json!({"interfaceAttachment": port.await?})))
+        Failure::Refused(error) => Error::from(in_novas_words(error)),
+        other => other.into(),
+    })?;
+    let port = cx.cloud.read().ports.get(port).map(|port| view(&cx, port));
+    Ok(ok(&json!({"interfaceAttachment": port})))
 }
 
 pub(super) async fn detach(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let (id, port, request) = (cx.param("id"), cx.param("port"), cx.request_id.as_str());
-    let detached = cx
-        .cloud
-        .unroute(|model, now| model.detach_interface(&caller, id, port, request, now))
-        .await;
+    let detached = cx.cloud.detach_interface(&caller, id, port, request).await;
     detached.map_err(|failure| match failure {
         Failure::Refused(error) => Error::from(in_novas_words(error)),
         other => other.into(),
