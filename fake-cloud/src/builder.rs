@@ -31,7 +31,7 @@ type Adjustment = Box<dyn FnOnce(&mut Settings) + Send>;
 #[derive(Debug, Default)]
 pub(crate) struct Borrowed {
     _directory: Option<ScratchDirectory>,
-    _blocks: Vec<ScratchBlock>,
+    blocks: Vec<ScratchBlock>,
 }
 
 impl Borrowed {
@@ -39,8 +39,13 @@ impl Borrowed {
     fn address(&mut self) -> Result<Listen, StartError> {
         let block = ScratchBlock::new().map_err(StartError::Scratch)?;
         let address = SocketAddr::from((block.api_address(), 0));
-        self._blocks.push(block);
+        self.blocks.push(block);
         Ok(Listen::Address(address))
+    }
+
+    /// Whether an address is one of these.
+    fn has(&self, listen: &Listen) -> bool {
+        self.blocks.iter().any(|block| listen.ip() == Some(block.api_address()))
     }
 }
 
@@ -156,13 +161,9 @@ impl Builder {
                 path
             }
         };
-        let mut private = false;
         let listen = match self.listen {
             Some(listen) => listen,
-            None => {
-                private = true;
-                borrowed.address()?
-            }
+            None => borrowed.address()?,
         };
         let password = self.password.as_deref().unwrap_or("secret");
         let mut settings = Settings::loopback(state_dir, listen, password);
@@ -170,7 +171,10 @@ impl Builder {
             adjust(&mut settings);
         }
         for (name, adjust) in self.regions {
-            let listen = if private { Some(borrowed.address()?) } else { None };
+            let listen = match borrowed.has(&settings.listen) {
+                true => Some(borrowed.address()?),
+                false => None,
+            };
             let mut region = settings.region_beside(&name, listen);
             adjust(&mut region);
             settings.regions.push(region);

@@ -18,9 +18,12 @@ use crate::model::{AccessKeyPair, Model, User};
 use crate::network::bridge::BridgeError;
 use crate::region::{Opened, Region, Running};
 use crate::regions::{Place, RegionError, Regions};
-use crate::settings::{Settings, UserSettings};
+use crate::settings::Settings;
 use crate::store::{self, StoreError};
 use crate::{image, passwords};
+
+/// The file in the state directory that a cloud holds locked as long as it is there.
+pub const LOCK: &str = "fake-cloud.lock";
 
 /// How long open connections may delay the end.
 pub(crate) const FAREWELL: Duration = Duration::from_millis(200);
@@ -45,7 +48,6 @@ pub struct FakeCloud {
     /// The home region first.
     regions: Vec<Running>,
     state_dir: PathBuf,
-    users: Vec<UserSettings>,
     _lock: File,
 }
 
@@ -150,7 +152,6 @@ impl FakeCloud {
             .canonicalize()
             .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
         let (state_dir, admin) = (settings.state_dir.clone(), settings.admin.clone());
-        let users: Vec<_> = settings.all_users().cloned().collect();
 
         let mut opened: Vec<Opened> = Vec::new();
         for settings in settings.into_regions()? {
@@ -166,11 +167,11 @@ impl FakeCloud {
             clouds.push(cloud);
             idle.push(waiting);
         }
-        learn_passwords(&clouds[0], &users);
+        learn_passwords(&clouds[0]);
         let regions = Regions::new(clouds).each();
         let running = idle.into_iter().zip(regions).map(|(idle, here)| idle.run(here));
         let regions = running.collect::<Result<Vec<Running>, _>>()?;
-        let started = Self { regions, state_dir, users, _lock: lock };
+        let started = Self { regions, state_dir, _lock: lock };
         let kept = started.control_access().keep(&started.state_dir);
         kept.map_err(|source| StartError::StateDir { path: started.state_dir.clone(), source })?;
         for region in &started.regions {
@@ -179,13 +180,13 @@ impl FakeCloud {
         Ok(started)
     }
 
-    fn home(&self) -> Region<'_> {
-        Region { of: self, running: &self.regions[0] }
+    fn home(&self) -> &Cloud {
+        &self.regions[0].cloud
     }
 
     /// The regions, the home region first; most clouds have no other.
     pub fn regions(&self) -> impl Iterator<Item = Region<'_>> {
-        self.regions.iter().map(|running| Region { of: self, running })
+        self.regions.iter().map(Region)
     }
 
     /// The region with this name.
@@ -195,17 +196,17 @@ impl FakeCloud {
 
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
-        self.home().running.address
+        self.regions[0].address
     }
 
     /// The address of everything, as in `http://127.0.0.1:5000`.
     pub fn api_url(&self) -> &str {
-        &self.regions[0].cloud.api_url
+        &self.home().api_url
     }
 
     /// What clients call `OS_AUTH_URL`.
     pub fn auth_url(&self) -> String {
-        format!("{}/v3", self.api_url())
+        self.home().auth_url()
     }
 
     /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
@@ -215,15 +216,12 @@ impl FakeCloud {
 
     /// Makes things go wrong, and time pass.
     pub fn control(&self) -> Control {
-        self.home().control()
+        Region(&self.regions[0]).control()
     }
 
     /// Where the cloud is steered over HTTP, and with which token.
     pub fn control_access(&self) -> ControlAccess {
-        ControlAccess {
-            url: format!("{}{}", self.api_url(), control::PATH),
-            token: self.regions[0].cloud.control_token.clone(),
-        }
+        self.control().access()
     }
 
     /// Where it keeps its state.
@@ -233,23 +231,18 @@ impl FakeCloud {
 
     /// The key with which a user signs requests of the EC2 API: the oldest they have.
     pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
-        let model = self.regions[0].cloud.read();
-        let user = model.user_named(user)?.id;
-        model.access_keys_of(user).next().map(|key| key.pair.clone())
+        self.home().access_key(user)
     }
 
     /// What a user of the settings needs to use the cloud.
     pub fn credentials(&self, user: &str) -> Option<Credentials> {
-        let user = self.users.iter().find(|known| known.name == user)?;
-        Some(Credentials {
-            auth_url: self.auth_url(),
-            username: user.name.clone(),
-            password: user.password.clone(),
-            project: user.project.clone(),
-            region: self.home().name().to_owned(),
-            ec2_url: self.ec2_url(),
-            access_key: self.access_key(&user.name)?,
-        })
+        self.home().credentials(user)
+    }
+
+    /// Comes back when someone asks for the end of the cloud, with `fake-cloud stop` or over HTTP.
+    /// It is for the program that runs the cloud to call [`FakeCloud::shutdown`] then.
+    pub async fn shutdown_requested(&self) {
+        self.home().steering.shutdown_requested.cancelled().await;
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
@@ -284,7 +277,7 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: state_dir.to_owned(), source };
     // One that is there has the mode its owner wants.
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
-    let file = File::create(state_dir.join("fake-cloud.lock")).map_err(failed)?;
+    let file = File::create(state_dir.join(LOCK)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
@@ -295,8 +288,8 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
 }
 
 /// Makes the configured passwords good at once; their slow hashes follow in the background.
-fn learn_passwords(cloud: &Arc<Cloud>, users: &[UserSettings]) {
-    for user in users {
+fn learn_passwords(cloud: &Arc<Cloud>) {
+    for user in &cloud.users {
         let Some((id, known)) =
             cloud.read().user_named(&user.name).map(|u| (u.id, u.password_hash.clone()))
         else {

@@ -43,7 +43,7 @@ mod world;
 pub use builder::Builder;
 pub use clean::clean;
 pub use credentials::Credentials;
-pub use fake_cloud::{FakeCloud, StartError};
+pub use fake_cloud::{FakeCloud, LOCK, StartError};
 pub use openstack::coverage;
 pub use region::Region;
 pub use regions::RegionError;

@@ -12,17 +12,21 @@ use clap::{Parser, Subcommand};
 ///
 /// Without a command it runs a cloud, in the foreground until it is told to end.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
     #[command(flatten)]
-    run: Option<commands::run::Arguments>,
+    run: commands::run::Arguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Exec(commands::exec::Arguments),
+    Start(commands::background::Start),
+    Env(commands::env::Arguments),
+    Stop(commands::background::Stop),
     Chaos(commands::chaos::Arguments),
     Time(commands::time::Arguments),
     /// Remove what a cloud that was killed has left outside its state directory.
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     match perform(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let mut line = format!("error: {error}");
             let mut cause = error.source();
@@ -61,15 +65,21 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn perform(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    match (arguments.command, arguments.run) {
-        (Some(Command::Chaos(arguments)), _) => commands::chaos::run(arguments).await,
-        (Some(Command::Time(arguments)), _) => commands::time::run(arguments).await,
-        (Some(Command::Clean { state }), _) => Ok(fake_cloud::clean(&state)?),
-        (Some(Command::Snapshot(arguments)), _) => commands::snapshot::snapshot(arguments).await,
-        (Some(Command::Restore(arguments)), _) => commands::snapshot::restore(arguments).await,
-        (Some(Command::Image(command)), _) => commands::image::run(command),
-        (None, Some(arguments)) => commands::run::run(arguments).await,
-        (None, None) => Err("no state directory was named: give --state DIR".into()),
-    }
+async fn perform(Arguments { command, run }: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let Some(command) = command else {
+        return commands::run::run(run).await.map(|()| ExitCode::SUCCESS);
+    };
+    match command {
+        Command::Exec(arguments) => return commands::exec::run(arguments).await,
+        Command::Start(arguments) => return commands::background::start(arguments).await,
+        Command::Env(arguments) => commands::env::run(arguments).await,
+        Command::Stop(arguments) => commands::background::stop(arguments).await,
+        Command::Chaos(arguments) => commands::chaos::run(arguments).await,
+        Command::Time(arguments) => commands::time::run(arguments).await,
+        Command::Clean { state } => Ok(fake_cloud::clean(&state)?),
+        Command::Snapshot(arguments) => commands::snapshot::snapshot(arguments).await,
+        Command::Restore(arguments) => commands::snapshot::restore(arguments).await,
+        Command::Image(command) => commands::image::run(command),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -19,7 +19,7 @@ use crate::builder::Borrowed;
 use crate::cloud::{Cloud, Failure, Parts};
 use crate::control::{self, Control};
 use crate::credentials::Credentials;
-use crate::fake_cloud::{FAREWELL, FakeCloud, StartError, unreadable};
+use crate::fake_cloud::{FAREWELL, StartError, unreadable};
 use crate::model::{Model, ProjectId};
 use crate::regions::{Place, Regions};
 #[cfg(feature = "container")]
@@ -27,45 +27,41 @@ use crate::settings::BackendKind;
 use crate::settings::{ImageSettings, Settings};
 use crate::store::{self, Store};
 use crate::world::World;
-use crate::{ec2, image, openstack};
+use crate::{image, openstack};
 
 /// One of the regions of a cloud.
 #[derive(Debug, Clone, Copy)]
-pub struct Region<'a> {
-    pub(crate) of: &'a FakeCloud,
-    pub(crate) running: &'a Running,
-}
+pub struct Region<'a>(pub(crate) &'a Running);
 
-impl Region<'_> {
+impl<'a> Region<'a> {
     /// Its name.
-    pub fn name(&self) -> &str {
-        &self.running.cloud.region
+    pub fn name(self) -> &'a str {
+        &self.0.cloud.region
     }
 
     /// Where its API listens.
-    pub fn address(&self) -> SocketAddr {
-        self.running.address
+    pub fn address(self) -> SocketAddr {
+        self.0.address
     }
 
     /// The address of everything in it, as in `http://127.1.0.1:5000`.
-    pub fn api_url(&self) -> &str {
-        &self.running.cloud.api_url
+    pub fn api_url(self) -> &'a str {
+        &self.0.cloud.api_url
     }
 
     /// What clients of its EC2 API call `AWS_ENDPOINT_URL_EC2`.
-    pub fn ec2_url(&self) -> String {
-        format!("{}{}", self.api_url(), ec2::PATH)
+    pub fn ec2_url(self) -> String {
+        self.0.cloud.ec2_url()
     }
 
     /// Makes things go wrong in it, and time pass.
-    pub fn control(&self) -> Control {
-        Control::new(self.running.regions.clone())
+    pub fn control(self) -> Control {
+        Control::new(self.0.regions.clone())
     }
 
     /// What a user of the settings needs to use it.
-    pub fn credentials(&self, user: &str) -> Option<Credentials> {
-        let home = self.of.credentials(user)?;
-        Some(Credentials { region: self.name().to_owned(), ec2_url: self.ec2_url(), ..home })
+    pub fn credentials(self, user: &str) -> Option<Credentials> {
+        self.0.cloud.credentials(user)
     }
 }
 

@@ -281,19 +281,24 @@ impl Settings {
     /// `10.200.0.0/20`, floating IPs `192.168.56.10` to `192.168.56.99`, this machine is `192.168.56.1`
     /// there.
     pub fn bridge(state_dir: PathBuf, listen: Listen, admin_password: &str) -> Self {
+        let mut settings = Self::loopback(state_dir, listen, admin_password);
+        settings.put_on_bridge("br200", true);
+        settings
+    }
+
+    /// Makes of a cloud one like [`Settings::bridge`]: under which name its bridge is, and whether
+    /// servers reach what is beyond this machine.
+    pub fn put_on_bridge(&mut self, name: &str, outside: bool) {
         let range = |prefix, first: [u8; 4], last: [u8; 4]| AddressRange {
             network: Block::around(first.into(), prefix).network,
             prefix,
             first: first.into(),
             last: last.into(),
         };
-        Self {
-            fixed_range: range(20, [10, 200, 0, 2], [10, 200, 15, 254]),
-            floating_range: range(24, [192, 168, 56, 10], [192, 168, 56, 99]),
-            backend: BackendKind::Process,
-            network: NetworkKind::Bridge { name: "br200".to_owned(), outside: true },
-            ..Self::loopback(state_dir, listen, admin_password)
-        }
+        self.fixed_range = range(20, [10, 200, 0, 2], [10, 200, 15, 254]);
+        self.floating_range = range(24, [192, 168, 56, 10], [192, 168, 56, 99]);
+        self.backend = BackendKind::Process;
+        self.network = NetworkKind::Bridge { name: name.to_owned(), outside };
     }
 
     /// The only addresses that can answer, each in one place; any when there is none.

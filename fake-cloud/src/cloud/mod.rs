@@ -1,6 +1,7 @@
 //! The cloud at work: carries out what the model decides, and writes down what it decided.
 
 mod addresses;
+mod capacity;
 mod capture;
 mod failure;
 mod freeze;
@@ -29,15 +30,18 @@ use crate::backends::Backend;
 use crate::builder::Borrowed;
 use crate::clock::Clock;
 use crate::control::Steering;
+use crate::credentials::Credentials;
+use crate::ec2;
 use crate::image::unpack::Limits;
-use crate::model::Model;
+use crate::model::{AccessKeyPair, Model};
 use crate::network::Network;
 use crate::passwords::Passwords;
 use crate::regions::Place;
-use crate::settings::Settings;
+use crate::settings::{Settings, UserSettings};
 use crate::store::{Store, StoreError, Written};
 use crate::world::Pair;
 
+pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
@@ -57,6 +61,8 @@ pub(crate) struct Cloud {
     pub(crate) api_url: String,
     /// The region's name.
     pub(crate) region: String,
+    /// The users of the settings; the home region has all.
+    pub(crate) users: Vec<UserSettings>,
     /// How long a token is valid.
     pub(crate) token_lifetime: Duration,
     /// How long an answer may wait for the work it began.
@@ -77,7 +83,7 @@ pub(crate) struct Cloud {
     pub(crate) going_down: CancellationToken,
     /// What someone does to it from outside its APIs.
     pub(crate) steering: Steering,
-    /// Who knows it may do that.
+    /// Who knows it may do that, in all regions.
     pub(crate) control_token: String,
     model: RwLock<Model>,
     store: Store,
@@ -120,11 +126,16 @@ impl Cloud {
     pub(crate) fn new(settings: &Settings, parts: Parts) -> Arc<Self> {
         let Parts { api_url, places, home, pair: (backend, network), model, store, borrowed } =
             parts;
+        let control_token = match &home {
+            Some(home) => home.control_token.clone(),
+            None => Uuid::new_v4().simple().to_string(),
+        };
         Arc::new(Self {
             home,
             places,
             api_url,
             region: settings.region.clone(),
+            users: settings.all_users().cloned().collect(),
             token_lifetime: settings.token_lifetime,
             patience: settings.patience,
             state_dir: settings.state_dir.clone(),
@@ -135,7 +146,7 @@ impl Cloud {
             backend,
             going_down: CancellationToken::new(),
             steering: Steering::new(settings),
-            control_token: Uuid::new_v4().simple().to_string(),
+            control_token,
             model: RwLock::new(model),
             store,
             clock: Arc::clone(&settings.clock),
@@ -147,6 +158,38 @@ impl Cloud {
             removals: tokio::sync::RwLock::default(),
             moving: tokio::sync::Mutex::new(()),
             borrowed: Mutex::new(borrowed),
+        })
+    }
+
+    /// What clients call `OS_AUTH_URL`.
+    pub(crate) fn auth_url(&self) -> String {
+        format!("{}/v3", self.api_url)
+    }
+
+    /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
+    pub(crate) fn ec2_url(&self) -> String {
+        format!("{}{}", self.api_url, ec2::PATH)
+    }
+
+    /// The oldest key of a user for the EC2 API.
+    pub(crate) fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
+        let model = self.identity().read();
+        let user = model.user_named(user)?.id;
+        model.access_keys_of(user).next().map(|key| key.pair.clone())
+    }
+
+    /// What a user of the settings needs to use the cloud.
+    pub(crate) fn credentials(&self, user: &str) -> Option<Credentials> {
+        let home = self.identity();
+        let user = home.users.iter().find(|known| known.name == user)?;
+        Some(Credentials {
+            auth_url: home.auth_url(),
+            username: user.name.clone(),
+            password: user.password.clone(),
+            project: user.project.clone(),
+            region: self.region.clone(),
+            ec2_url: self.ec2_url(),
+            access_key: self.access_key(&user.name)?,
         })
     }
 

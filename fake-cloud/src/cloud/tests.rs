@@ -335,11 +335,11 @@ async fn a_volume_that_is_busy_stays_with_its_server() {
     cloud.attach_volume(caller, &server, &id, AttachWanted::default()).await.unwrap();
     stage.settle().await;
     *stage.backend.broken.lock().unwrap() = Some("busy".to_owned());
-    cloud.detach_volume(caller, &server, &id).await.unwrap();
+    cloud.detach_volume(caller, &server, &id, "").await.unwrap();
     stage.settle().await;
     assert_eq!(state(), VolumeState::InUse);
     *stage.backend.broken.lock().unwrap() = None;
-    cloud.detach_volume(caller, &server, &id).await.unwrap();
+    cloud.detach_volume(caller, &server, &id, "").await.unwrap();
     stage.settle().await;
     assert_eq!(state(), VolumeState::Available);
 }

@@ -175,9 +175,10 @@ impl Cloud {
         caller: &Caller,
         server: &str,
         volume: &str,
+        request_id: &str,
     ) -> Result<(), Failure> {
         let (begun, written) =
-            self.decide(|model, now| model.detach_volume(caller, server, volume, now));
+            self.decide(|model, now| model.detach_volume(caller, server, volume, request_id, now));
         let (id, attachment) = begun?;
         written.wait().await?;
         let cloud = Arc::clone(self);

@@ -19,7 +19,7 @@ pub(super) struct Target {
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE", global = true)]
     state: Option<PathBuf>,
 
-    /// Where the cloud is steered, when it is not on this machine.
+    /// Where the cloud is steered, when its state directory is not on this machine.
     #[arg(long, value_name = "URL", env = "FAKE_CLOUD_CONTROL_URL", global = true)]
     control_url: Option<String>,
 
@@ -46,12 +46,12 @@ impl Target {
 
     fn access(&self) -> Result<ControlAccess, Box<dyn Error>> {
         match (&self.state, &self.control_url, &self.control_token) {
-            (_, Some(url), Some(token)) => {
-                Ok(ControlAccess { url: url.clone(), token: token.clone() })
-            }
             (Some(state), ..) => ControlAccess::of(state).map_err(|error| {
                 format!("no cloud has run on {}: {error}", state.display()).into()
             }),
+            (None, Some(url), Some(token)) => {
+                Ok(ControlAccess { url: url.clone(), token: token.clone() })
+            }
             _ => Err("no cloud was named: give --state DIR, or FAKE_CLOUD_CONTROL_URL and \
                       FAKE_CLOUD_CONTROL_TOKEN as the cloud told them at its start"
                 .into()),
@@ -65,6 +65,22 @@ impl Target {
         path: &str,
         body: Value,
     ) -> Result<(), Box<dyn Error>> {
+        let value = self.answer(method, path, body).await?;
+        if value.as_object().is_none_or(|object| !object.is_empty()) {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &value)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    /// Asks, and gives the answer.
+    pub(super) async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, Box<dyn Error>> {
         let access = self.access()?;
         let region = self.region.as_deref().map(|name| format!("?region={}", segment(name)));
         let request = Request::builder()
@@ -83,12 +99,7 @@ impl Target {
             let why = value["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
             return Err(why.into());
         }
-        if value.as_object().is_none_or(|object| !object.is_empty()) {
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &value)?;
-            writeln!(out)?;
-        }
-        Ok(())
+        Ok(value)
     }
 }
 

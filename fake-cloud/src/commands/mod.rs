@@ -1,7 +1,10 @@
 //! What the executable does: a file a command.
 
+pub(crate) mod background;
 pub(crate) mod chaos;
 mod client;
+pub(crate) mod env;
+pub(crate) mod exec;
 pub(crate) mod image;
 mod regions;
 pub(crate) mod run;

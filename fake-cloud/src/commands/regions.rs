@@ -2,42 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use fake_cloud::Settings;
-use fake_cloud::model::address::AddressRange;
-use fake_cloud::settings::{FlavorSettings, Listen};
-use serde::{Deserialize, Deserializer};
+use fake_cloud::settings::FlavorSettings;
+use fake_cloud::{Builder, Settings};
+use serde::Deserialize;
 
-/// What a file says of regions.
+/// What a region has of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Region {
+    name: String,
+    latency: Duration,
+    flavors: Vec<FlavorSettings>,
+}
+
+/// A file that describes regions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    region: Vec<Region>,
+    region: Vec<Description>,
 }
 
-/// What is said of a region; the rest is as in the home region.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+/// What a file says of a region; the flavors that it does not name are those of the first one.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Region {
+struct Description {
     name: String,
-    pub(super) listen: Option<SocketAddr>,
-    #[serde(default, deserialize_with = "range")]
-    pub(super) fixed_range: Option<AddressRange>,
-    #[serde(default, deserialize_with = "range")]
-    pub(super) floating_range: Option<AddressRange>,
     /// In seconds.
-    latency: Option<f64>,
-    /// Instead of those of the home region.
+    #[serde(default)]
+    latency: f64,
     flavors: Option<Vec<Flavor>>,
     /// What an hour of a flavor costs, by its name.
     #[serde(default)]
     prices: BTreeMap<String, f64>,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flavor {
     name: String,
@@ -45,11 +46,6 @@ struct Flavor {
     ram_mib: u64,
     disk_gib: u64,
     price_per_hour: f64,
-}
-
-fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AddressRange>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// The regions that a file describes, the home region first.
@@ -60,51 +56,61 @@ pub(super) fn read(file: &Path) -> Result<Vec<Region>, Box<dyn Error>> {
 }
 
 fn parse(text: &str) -> Result<Vec<Region>, String> {
-    let regions = toml::from_str::<File>(text).map_err(|error| error.message().to_owned())?.region;
+    let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let mut regions: Vec<Region> = Vec::new();
+    for description in file.region {
+        let home = regions.first().map(|home| home.flavors.clone());
+        regions.push(description.region(home.unwrap_or_else(FlavorSettings::customary))?);
+    }
     if regions.is_empty() { Err("there is none in it".to_owned()) } else { Ok(regions) }
 }
 
 /// Regions of which nothing but the names is said, the home region first.
 pub(super) fn named(names: Vec<String>) -> Vec<Region> {
-    names.into_iter().map(|name| Region { name, ..Region::default() }).collect()
+    let region = |name| {
+        let flavors = FlavorSettings::customary();
+        Region { name, latency: Duration::ZERO, flavors }
+    };
+    names.into_iter().map(region).collect()
 }
 
-/// Adds regions to the settings, of which the first is about the home region.
-pub(super) fn apply(regions: Vec<Region>, settings: &mut Settings) -> Result<(), Box<dyn Error>> {
+/// A cloud with these regions, of which the first is the home region.
+pub(super) fn add(regions: Vec<Region>, mut builder: Builder) -> Builder {
     let mut regions = regions.into_iter();
     if let Some(home) = regions.next() {
-        settings.region.clone_from(&home.name);
-        home.describe(settings)?;
+        builder = builder.settings(|settings| {
+            settings.region.clone_from(&home.name);
+            home.describe(settings);
+        });
     }
     for region in regions {
-        let mut beside = settings.region_beside(&region.name, region.listen.map(Listen::Address));
-        beside.fixed_range = region.fixed_range.unwrap_or(beside.fixed_range);
-        beside.floating_range = region.floating_range.unwrap_or(beside.floating_range);
-        region.describe(&mut beside)?;
-        settings.regions.push(beside);
+        let name = region.name.clone();
+        builder = builder.region(&name, |settings| region.describe(settings));
     }
-    Ok(())
+    builder
 }
 
 impl Region {
-    /// Sets what is not a matter of addresses.
-    fn describe(self, settings: &mut Settings) -> Result<(), String> {
-        let name = &self.name;
-        if let Some(seconds) = self.latency {
-            settings.latency = Duration::try_from_secs_f64(seconds).map_err(|_| {
-                format!("the latency of the region '{name}' is no number of seconds")
-            })?;
-        }
-        if let Some(flavors) = self.flavors {
-            settings.flavors = flavors.into_iter().map(Flavor::settings).collect();
-        }
-        for (flavor, price) in self.prices {
-            let known = settings.flavors.iter_mut().find(|known| known.name == flavor);
-            let missing =
-                || format!("the region '{name}' has no flavor '{flavor}' to give a price");
+    fn describe(self, settings: &mut Settings) {
+        settings.latency = self.latency;
+        settings.flavors = self.flavors;
+    }
+}
+
+impl Description {
+    /// The region that is meant, with these flavors where it says nothing else.
+    fn region(self, usual: Vec<FlavorSettings>) -> Result<Region, String> {
+        let Self { name, latency, flavors, prices } = self;
+        let latency = Duration::try_from_secs_f64(latency)
+            .map_err(|_| format!("the latency of '{name}' is no number of seconds"))?;
+        let own = flavors.map(|own| own.into_iter().map(Flavor::settings).collect());
+        let mut flavors: Vec<FlavorSettings> = own.unwrap_or(usual);
+        for (flavor, price) in prices {
+            let known = flavors.iter_mut().find(|known| known.name == flavor);
+            let missing = || format!("'{name}' has no flavor '{flavor}' that could have a price");
             known.ok_or_else(missing)?.price_per_hour = price;
         }
-        Ok(())
+        Ok(Region { name, latency, flavors })
     }
 }
 
@@ -119,16 +125,9 @@ impl Flavor {
 mod tests {
     use super::*;
 
-    fn settings(text: &str) -> Result<Settings, String> {
-        let listen = Listen::Address("127.9.0.1:5000".parse().unwrap());
-        let mut settings = Settings::loopback("state".into(), listen, "secret");
-        apply(parse(text)?, &mut settings).map_err(|error| error.to_string())?;
-        Ok(settings)
-    }
-
     #[test]
     fn a_file_says_what_regions_have_of_their_own() {
-        let settings = settings(
+        let regions = parse(
             r#"
             [[region]]
             name = "east"
@@ -137,26 +136,23 @@ mod tests {
             [[region]]
             name = "west"
             latency = 0.25
-            floating_range = "127.10.2.10-127.10.2.20"
             flavors = [
               { name = "w1", vcpus = 1, ram_mib = 64, disk_gib = 1, price_per_hour = 2.5 },
             ]
 
             [[region]]
             name = "north"
-            listen = "127.4.0.1:80"
             prices = { "m1.small" = 9 }
             "#,
         );
-        let settings = settings.unwrap();
-        let [west, north] = settings.regions.as_slice() else { panic!("{settings:?}") };
-        assert_eq!((settings.region.as_str(), settings.flavors[0].price_per_hour), ("east", 0.5));
+        let regions = regions.unwrap();
+        let [east, west, north] = regions.as_slice() else { panic!("{regions:?}") };
+        assert_eq!((east.name.as_str(), east.flavors[0].price_per_hour), ("east", 0.5));
         assert_eq!(west.latency, Duration::from_millis(250));
         assert_eq!((west.flavors.len(), west.flavors[0].price_per_hour), (1, 2.5));
-        assert_eq!(west.floating_range, "127.10.2.10-127.10.2.20".parse().unwrap());
         let prices: Vec<f64> = north.flavors[..2].iter().map(|it| it.price_per_hour).collect();
         assert_eq!(prices, [0.5, 9.0]);
-        assert_eq!(north.fixed_range, "127.4.16.0/20".parse().unwrap());
+        assert_eq!(named(vec!["x".to_owned()]), parse("[[region]]\nname = 'x'").unwrap());
     }
 
     #[test]
@@ -165,11 +161,10 @@ mod tests {
             ("", "missing field `region`"),
             ("region = []", "there is none in it"),
             ("[[region]]\nname = 'x'\nlatencyy = 1", "unknown field `latencyy`"),
-            ("[[region]]\nname = 'x'\nlatency = -1", "the region 'x' is no number of seconds"),
+            ("[[region]]\nname = 'x'\nlatency = -1", "'x' is no number of seconds"),
             ("[[region]]\nname = 'x'\nprices = { m9 = 1 }", "no flavor 'm9'"),
-            ("[[region]]\nname = 'x'\nfixed_range = 'y'", "'y' is not a range of addresses"),
         ] {
-            let error = settings(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
     }

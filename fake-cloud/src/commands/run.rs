@@ -1,38 +1,45 @@
-//! Runs a cloud in the foreground, until it is told to end.
+//! Runs a cloud until it is told to end.
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fake_cloud::image::Store;
 use fake_cloud::model::address::AddressRange;
-use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen, NetworkKind};
-use fake_cloud::{FakeCloud, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
+use fake_cloud::{Builder, FakeCloud};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::regions;
+
+/// The user whom the commands know.
+pub(super) const ADMIN: &str = "admin";
+
+/// Where a cloud listens that is kept.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
 
 #[derive(Debug, clap::Args)]
 #[group(id = "run")]
 pub(crate) struct Arguments {
-    /// Where the cloud keeps its state; made when missing.
+    /// Where the cloud keeps its state; made when missing. Without it the cloud is a temporary one,
+    /// of which nothing is left when it ends.
     #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
-    state: PathBuf,
+    pub(super) state: Option<PathBuf>,
 
-    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000, and this machine's
-    /// address on the network `bridge`]. With the network `loopback` servers get addresses that
-    /// begin with the same two numbers.
+    /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000; anywhere for a
+    /// temporary cloud; this machine's address on the network `bridge`]. With the network
+    /// `loopback` servers get addresses that begin with the same two numbers.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
-    /// The name of the region; more than one, each with a `--region` of its own, are regions side by
-    /// side, the first of which knows the users of all. The others listen beside it: at 127.1.0.1
-    /// beside 127.0.0.1, elsewhere at the next port [default: RegionOne].
+    /// The name of the region [default: RegionOne]. Several, each with a `--region` of its own, stand
+    /// side by side; the first one knows the users of all, the others listen beside it: at
+    /// 127.1.0.1 beside 127.0.0.1.
     #[arg(long, value_name = "NAME")]
     region: Vec<String>,
 
-    /// A file that describes the regions: their names, flavors, prices, latency and addresses.
+    /// A file that describes the regions: names, flavors, prices, latency.
     #[arg(long, value_name = "FILE", conflicts_with = "region")]
     regions: Option<PathBuf>,
 
@@ -91,64 +98,90 @@ enum Network {
 }
 
 impl Arguments {
-    fn settings(self) -> Result<Settings, Box<dyn Error>> {
+    /// The cloud that is meant.
+    pub(super) fn builder(self) -> Result<Builder, Box<dyn Error>> {
+        let init_program = std::env::current_exe()?;
         let described = self.regions.as_deref().map(regions::read).transpose()?;
         let regions = described.unwrap_or_else(|| regions::named(self.region));
-        let home = regions.first();
-        let listen = self.listen.or(home.and_then(|home| home.listen));
-        let fixed_range = self.fixed_range.or(home.and_then(|home| home.fixed_range));
-        let floating_range = self.floating_range.or(home.and_then(|home| home.floating_range));
-        let usual = Listen::Address(listen.unwrap_or(([127, 0, 0, 1], 5000).into()));
-        let mut settings = match self.network {
-            Network::Loopback => Settings::loopback(self.state, usual, &self.password),
-            Network::Bridge => Settings::bridge(self.state, usual, &self.password),
-        };
-        settings.fixed_range = fixed_range.unwrap_or(settings.fixed_range);
-        settings.floating_range = floating_range.unwrap_or(settings.floating_range);
-        if self.network == Network::Bridge {
-            settings.network = NetworkKind::Bridge { name: self.bridge, outside: !self.no_outside };
-            if listen.is_none() {
+        let mut builder = regions::add(regions, FakeCloud::builder().password(&self.password));
+        if let Some(state) = self.state {
+            builder = builder.state_dir(state).listen(USUAL);
+        }
+        if let Some(address) = self.listen {
+            builder = builder.listen(address);
+        }
+        Ok(builder.settings(move |settings| {
+            if self.network == Network::Bridge {
+                settings.put_on_bridge(&self.bridge, !self.no_outside);
+            }
+            settings.backend = self.backend;
+            settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
+            settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
+            if self.network == Network::Bridge && self.listen.is_none() {
                 let here = settings.floating_range.block().hosts().first;
                 settings.listen = Listen::Address((here, 5000).into());
             }
-        }
-        settings.backend = self.backend;
-        settings.enforce_security_groups = !self.ignore_security_groups;
-        settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
-        settings.image_store = Some(self.images);
-        settings.init_program = std::env::current_exe()?;
-        regions::apply(regions, &mut settings)?;
-        Ok(settings)
+            settings.enforce_security_groups = !self.ignore_security_groups;
+            settings.libvirt = LibvirtSettings { uri: self.libvirt_uri, ports: self.guest_ports };
+            settings.image_store = Some(self.images);
+            settings.init_program = init_program;
+        }))
     }
 }
 
+/// Runs a cloud in the foreground.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let settings = arguments.settings()?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-
-    let cloud = FakeCloud::start(settings).await?;
+    let mut ending = Ending::listen()?;
+    let cloud = arguments.builder()?.start().await?;
     greet(&cloud)?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
+    ending.asked(&cloud).await;
     cloud.shutdown().await;
     Ok(())
 }
 
+/// The signals that ask for the end.
+pub(super) struct Ending([Signal; 2]);
+
+impl Ending {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    /// Comes back when the cloud is to end.
+    pub(super) async fn asked(&mut self, cloud: &FakeCloud) {
+        let Self([interrupt, terminate]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = cloud.shutdown_requested() => {}
+        }
+    }
+}
+
 /// Where the cloud is, and what a client needs to know of it.
-fn greet(cloud: &FakeCloud) -> io::Result<()> {
+pub(super) fn greet(cloud: &FakeCloud) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
-    writeln!(out, "# fake-cloud answers at {}; Ctrl-C ends it", cloud.api_url())?;
+    writeln!(out, "# fake-cloud answers at {}", cloud.api_url())?;
     for region in cloud.regions().skip(1) {
         writeln!(out, "# its region {} is at {}", region.name(), region.api_url())?;
     }
-    for (name, value) in cloud.credentials("admin").iter().flat_map(|it| it.environment()) {
-        writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;
+    for (name, value) in cloud.control().environment(ADMIN)? {
+        writeln!(out, "{}", export(name, &value))?;
     }
-    let control = cloud.control_access();
-    writeln!(out, "export FAKE_CLOUD_CONTROL_URL='{}'", control.url)?;
-    writeln!(out, "export FAKE_CLOUD_CONTROL_TOKEN='{}'", control.token)?;
-    out.flush()
+    Ok(out.flush()?)
+}
+
+/// A variable as a POSIX shell is told it.
+pub(super) fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::export;
+
+    #[test]
+    fn a_value_survives_the_shell() {
+        assert_eq!(export("A", "it's $HOME"), r"export A='it'\''s $HOME'");
+    }
 }

@@ -97,6 +97,16 @@ pub(super) async fn snapshot(call: Call) -> Result<Value, Refusal> {
     Ok(json!({}))
 }
 
+pub(super) async fn environment(call: Call) -> Result<Value, Refusal> {
+    let variables = call.control.environment(call.param("user"))?;
+    Ok(variables.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
+}
+
+pub(super) async fn shutdown(call: Call) -> Result<Value, Refusal> {
+    call.control.request_shutdown();
+    Ok(json!({}))
+}
+
 pub(super) async fn exhaust(call: Call) -> Result<Value, Refusal> {
     call.control.exhaust(&call.json()?)?;
     Ok(json!({}))

@@ -134,6 +134,37 @@ impl Control {
         self.0.here()
     }
 
+    /// Where the cloud is steered over HTTP, and with which token.
+    pub fn access(&self) -> ControlAccess {
+        ControlAccess {
+            url: format!("{}{PATH}", self.cloud().api_url),
+            token: self.cloud().control_token.clone(),
+        }
+    }
+
+    /// The environment in which all programs of a user of the settings use the cloud: clients of its
+    /// APIs and `fake-cloud` itself.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn environment(&self, user: &str) -> Result<Vec<(&'static str, String)>, ControlError> {
+        let credentials = self.cloud().credentials(user);
+        let credentials = credentials.ok_or_else(|| missing("user of the settings", user))?;
+        let mut variables = credentials.environment();
+        let (access, state) = (self.access(), self.0.home().state_dir.to_string_lossy());
+        variables.extend([
+            ("FAKE_CLOUD_CONTROL_URL", &*access.url),
+            ("FAKE_CLOUD_CONTROL_TOKEN", &*access.token),
+            ("FAKE_CLOUD_STATE", &*state),
+        ]);
+        Ok(variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect())
+    }
+
+    /// Asks for the end of the cloud: see [`crate::FakeCloud::shutdown_requested`].
+    pub fn request_shutdown(&self) {
+        self.0.home().steering.shutdown_requested.cancel();
+    }
+
     /// How the cloud is steered at the moment.
     pub fn overview(&self) -> Overview {
         let steering = &self.cloud().steering;

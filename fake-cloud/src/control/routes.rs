@@ -69,6 +69,8 @@ pub(crate) const ROUTES: &[Route] = routes![
     POST "/servers/{server}/cut-off" cut_off "a server is cut off the network";
     POST "/servers/{server}/rejoin" rejoin "a server is back on the network";
     POST "/snapshot" snapshot "writes the whole cloud to a file";
+    GET "/environment/{user}" environment "what a user's clients need to know, as variables";
+    POST "/shutdown" shutdown "ends the cloud with all its servers, as Ctrl-C does";
     POST "/exhausted" exhaust "a pool of addresses or a quota has nothing left";
 ];
 
@@ -127,7 +129,7 @@ async fn answer(
     let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let result = async {
         let (parts, body) = request.into_parts();
-        admit(regions.home(), parts.headers.get(header::AUTHORIZATION).map(|it| it.as_bytes()))?;
+        admit(regions.here(), parts.headers.get(header::AUTHORIZATION).map(|it| it.as_bytes()))?;
         let body = axum::body::to_bytes(body, BODY_MAX)
             .await
             .map_err(|_| Refusal(StatusCode::PAYLOAD_TOO_LARGE, "too much".to_owned()))?;

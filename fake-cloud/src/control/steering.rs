@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{Effect, Faults};
@@ -25,6 +26,8 @@ pub(crate) struct Steering {
     /// How long the way to the APIs takes.
     latency: Mutex<Duration>,
     faults: Mutex<Faults>,
+    /// Cancelled when someone asks for the end of the cloud.
+    pub(crate) shutdown_requested: CancellationToken,
     /// The servers that are cut off the network, and their addresses.
     cut_off: Mutex<BTreeMap<ServerId, Vec<Ipv4Addr>>>,
 }
@@ -66,6 +69,7 @@ impl Steering {
             gate: Gate::new(settings.transitions.clone()),
             latency: Mutex::new(settings.latency),
             faults: Mutex::new(Faults::new(settings.seed)),
+            shutdown_requested: CancellationToken::new(),
             cut_off: Mutex::default(),
         }
     }

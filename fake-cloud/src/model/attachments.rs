@@ -25,6 +25,8 @@ pub struct AttachWanted {
     pub tag: Option<String>,
     /// Whether the volume is removed with the server.
     pub delete_on_termination: bool,
+    /// The request, for the server's events.
+    pub request_id: String,
 }
 
 impl Model {
@@ -72,6 +74,9 @@ impl Model {
             volume.attachment = Some(attachment.clone());
         }
         self.set_volume(id, VolumeState::Attaching, now);
+        if let Some(server) = self.servers.get_mut(server_id) {
+            server.begin("attach_volume", &wanted.request_id, caller.user_id, now);
+        }
         Ok((id, attachment))
     }
 
@@ -114,6 +119,7 @@ impl Model {
         caller: &Caller,
         server: &str,
         id: &str,
+        request_id: &str,
         now: OffsetDateTime,
     ) -> Result<(VolumeId, Attachment), Error> {
         check_server(caller, "detach_volume", self.server(caller, server)?)?;
@@ -131,6 +137,9 @@ impl Model {
         }
         let (id, attachment) = (volume.id, attachment.clone());
         self.set_volume(id, VolumeState::Detaching, now);
+        if let Some(server) = self.servers.get_mut(attachment.server_id) {
+            server.begin("detach_volume", request_id, caller.user_id, now);
+        }
         Ok((id, attachment))
     }
 
@@ -158,9 +167,22 @@ impl Model {
         to: VolumeState,
         now: OffsetDateTime,
     ) {
-        if self.volumes.get(id).is_some_and(|volume| volume.state == from) {
-            self.set_volume(id, to, now);
+        let Some(volume) = self.volumes.get(id).filter(|volume| volume.state == from) else {
+            return;
+        };
+        let failed = match (from, to) {
+            (VolumeState::Attaching, VolumeState::Available) => Some("attach_volume"),
+            (VolumeState::Detaching, VolumeState::InUse) => Some("detach_volume"),
+            _ => None,
+        };
+        let server = volume.attachment.as_ref().map(|attachment| attachment.server_id);
+        if let Some((action, server)) = failed.zip(server.and_then(|id| self.servers.get_mut(id)))
+            && let Some(event) = server.events.iter_mut().rfind(|event| event.action == action)
+        {
+            event.message = Some(format!("Volume {id} stays {}", to.name()));
+            event.updated = now;
         }
+        self.set_volume(id, to, now);
     }
 
     /// Frees the volumes of a server that is gone; some are to go with it.

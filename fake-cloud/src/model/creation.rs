@@ -76,7 +76,7 @@ impl Model {
         self.check_launch_volumes(caller, project, wanted, count, now)?;
         let group = wanted.scheduler_hints.get("group").and_then(Value::as_str);
         let group = group.map(|group| self.join_group(caller, group, count)).transpose()?;
-        let crowded = group.is_some_and(|(_, fits)| !fits);
+        let crowded = group.is_some_and(|(_, fits)| !fits) || !self.takes_servers();
 
         let reservation_id = format!("r-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let mut ids = Vec::new();

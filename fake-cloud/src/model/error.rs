@@ -152,6 +152,12 @@ pub enum Kind {
     Server,
     /// A group of servers.
     ServerGroup,
+    /// A machine.
+    Host,
+    /// A host aggregate.
+    Aggregate,
+    /// A machine in an aggregate.
+    AggregateHost,
     /// A volume.
     Volume,
     /// A snapshot of a volume.
@@ -184,6 +190,9 @@ impl std::fmt::Display for Kind {
             Self::SecurityGroupRule => "security group rule",
             Self::Server => "server",
             Self::ServerGroup => "server group",
+            Self::Host => "compute host",
+            Self::Aggregate => "aggregate",
+            Self::AggregateHost => "host in the aggregate",
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
         })

@@ -157,6 +157,10 @@ ids! {
     ServerId hyphenated;
     /// A group of servers.
     ServerGroupId hyphenated;
+    /// A host aggregate.
+    AggregateId hyphenated;
+    /// What is said of the service that runs servers.
+    ComputeServiceId hyphenated;
     /// A volume.
     VolumeId hyphenated;
     /// A snapshot of a volume.

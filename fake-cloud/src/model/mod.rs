@@ -6,9 +6,11 @@
 mod absence;
 mod access_key;
 pub mod address;
+mod aggregate;
 mod attachments;
 mod capture;
 mod catalogue;
+mod compute_service;
 mod creation;
 pub mod error;
 pub mod firewall;
@@ -21,8 +23,10 @@ mod launch_templates;
 pub mod life;
 mod lock;
 mod machine_images;
+mod moves;
 mod network;
 mod options;
+mod placement;
 pub mod quota;
 pub mod reach;
 mod rebuild;
@@ -47,10 +51,12 @@ mod volume;
 mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
+pub use aggregate::Aggregate;
 pub use attachments::AttachWanted;
 pub(crate) use attachments::mount;
 pub use capture::check_capture;
 pub use catalogue::{Image, ImageStatus, KeyPair, Visibility};
+pub use compute_service::ComputeService;
 pub(crate) use creation::check_user_data;
 pub use error::Error;
 pub use flavor::{Flavor, NewFlavor};
@@ -64,12 +70,14 @@ pub use launch::{LaunchSource, LaunchVolume};
 pub use launch_templates::{LaunchTemplate, LaunchTemplateVersion, WhichVersion};
 pub use lock::Lock;
 pub use machine_images::{CAPTURE_PROPERTIES, ImageOptions, ImageVolume, LaunchPermission};
+pub use moves::Move;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
     Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
 };
 pub use options::{MetadataOptions, Options};
+pub use placement::Resources;
 pub use rebuild::Rebuild;
 pub use resize::Resize;
 pub use security::{SecurityGroup, SecurityGroupRule};
@@ -181,6 +189,10 @@ tables! {
     security_group_rules: SecurityGroupRule,
     /// Groups of servers.
     server_groups: ServerGroup,
+    /// Host aggregates.
+    aggregates: Aggregate,
+    /// What is said of the service that runs servers.
+    compute_services: ComputeService,
     /// Servers.
     servers: Server,
     /// Servers that are gone, for a while.

@@ -226,6 +226,11 @@ impl Server {
         }
     }
 
+    /// What the machine calls it.
+    pub fn instance_name(&self) -> String {
+        format!("instance-{:08x}", self.number)
+    }
+
     /// Whether it is off, and stays so when it is rebuilt or resized.
     pub fn is_off(&self) -> bool {
         self.resize.as_ref().map_or(self.state == State::Stopped, |resize| resize.off)

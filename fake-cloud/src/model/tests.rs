@@ -163,7 +163,7 @@ fn interrupted_work_on_volumes_is_settled() {
     let (kept, taken) = (ids[0], ids[1]);
     assert_eq!(model.spec(server, "").unwrap().volumes, [], "the attachment shows them");
     model.settle_attachment(taken, VolumeState::Attaching, VolumeState::InUse, NOW);
-    model.detach_volume(&caller, &server.to_string(), &taken.to_string(), NOW).unwrap();
+    model.detach_volume(&caller, &server.to_string(), &taken.to_string(), "", NOW).unwrap();
     model.resume_volumes(NOW);
     let shown: Vec<_> = model.spec(server, "").unwrap().volumes;
     assert_eq!(shown.iter().map(|it| it.id).collect::<Vec<_>>(), [kept.0]);

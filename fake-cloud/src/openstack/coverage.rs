@@ -11,11 +11,12 @@ pub fn document() -> String {
         "# What fake-cloud answers\n\n\
          Generated from the tables of routes; `FAKE_CLOUD_BLESS=1 cargo test -p fake-cloud --test api` \
          writes it anew.\nEverything else gets the API's own answer for what it does not \
-         have. Nova speaks versions {} to {}, Cinder 3.{} to 3.{}.\n",
+         have. Nova speaks versions {} to {}, Cinder 3.{} to 3.{},\nPlacement 1.0 to 1.{}.\n",
         Microversion::MIN,
         Microversion::MAX,
         Microversion::VOLUME_MIN.0,
-        Microversion::VOLUME_MAX.0
+        Microversion::VOLUME_MAX.0,
+        Microversion::PLACEMENT_MAX.0
     );
     for service in SERVICES {
         let routes = service.routes();

@@ -97,7 +97,7 @@ impl Fault {
     }
 
     /// The answer, in the shape of the service.
-    pub(crate) fn render(&self, service: Service) -> Response {
+    pub(crate) fn render(&self, service: Service, request_id: &str) -> Response {
         let (status, code, message) = (self.status, self.status.as_u16(), &self.message);
         let title = status.canonical_reason().unwrap_or("Error");
         let mut response = if status == StatusCode::UNAUTHORIZED {
@@ -123,6 +123,16 @@ impl Fault {
                     }}),
                 ),
                 Service::Image => response::html(status, &format!("{code} {title}"), message),
+                Service::Placement => response::json(
+                    status,
+                    &json!({"errors": [{
+                        "status": code,
+                        "title": title,
+                        "detail": format!("{}\n\n {message}  ", placement_explains(status)),
+                        "code": "placement.undefined_code",
+                        "request_id": request_id,
+                    }]}),
+                ),
             }
         };
         if status == StatusCode::UNAUTHORIZED {
@@ -147,6 +157,21 @@ fn nova_name(status: StatusCode) -> &'static str {
         501 => "notImplemented",
         503 => "serviceUnavailable",
         _ => "computeFault",
+    }
+}
+
+/// What Placement says of a status before it says what is wrong.
+fn placement_explains(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => {
+            "The server could not comply with the request since it is either malformed or \
+             otherwise incorrect."
+        }
+        403 => "Access was denied to this resource.",
+        404 => "The resource could not be found.",
+        405 => "The method specified is not allowed for this resource.",
+        409 => "There was a conflict when trying to complete your request.",
+        _ => "The server could not comply with the request.",
     }
 }
 
@@ -192,6 +217,9 @@ pub(crate) fn nova(error: Error) -> Fault {
         Error::NotFound { kind, id } => Fault::not_found(match kind {
             Kind::Server => format!("Instance {id} could not be found."),
             Kind::ServerGroup => format!("Instance group {id} could not be found."),
+            Kind::Host => format!("Compute host {id} could not be found."),
+            Kind::Aggregate => format!("Aggregate {id} could not be found."),
+            Kind::AggregateHost => format!("The aggregate has no host {id}."),
             Kind::Volume => format!("Volume {id} could not be found."),
             Kind::Snapshot => format!("Snapshot {id} could not be found."),
             Kind::Flavor => format!("Flavor {id} could not be found."),
@@ -295,6 +323,9 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 | Kind::KeyPair
                 | Kind::Server
                 | Kind::ServerGroup
+                | Kind::Host
+                | Kind::Aggregate
+                | Kind::AggregateHost
                 | Kind::Volume
                 | Kind::Snapshot => ("HTTPNotFound", message),
             };
@@ -404,7 +435,7 @@ macro_rules! service_error {
 }
 
 service_error! {
-    /// What Keystone and Glance answer when they cannot do what was asked.
+    /// What Keystone, Glance and Placement answer when they cannot do what was asked.
     PlainError in plain
 }
 service_error! {

@@ -1,4 +1,4 @@
-//! Microversions: Nova's and Cinder's answers differ by the version a client asks for.
+//! Microversions: the answers of Nova, Cinder and Placement differ by the version a client asks for.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::errors::Fault;
 use super::route::Service;
 
-/// A version of Nova's API, `2.<this>`, or of Cinder's, `3.<this>`.
+/// A version of Nova's API, `2.<this>`, of Cinder's, `3.<this>`, or of Placement's, `1.<this>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Microversion(pub u16);
 
@@ -20,6 +20,8 @@ impl Microversion {
     pub(crate) const VOLUME_MIN: Self = Self(0);
     /// The newest of Cinder's.
     pub(crate) const VOLUME_MAX: Self = Self(71);
+    /// The newest of Placement's; the oldest is 1.0.
+    pub(crate) const PLACEMENT_MAX: Self = Self(39);
 }
 
 impl fmt::Display for Microversion {
@@ -43,6 +45,7 @@ pub(crate) fn negotiate<'a>(
     let (wanted, range) = match service {
         Service::Compute => (new("compute ").or_else(old), NOVA),
         Service::Volume => (new("volume "), CINDER),
+        Service::Placement => (new("placement "), PLACEMENT),
         Service::Identity | Service::Image | Service::Network => (None, NOVA),
     };
     match wanted {
@@ -61,6 +64,7 @@ struct Range {
 const NOVA: Range = Range { major: 2, min: Microversion::MIN, max: Microversion::MAX };
 const CINDER: Range =
     Range { major: 3, min: Microversion::VOLUME_MIN, max: Microversion::VOLUME_MAX };
+const PLACEMENT: Range = Range { major: 1, min: Microversion(0), max: Microversion::PLACEMENT_MAX };
 
 fn parse(wanted: &str, range: &Range) -> Result<Microversion, Fault> {
     if wanted == "latest" {
@@ -131,6 +135,20 @@ mod tests {
         assert_eq!(asked("volume latest"), Ok(71));
         assert_eq!(asked("volume 3.72"), Err(StatusCode::NOT_ACCEPTABLE));
         assert_eq!(asked("volume 2.1"), Err(StatusCode::NOT_ACCEPTABLE));
+    }
+
+    #[test]
+    fn placement_has_versions_of_its_own() {
+        let asked = |value: &'static str| {
+            let value = http::HeaderValue::from_static(value);
+            let name = http::HeaderName::from_static("openstack-api-version");
+            let headers = HeaderMap::from_iter([(name, value)]);
+            negotiate(Service::Placement, &headers).map(|v| v.0).map_err(|fault| fault.status)
+        };
+        assert_eq!(asked("placement 1.39"), Ok(39));
+        assert_eq!(asked("placement latest"), Ok(39));
+        assert_eq!(asked("compute 2.90"), Ok(0));
+        assert_eq!(asked("placement 1.40"), Err(StatusCode::NOT_ACCEPTABLE));
     }
 
     #[test]

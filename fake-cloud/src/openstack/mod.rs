@@ -7,6 +7,7 @@ mod identity;
 mod image;
 mod microversion;
 mod network;
+mod placement;
 mod quotas;
 mod request;
 mod response;
@@ -31,8 +32,14 @@ use request::Context;
 use route::{Route, Service};
 
 /// All services, in the order in which a path is looked for among them.
-const SERVICES: [Service; 5] =
-    [Service::Compute, Service::Image, Service::Network, Service::Volume, Service::Identity];
+const SERVICES: [Service; 6] = [
+    Service::Compute,
+    Service::Image,
+    Service::Network,
+    Service::Volume,
+    Service::Placement,
+    Service::Identity,
+];
 
 /// The names of all operations.
 pub(crate) fn operations() -> impl Iterator<Item = String> {
@@ -45,12 +52,8 @@ pub(crate) fn operations() -> impl Iterator<Item = String> {
 pub(crate) fn router(regions: &Regions) -> Router {
     let mut router = Router::new();
     for service in SERVICES {
-        let cloud = match service {
-            Service::Identity => regions.home(),
-            Service::Compute | Service::Image | Service::Network | Service::Volume => {
-                regions.here()
-            }
-        };
+        let is_identity = service == Service::Identity;
+        let cloud = if is_identity { regions.home() } else { regions.here() };
         for route in service.routes() {
             for path in route.paths(service) {
                 let cloud = Arc::clone(cloud);
@@ -98,7 +101,7 @@ async fn answer(
         Ok((_, Struck::Dropped)) => return control::dropped(),
         Err(fault) => (None, Err(fault)),
     };
-    let mut response = result.unwrap_or_else(|fault: Fault| fault.render(service));
+    let mut response = result.unwrap_or_else(|fault: Fault| fault.render(service, &id));
     response::finish(&mut response, service, version, &id);
     response
 }
@@ -119,7 +122,8 @@ async fn work(route: &Route, context: Context) -> Result<Response, Fault> {
 /// Answers a request for what is not there, as the service whose path it is would.
 fn lost(request: &Request, fault: Fault) -> Response {
     let service = Service::of_path(request.uri().path());
-    let mut response = fault.render(service);
-    response::finish(&mut response, service, None, &request::request_id());
+    let id = request::request_id();
+    let mut response = fault.render(service, &id);
+    response::finish(&mut response, service, None, &id);
     response
 }

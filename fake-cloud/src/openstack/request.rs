@@ -98,6 +98,11 @@ impl Context {
         self.caller()?.project_id.ok_or_else(Fault::unauthorized)
     }
 
+    /// Whether the version that was asked for is at least this one of its service.
+    pub(crate) fn since(&self, minor: u16) -> bool {
+        self.version >= Microversion(minor)
+    }
+
     /// A part of the path; empty when the route has none of that name.
     pub(crate) fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(known, _)| known == name);

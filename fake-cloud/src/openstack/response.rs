@@ -120,6 +120,13 @@ pub(crate) fn finish(
             }
             headers.insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
         }
+        (Service::Placement, version) => {
+            let version = version.unwrap_or(Microversion(0));
+            if let Some(value) = value(format!("placement 1.{}", version.0)) {
+                headers.insert(API_VERSION, value);
+            }
+            headers.insert(header::VARY, HeaderValue::from_static("openstack-api-version"));
+        }
         (Service::Compute | Service::Image | Service::Network | Service::Volume, _) => {}
     }
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::errors::Fault;
 use super::request::Context;
-use super::{compute, identity, image, network, volume};
+use super::{compute, identity, image, network, placement, volume};
 
 /// The services of this cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Service {
     Network,
     /// Cinder.
     Volume,
+    /// Placement.
+    Placement,
 }
 
 /// Who may ask.
@@ -81,6 +83,7 @@ impl Service {
             Self::Image => "glance",
             Self::Network => "neutron",
             Self::Volume => "cinder",
+            Self::Placement => "placement",
         }
     }
 
@@ -97,6 +100,7 @@ impl Service {
             Self::Image => &["image"],
             Self::Network => &["network"],
             Self::Volume => &["block-storage", "volumev3"],
+            Self::Placement => &["placement"],
         }
     }
 
@@ -108,6 +112,7 @@ impl Service {
             Self::Image => "/image",
             Self::Network => "/network",
             Self::Volume => "/volume",
+            Self::Placement => "/placement",
         }
     }
 
@@ -116,7 +121,7 @@ impl Service {
         match self {
             Self::Identity => "/v3",
             Self::Compute => "/v2.1",
-            Self::Image | Self::Network => "",
+            Self::Image | Self::Network | Self::Placement => "",
             Self::Volume => "/v3/{project}",
         }
     }
@@ -129,6 +134,7 @@ impl Service {
             Self::Image => image::ROUTES,
             Self::Network => network::ROUTES,
             Self::Volume => volume::ROUTES,
+            Self::Placement => placement::ROUTES,
         }
     }
 
@@ -140,6 +146,7 @@ impl Service {
             Self::Image => "image",
             Self::Network => "network",
             Self::Volume => "volume",
+            Self::Placement => "placement",
         }
     }
 

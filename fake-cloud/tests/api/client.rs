@@ -142,6 +142,11 @@ impl Client {
         if self.token.is_empty() { request } else { request.header("X-Auth-Token", &self.token) }
     }
 
+    /// The same, asking for another version of Nova's API.
+    pub(crate) fn at_version(&self, microversion: &'static str) -> Self {
+        Self { microversion, ..self.clone() }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.request(Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status(), 200, "GET {path}");

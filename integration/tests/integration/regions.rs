@@ -62,7 +62,7 @@ impl Cloud {
                 line.strip_prefix("export ").and_then(|line| line.split_once('='))
             {
                 environment.insert(name.to_owned(), value.trim_matches('\'').to_owned());
-                if name == "FAKE_CLOUD_CONTROL_TOKEN" {
+                if name == "FAKE_CLOUD_STATE" {
                     break;
                 }
             }

@@ -52,8 +52,8 @@ pub(super) fn read(
         volumes::named(&mut wanted, tags.clone());
         let attach = AttachWanted {
             device: Some(path.to_owned()),
-            tag: None,
             delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
+            ..AttachWanted::default()
         };
         volumes.push(LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach });
     }
@@ -72,8 +72,8 @@ fn as_in_image(volume: ImageVolume, tags: &Tags) -> LaunchVolume {
     volumes::named(&mut wanted, tags.clone());
     let attach = AttachWanted {
         device: Some(format!("/dev/{}", volume.device)),
-        tag: None,
         delete_on_termination: volume.delete_on_termination,
+        ..AttachWanted::default()
     };
     LaunchVolume { source: LaunchSource::New(Box::new(wanted)), attach }
 }

@@ -19,7 +19,11 @@ pub(in crate::ec2) async fn attach(call: Call) -> Result<Xml, Fault> {
         let server = check(&model, volume, &instance, device)?;
         (volume.id.to_string(), server.id.to_string())
     };
-    let wanted = AttachWanted { device: Some(device.to_owned()), ..AttachWanted::default() };
+    let wanted = AttachWanted {
+        device: Some(device.to_owned()),
+        request_id: call.request_id.clone(),
+        ..AttachWanted::default()
+    };
     let attached = call.cloud.attach_volume(&call.caller, &server, &volume, wanted).await?;
     let (volume, attachment) = attached;
     Ok(answer(volume, &attachment, "attaching"))
@@ -66,7 +70,7 @@ pub(in crate::ec2) async fn detach(call: Call) -> Result<Xml, Fault> {
         (volume.id, to_detach(&call, volume)?.clone())
     };
     let (server, volume) = (held.server_id.to_string(), id.to_string());
-    call.cloud.detach_volume(&call.caller, &server, &volume).await?;
+    call.cloud.detach_volume(&call.caller, &server, &volume, &call.request_id).await?;
     let model = call.cloud.read();
     let after = model.volumes.get(id);
     // A process in the instance uses the volume, which stays where it is.

@@ -169,7 +169,7 @@ impl World {
             Event::Detach(volume) => {
                 let id = Self::pick(&model.volumes, volume)?;
                 let server = model.volumes.get(id)?.attachment.as_ref()?.server_id.to_string();
-                let _ = model.detach_volume(caller, &server, &id.to_string(), NOW);
+                let _ = model.detach_volume(caller, &server, &id.to_string(), "", NOW);
             }
             Event::Extend(volume, gib) => {
                 let id = Self::pick(&model.volumes, volume)?.to_string();

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, captures, consoles, fields, rebuild, security_groups};
+use super::{Error, captures, consoles, fields, migrations, rebuild, security_groups};
 use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -67,6 +67,9 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
         "unlock" => unlock(&cx).await,
         "os-resetState" => reset_state(&cx, arguments_of(&name, arguments)?).await,
         "changePassword" => change_password(&cx),
+        "migrate" => migrations::cold(&cx, arguments).await,
+        "os-migrateLive" => migrations::live(&cx, arguments).await,
+        "evacuate" => migrations::evacuate(&cx, arguments).await,
         "os-getVNCConsole" | "os-getSPICEConsole" | "os-getSerialConsole" if !cx.since(6) => {
             consoles::unavailable(&cx, &arguments_of(&name, arguments)?)
         }

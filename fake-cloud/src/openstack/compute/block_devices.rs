@@ -175,6 +175,7 @@ fn volume(device: Device) -> Result<LaunchVolume, Fault> {
         device: device.device_name,
         tag: device.tag,
         delete_on_termination: truth(&device.delete_on_termination),
+        ..AttachWanted::default()
     };
     let missing = || invalid("Missing device UUID.");
     let size_gib = size(device.volume_size)?;

@@ -1,6 +1,7 @@
 //! Consoles of servers: the log of what they print. Nobody can look at a screen, for there is none.
 
 use axum::response::Response;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,7 @@ use super::fields;
 use crate::cloud::Failure;
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
-use crate::openstack::response::ok;
+use crate::openstack::response::{empty, ok};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Output {
@@ -34,6 +35,17 @@ pub(super) async fn output(cx: &Context, Output { length }: Output) -> Result<Re
     };
     let output = cx.cloud.backend.console(id.0, lines).await.map_err(Failure::from)?;
     Ok(ok(&json!({"output": output})))
+}
+
+/// The password that an agent in the server has told: there is none that would.
+pub(super) async fn password(cx: Context) -> Result<Response, Error> {
+    cx.cloud.read().server(&cx.caller()?, cx.param("id"))?;
+    Ok(ok(&json!({"password": ""})))
+}
+
+pub(super) async fn forget_password(cx: Context) -> Result<Response, Error> {
+    cx.cloud.read().server(&cx.caller()?, cx.param("id"))?;
+    Ok(empty(StatusCode::NO_CONTENT))
 }
 
 #[derive(Debug, Deserialize)]

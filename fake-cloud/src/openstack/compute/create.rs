@@ -14,7 +14,7 @@ use super::views::Links;
 use super::{Error, block_devices};
 use crate::cloud::Failure;
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::{HOST, NewServers, Plug, Plugs, ZONE};
+use crate::model::{HOST, NewServers, Plug, Plugs};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{json, with_header};
@@ -105,6 +105,9 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let Body { server, scheduler_hints } = cx.json().await?;
     let wanted: Wanted = fields::read(&cx, "server", server, FIELDS)?;
     let (caller, project) = (cx.caller()?, cx.project()?);
+    if let Some(zone) = wanted.availability_zone.as_deref().filter(|zone| !zone.is_empty()) {
+        check_zone(&cx, zone)?;
+    }
     let by_reservation = wanted.return_reservation_id;
     let request = NewServers { scheduler_hints, ..read(wanted, &cx.request_id)? };
     let made = cx.cloud.create_servers(&caller, project, &request).await;
@@ -149,9 +152,6 @@ fn read(wanted: Wanted, request_id: &str) -> Result<NewServers, Fault> {
     if min_count > max_count {
         return Err(Fault::bad_request("min_count must be <= max_count"));
     }
-    if let Some(zone) = wanted.availability_zone.filter(|zone| !zone.is_empty()) {
-        check_zone(&zone)?;
-    }
     let disks = block_devices::read(block_devices::Wanted {
         image: wanted.image,
         devices: wanted.block_device_mapping_v2,
@@ -192,9 +192,9 @@ fn missing_device(failure: Failure) -> Error {
 }
 
 /// There is one zone; the administrator may name the machine in it too.
-fn check_zone(zone: &str) -> Result<(), Fault> {
+fn check_zone(cx: &Context, zone: &str) -> Result<(), Fault> {
     let (zone, host) = zone.split_once(':').unwrap_or((zone, HOST));
-    if zone == ZONE && host == HOST {
+    if zone == cx.cloud.read().zone() && host == HOST {
         return Ok(());
     }
     Err(Fault::bad_request("The requested availability zone is not available"))

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use time::OffsetDateTime;
 
 use super::times;
-use crate::model::{Caller, HOST, Model, Server, ServerId, ZONE};
+use crate::model::{Caller, HOST, Model, Server, ServerId};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 
@@ -173,7 +173,7 @@ impl Filters {
             && is(&self.reservation, &server.reservation_id)
             && self.locked.is_none_or(|locked| locked == server.lock.is_some())
             && self.host.as_deref().is_none_or(placed)
-            && self.zone.as_deref().is_none_or(|zone| zone == ZONE)
+            && self.zone.as_deref().is_none_or(|zone| zone == model.zone())
             && is(&self.user, &server.user_id)
             && self
                 .key_name

@@ -13,7 +13,6 @@ use super::views::{Addresses, Brief, Depth, Full, Lens};
 use crate::model::life::Request;
 use crate::model::{Caller, Model, Server, host_name};
 use crate::openstack::errors::Fault;
-use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, ok, sized_json};
 
@@ -185,11 +184,4 @@ fn page(
     let servers: Vec<Shown<'_>> = page.rows.iter().map(|row| show(&lens, *row)).collect();
     let size = 1024 + servers.len() * SERVER_SIZE;
     Ok(sized_json(StatusCode::OK, &List { servers, servers_links: next }, size))
-}
-
-impl Context {
-    /// Whether the request's version is at least `2.<minor>`.
-    pub(super) fn since(&self, minor: u16) -> bool {
-        self.version >= Microversion(minor)
-    }
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::model::life::State;
 use crate::model::{
     Caller, Flavor, FloatingIp, HOST, ImageId, Model, PortId, SecurityGroupId, Server, ServerId,
-    VolumeId, ZONE,
+    VolumeId,
 };
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -219,7 +219,7 @@ impl Full<'_> {
 
     fn extended<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self { lens, server, gone, .. } = *self;
-        let zone = if server.is_placed() { ZONE } else { "" };
+        let zone = if server.is_placed() { lens.model.zone() } else { "" };
         map.serialize_entry("OS-EXT-AZ:availability_zone", zone)?;
         map.serialize_entry("config_drive", "")?;
         map.serialize_entry("key_name", &server.key.as_ref().map(|(name, _)| name))?;
@@ -242,8 +242,7 @@ impl Full<'_> {
         let Self { lens, server, gone, .. } = *self;
         let host = (server.is_placed() && gone.is_none()).then_some(HOST);
         map.serialize_entry("OS-EXT-SRV-ATTR:host", &host)?;
-        let instance = format_args!("instance-{:08x}", server.number).to_string();
-        map.serialize_entry("OS-EXT-SRV-ATTR:instance_name", &instance)?;
+        map.serialize_entry("OS-EXT-SRV-ATTR:instance_name", &server.instance_name())?;
         map.serialize_entry("OS-EXT-SRV-ATTR:hypervisor_hostname", &host)?;
         if lens.since(3) {
             map.serialize_entry("OS-EXT-SRV-ATTR:hostname", &server.hostname)?;

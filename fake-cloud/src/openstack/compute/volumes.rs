@@ -50,6 +50,7 @@ pub(super) async fn attach(mut cx: Context) -> Result<Response, Error> {
         device: body.device,
         tag: body.tag.filter(|_| cx.since(49)),
         delete_on_termination: body.delete_on_termination && cx.since(79),
+        request_id: cx.request_id.clone(),
     };
     let attached =
         cx.cloud.attach_volume(&cx.caller()?, cx.param("id"), &body.volume, wanted).await?;
@@ -119,7 +120,8 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
 }
 
 pub(super) async fn detach(cx: Context) -> Result<Response, Error> {
-    cx.cloud.detach_volume(&cx.caller()?, cx.param("id"), cx.param("volume")).await?;
+    let (server, volume) = (cx.param("id"), cx.param("volume"));
+    cx.cloud.detach_volume(&cx.caller()?, server, volume, &cx.request_id).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }
 

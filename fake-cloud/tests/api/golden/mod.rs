@@ -40,8 +40,6 @@ const DELIBERATE: &[&str] = &[
     // There is no catalogue of metadata definitions; clients do without.
     "glance GET /v2/schemas/metadefs/namespace -> 200",
     "glance GET /v2/schemas/metadefs/resource_type -> 200",
-    // Only Nova itself asks for it.
-    "placement GET / -> 200",
 ];
 
 /// Headers that say where an image may be imported from: nowhere, here it is uploaded.

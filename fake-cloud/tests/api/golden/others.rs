@@ -28,6 +28,13 @@ async fn keystone_answers_as_the_real_one() {
 }
 
 #[tokio::test]
+async fn placement_answers_as_the_real_one() {
+    let golden = Golden::start().await;
+    golden.ask("placement GET / -> 200", &[]).without_token().send().await;
+    golden.verdict(&["placement"]);
+}
+
+#[tokio::test]
 async fn glance_answers_as_the_real_one() {
     let golden = Golden::start().await;
     golden.ask("glance GET / -> 300", &[]).send().await;
