@@ -30,8 +30,8 @@ use crate::model::{NetworkId, ServerId};
 use crate::regions::Regions;
 use crate::snapshot::SnapshotError;
 
-/// The steering of a region of a cloud, the only one of most; clones steer the same one. `/control` is this over HTTP, and
-/// `fake-cloud chaos` is that on the command line.
+/// The steering of a region of a cloud, the only one of most; clones steer the same one. `/control`
+/// is this over HTTP, and `fake-cloud chaos` is that on the command line.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

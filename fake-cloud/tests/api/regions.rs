@@ -19,16 +19,18 @@ use crate::ec2::{Ec2, every, one};
 
 const SERVERS: &str = "/compute/v2.1/servers";
 
-/// Adds the region `west`, which has one flavor of its own.
+/// Adds the region `west`, which has a price and a flavor of its own.
 fn add_west(settings: &mut Settings) {
     let mut west = settings.region_beside("west", None);
-    west.flavors = vec![FlavorSettings {
-        name: "w1.tiny".to_owned(),
-        vcpus: 1,
-        ram_mib: 64,
+    west.flavors.truncate(1);
+    west.flavors[0].price_per_hour = 0.5;
+    west.flavors.push(FlavorSettings {
+        name: "w1.huge".to_owned(),
+        vcpus: 64,
+        ram_mib: 65_536,
         disk_gib: 1,
-        price_per_hour: 0.5,
-    }];
+        price_per_hour: 2.0,
+    });
     settings.regions.push(west);
 }
 
@@ -39,11 +41,6 @@ async fn stack() -> Stack {
 /// A caller at the address of `west`.
 fn in_west(stack: &Stack, client: &Client) -> Client {
     client.at(stack.cloud.region("west").unwrap().api_url())
-}
-
-async fn create(client: &Client, name: &str, flavor: &str) -> String {
-    let flavor = client.flavor(flavor).await;
-    client.create_server_with(name, json!({"flavorRef": flavor})).await
 }
 
 async fn names(client: &Client, path: &str, collection: &str) -> Vec<String> {
@@ -91,19 +88,23 @@ async fn a_region_has_servers_flavors_and_prices_of_its_own_and_everyones_tokens
     let stack = stack().await;
     let ada = stack.ada().await;
     let there = in_west(&stack, &ada);
-    assert_eq!(names(&there, "/compute/v2.1/flavors", "flavors").await, ["w1.tiny"]);
-    let flavors = there.get("/compute/v2.1/flavors/detail").await;
-    assert_eq!(flavors["flavors"][0]["extra_specs"]["price:per_hour"], "0.5");
-    assert!(names(&ada, "/compute/v2.1/flavors", "flavors").await.contains(&"m1.tiny".to_owned()));
+    assert_eq!(names(&there, "/compute/v2.1/flavors", "flavors").await, ["m1.tiny", "w1.huge"]);
+    for (client, price) in [(&ada, "0.01"), (&there, "0.5")] {
+        let flavors = client.get("/compute/v2.1/flavors/detail").await;
+        assert_eq!(flavors["flavors"][0]["extra_specs"]["price:per_hour"], price);
+    }
 
-    let server = create(&there, "over-there", "w1.tiny").await;
+    let huge = json!({"flavorRef": there.flavor("w1.huge").await});
+    let server = there.create_server_with("over-there", huge).await;
     let shown = there.server(&server).await;
     assert_eq!(shown["status"], "ACTIVE");
     assert_eq!(shown["addresses"]["private"][0]["addr"], "127.1.16.2");
     assert_eq!(ada.status(Method::GET, &format!("{SERVERS}/{server}")).await, 404);
     assert_eq!(names(&ada, SERVERS, "servers").await, [""; 0]);
     let key = json!({"keypair": {"name": "here"}});
-    assert_eq!(ada.post("/compute/v2.1/os-keypairs", key).await.0, 201);
+    let mut older = ada.clone();
+    older.microversion = "2.1";
+    assert_eq!(older.post("/compute/v2.1/os-keypairs", key).await.0, 200);
     assert_eq!(there.status(Method::GET, "/compute/v2.1/os-keypairs/here").await, 404);
 
     // Keystone answers at every region's address, and is one.
@@ -138,8 +139,7 @@ async fn a_project_finds_its_default_group_and_quotas_in_every_region() {
         let groups = names(client, "/network/v2.0/security-groups", "security_groups").await;
         assert_eq!(groups, ["default"]);
     }
-    let flavor = there.flavor("w1.tiny").await;
-    let wanted = there.wanted("too-many", json!({"flavorRef": flavor})).await;
+    let wanted = there.wanted("too-many", json!({})).await;
     assert_eq!(there.post(SERVERS, wanted).await.0, 403);
     late.create_server("fine").await;
 }
@@ -156,7 +156,7 @@ async fn ec2_goes_to_the_region_that_a_request_is_signed_for() {
     assert_eq!(refused, "InvalidParameterValue");
 
     ec2.region = "west";
-    let instance = ec2.run(&[("InstanceType", "w1.tiny")]).await;
+    let instance = ec2.run(&[]).await;
     let seen = ec2.ok("DescribeInstances", &[]).await;
     assert_eq!((one(&seen, "instanceId"), one(&seen, "availabilityZone")), (&*instance, "westa"));
     for (url, region, count) in [
@@ -258,7 +258,7 @@ async fn what_goes_wrong_in_a_region_goes_wrong_there_only() {
 async fn regions_come_back_with_their_cloud_and_wait_while_it_runs_without_them() {
     let stack = stack().await;
     let ada = stack.ada().await;
-    let server = create(&in_west(&stack, &ada), "kept", "w1.tiny").await;
+    let server = in_west(&stack, &ada).create_server("kept").await;
     assert!(stack.dir.path().join("regions/west/fake-cloud.db").exists());
 
     let stack = stack.restart().await;
@@ -277,7 +277,7 @@ async fn all_regions_are_in_the_file_of_a_cloud() {
     let stack = stack().await;
     let ada = stack.ada().await;
     let here = ada.create_server("here").await;
-    let there = create(&in_west(&stack, &ada), "there", "w1.tiny").await;
+    let there = in_west(&stack, &ada).create_server("there").await;
     let file = stack.dir.path().join("cloud.tar.gz");
     stack.cloud.control().snapshot(&file).await.unwrap();
 

@@ -85,18 +85,22 @@ fn clients_choose_a_region_as_they_are_used_to() {
     let cloud = Cloud::start(&stack);
     let openstack = executable::openstack()
         .expect("the `openstack` command is needed: `integration/check` installs it");
-    let run = |line: &str| {
+    let command = |line: &str| {
         let mut command = stack.program(&openstack);
-        Output::of(command.args(line.split_whitespace()).envs(&cloud.environment)).ok()
+        command.args(line.split_whitespace()).envs(&cloud.environment);
+        command
     };
+    let run = |line: &str| Output::of(&mut command(line)).ok();
+    let in_west = |line: &str| Output::of(command(line).env("OS_REGION_NAME", "west")).ok();
     assert_eq!(run("region list -f value -c Region"), "east\nwest\n");
-    let west = "--os-region-name west";
-    assert_eq!(run(&format!("{west} flavor list -f value -c Name")), "w1\n");
+    assert_eq!(in_west("flavor list -f value -c Name"), "w1\n");
     let create = "server create --image host --flavor w1 --network private --wait from-the-command";
-    assert!(run(&format!("{west} {create} -f value -c status")).contains("ACTIVE"));
-    assert_eq!(run(&format!("{west} server list -f value -c Name")), "from-the-command\n");
+    assert!(in_west(&format!("{create} -f value -c status")).contains("ACTIVE"));
     assert_eq!(run("server list -f value -c Name"), "");
-    assert!(run(&format!("{west} project list -f value -c Name")).contains("admin"));
+    assert!(in_west("project list -f value -c Name").contains("admin"));
+    // The option is not for who has the variable too.
+    let mut option = command("--os-region-name west server list -f value -c Name");
+    assert_eq!(Output::of(option.env_remove("OS_REGION_NAME")).ok(), "from-the-command\n");
 
     let told = |name: &str| &cloud.environment[name];
     let clouds = format!(
