@@ -14,7 +14,7 @@ use crate::builder::{Borrowed, Builder};
 use crate::cloud::{Cloud, chain};
 use crate::control::{self, Control, ControlAccess};
 use crate::credentials::Credentials;
-use crate::model::{AccessKeyPair, Model, User};
+use crate::model::{AccessKeyPair, Model};
 use crate::network::bridge::BridgeError;
 use crate::region::{Opened, Region, Running};
 use crate::regions::{Place, RegionError, Regions};
@@ -304,8 +304,7 @@ fn learn_passwords(cloud: &Arc<Cloud>) {
         cloud.spawn(async move {
             let Ok(Some(hash)) = work.await else { return };
             let set = |model: &mut Model| {
-                let user: Option<&mut User> = model.users.get_mut(id);
-                if let Some(user) = user {
+                if let Some(mut user) = model.users.get_mut(id) {
                     user.password_hash = Some(hash);
                 }
             };

@@ -46,6 +46,10 @@ impl Backend for Inert {
         false
     }
 
+    fn reads_hosts(&self) -> bool {
+        false
+    }
+
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.servers().remove(&id);
         Ok(())

@@ -53,6 +53,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Freezes (`true`) or thaws (`false`) every process of the server.
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError>;
 
+    /// Whether servers look at [`ServerSpec::hosts`] when they start.
+    fn reads_hosts(&self) -> bool {
+        true
+    }
+
     /// Whether running servers are to be told when servers of their project come and go.
     fn resolves_names(&self) -> bool {
         false
@@ -168,6 +173,7 @@ pub struct ServerSpec {
     /// Public keys for root's `authorized_keys`.
     pub authorized_keys: Vec<String>,
     /// Names every server of the network can resolve: no server waits for a DNS that is not there.
+    /// Empty where nobody looks at them.
     pub hosts: Vec<(Ipv4Addr, String)>,
     /// The volumes it has from its start.
     pub volumes: Vec<VolumeMount>,

@@ -38,7 +38,7 @@ impl Cloud {
         let tree = if copied.is_ok() { self.unpack_image(image).await } else { Tree::None };
         let ((), written) = self.decide(|model, now| match (copied, tree) {
             (Ok(content), Tree::Unpacked(path)) => {
-                let Some(record) = model.images.get_mut(image) else { return };
+                let Some(mut record) = model.images.get_mut(image) else { return };
                 record.status = ImageStatus::Active;
                 record.size = Some(content.size);
                 record.md5 = Some(content.md5);
@@ -47,7 +47,7 @@ impl Cloud {
                 record.updated = now;
             }
             (Ok(content), Tree::None) => {
-                let Some(record) = model.images.get_mut(image) else { return };
+                let Some(mut record) = model.images.get_mut(image) else { return };
                 record.status = ImageStatus::Active;
                 record.size = Some(content.size);
                 record.md5 = Some(content.md5);

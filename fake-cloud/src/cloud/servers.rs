@@ -234,6 +234,9 @@ impl Cloud {
         let model = self.read();
         let url = self.network.cloud_url();
         let mut spec = model.spec(id, url.as_ref().unwrap_or(&self.api_url))?;
+        if self.backend.reads_hosts() {
+            spec.hosts = model.hosts(model.servers.get(id)?.project_id);
+        }
         if spec.image == ImageSource::Opaque {
             let image = model.servers.get(id)?.image_id;
             spec.image = ImageSource::File { path: self.image_content_path(image) };

@@ -350,8 +350,11 @@ impl Cloud {
 
     /// Removes the volumes that were to go with a server that is gone.
     pub(super) async fn remove_released(self: &Arc<Self>) {
-        let deleting = |volume: &&Volume| volume.state == VolumeState::Deleting;
-        let ids: Vec<_> = self.read().volumes.iter().filter(deleting).map(|it| it.id).collect();
+        let ids: Vec<_> = {
+            let volumes = &self.read().volumes;
+            let deleting = volumes.index().states.of(VolumeState::Deleting);
+            volumes.at(deleting).map(|volume| volume.id).collect()
+        };
         join_all(ids.into_iter().map(|id| self.begin_removal(Owner::Volume(id)))).await;
     }
 

@@ -26,7 +26,7 @@ pub(super) async fn allocate(call: Call) -> Result<Xml, Fault> {
     let id = call.cloud.create_floating_ip(wanted).await?;
     let tagged = call.cloud.change(|model, _| {
         let gone = || Fault::missing(Kind::Allocation, Kind::Allocation.id(id));
-        let floating = model.floating_ips.get_mut(id).ok_or_else(gone)?;
+        let mut floating = model.floating_ips.get_mut(id).ok_or_else(gone)?;
         floating.tags = tags;
         Ok::<_, Fault>(floating.address)
     });

@@ -133,6 +133,15 @@ impl Kind {
     }
 }
 
+impl Id {
+    /// The ids of the model that it may stand for: from the first to the last. None for a short one.
+    pub(crate) fn range(self) -> Option<(Uuid, Uuid)> {
+        let first = (self.bits >> 127 == 0).then_some(self.bits << (128 - 4 * DIGITS))?;
+        let last = first | (u128::MAX >> (4 * DIGITS));
+        Some((Uuid::from_u128(first), Uuid::from_u128(last)))
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bits >> 127 {
@@ -162,6 +171,11 @@ mod tests {
         let id = Kind::Instance.id(uuid);
         assert_eq!(id.to_string(), "i-0123456789abcdef0");
         assert_eq!(Kind::Instance.read("i-0123456789abcdef0"), Some(id));
+        let (first, last) = id.range().unwrap();
+        assert!(first < uuid && uuid < last);
+        assert_eq!((Kind::Instance.id(first), Kind::Instance.id(last)), (id, id));
+        let next = Uuid::from_u128(last.as_u128() + 1);
+        assert_ne!(Kind::Instance.id(next), id);
         assert_ne!(Kind::Image.id(uuid), id);
         assert_eq!(Kind::Vpc.id(Uuid::nil()).to_string(), "vpc-00000000000000000");
     }
@@ -169,6 +183,7 @@ mod tests {
     #[test]
     fn short_ids_are_well_formed_and_mean_nothing_here() {
         let short = Kind::Image.read("ami-12345678").unwrap();
+        assert_eq!(short.range(), None);
         assert_eq!(short.to_string(), "ami-12345678");
         assert_ne!(short, Kind::Image.read("ami-00000000012345678").unwrap());
     }

@@ -30,7 +30,7 @@ pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
             return Err(Fault::new("InvalidGroup.Duplicate", message));
         }
         let id = model.create_security_group(call.project, name, description, now)?;
-        if let Some(group) = model.security_groups.get_mut(id) {
+        if let Some(mut group) = model.security_groups.get_mut(id) {
             group.tags = tags.clone();
         }
         Ok(id)
@@ -93,7 +93,7 @@ pub(super) async fn delete(call: Call) -> Result<Xml, Fault> {
             );
             return Err(Fault::new("CannotDelete", message));
         }
-        let used = model.ports.iter().any(|port| port.security_groups.contains(&id));
+        let used = model.ports.index().groups.has(id);
         let meant = |rule: &SecurityGroupRule| {
             rule.group_id != id && rule.filter.remote_group_id == Some(id)
         };

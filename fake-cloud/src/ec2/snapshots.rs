@@ -158,8 +158,12 @@ fn own<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a Snapshot> 
 /// The project's snapshot with an id.
 pub(super) fn by_id<'a>(call: &Call, model: &'a Model, text: &str) -> Result<&'a Snapshot, Fault> {
     let id = Kind::Snapshot.parse(text)?;
-    own(call, model)
-        .find(|snapshot| Kind::Snapshot.id(snapshot.id) == id)
+    let places = id.range().into_iter().flat_map(|(first, last)| {
+        model.snapshots.index().ids.between(SnapshotId(first), SnapshotId(last))
+    });
+    let mut found = model.snapshots.at(places);
+    found
+        .find(|snapshot| snapshot.project_id == call.project)
         .ok_or_else(|| Fault::missing(Kind::Snapshot, text))
 }
 

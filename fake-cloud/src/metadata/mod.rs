@@ -20,12 +20,11 @@ use axum::routing::any;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, Method, StatusCode, header};
-use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
 use crate::control::{self, Struck, points};
-use crate::model::{Model, Port, Server};
+use crate::model::{Model, Server};
 pub(crate) use openstack::meta_data;
 use session::Session;
 use tree::Entry;
@@ -80,19 +79,12 @@ fn reply(cloud: &Cloud, caller: IpAddr, request: Request) -> Response {
 }
 
 fn by_token<'a>(model: &'a Model, token: &str) -> Option<&'a Server> {
-    let owner = |server: &&Server| server.metadata_token.as_bytes().ct_eq(token.as_bytes()).into();
-    model.servers.iter().find(owner)
+    model.servers.at(model.servers.index().by_metadata_token(token)).next()
 }
 
 fn by_address(model: &Model, address: IpAddr) -> Option<&Server> {
-    let address = address.to_canonical();
-    let asks =
-        |port: &Port| port.fixed_ips.iter().any(|fixed| IpAddr::V4(fixed.address) == address);
-    model
-        .ports
-        .iter()
-        .filter(|port| asks(port))
-        .find_map(|port| model.servers.get(port.server_id()?))
+    let IpAddr::V4(address) = address.to_canonical() else { return None };
+    model.ports_with(address).find_map(|port| model.servers.get(port.server_id()?))
 }
 
 /// Answers a server's question about itself, if it asks as its owner wants it to.

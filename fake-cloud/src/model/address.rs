@@ -147,23 +147,6 @@ impl fmt::Display for Pool {
     }
 }
 
-/// The lowest address of the pools that is not taken.
-pub fn lowest_free(pools: &[Pool], mut taken: Vec<Ipv4Addr>) -> Option<Ipv4Addr> {
-    taken.sort_unstable();
-    pools.iter().find_map(|pool| {
-        let start = taken.partition_point(|address| *address < pool.first);
-        let mut free = pool.first.to_bits();
-        for address in &taken[start..] {
-            if address.to_bits() > free {
-                break;
-            }
-            free = address.to_bits().checked_add(1)?;
-        }
-        let free = Ipv4Addr::from_bits(free);
-        pool.contains(free).then_some(free)
-    })
-}
-
 impl AddressRange {
     /// Everything between two addresses, in the smallest block that holds both.
     pub fn between(first: Ipv4Addr, last: Ipv4Addr) -> Option<Self> {
@@ -244,8 +227,6 @@ fn mask(prefix: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn range(text: &str) -> AddressRange {
@@ -306,28 +287,5 @@ mod tests {
         assert_eq!(left("10.9.0.6"), ["10.0.0.1-10.0.0.6"]);
         assert_eq!(pool.minus(block("10.0.0.0/8").hosts()), []);
         assert_eq!(pool.minus(block("10.0.0.4/30").hosts()).len(), 1);
-    }
-
-    #[test]
-    fn a_full_pool_has_nothing_to_give_and_the_next_one_helps_out() {
-        let full = range("127.0.1.10-127.0.1.11").pool();
-        let taken: Vec<_> = [full.last, full.first].to_vec();
-        assert_eq!(lowest_free(&[full], taken.clone()), None);
-        let next = range("127.0.1.20-127.0.1.21").pool();
-        assert_eq!(lowest_free(&[full, next], taken), Some(next.first));
-        let end = Pool { first: Ipv4Addr::BROADCAST, last: Ipv4Addr::BROADCAST };
-        assert_eq!(lowest_free(&[end], vec![Ipv4Addr::BROADCAST]), None);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_given_is_the_lowest_that_is_free(
-            taken in prop::collection::hash_set(10u8..=254, 0..244)
-        ) {
-            let pool = range("127.0.1.10-127.0.1.254").pool();
-            let lowest = (10..=254).find(|last| !taken.contains(last)).unwrap();
-            let taken = taken.into_iter().map(|last| Ipv4Addr::new(127, 0, 1, last)).collect();
-            prop_assert_eq!(lowest_free(&[pool], taken), Some(Ipv4Addr::new(127, 0, 1, lowest)));
-        }
     }
 }

@@ -97,7 +97,7 @@ impl Model {
         if let (true, Some(Some(zone))) = (aggregate.has_host, metadata.get(ZONE_KEY)) {
             self.check_zone(aggregate, zone)?;
         }
-        let Some(aggregate) = self.aggregates.get_mut(id) else { return Ok(id) };
+        let Some(mut aggregate) = self.aggregates.get_mut(id) else { return Ok(id) };
         aggregate.name = name.unwrap_or_else(|| std::mem::take(&mut aggregate.name));
         for (key, value) in metadata {
             match value {
@@ -135,7 +135,7 @@ impl Model {
                 }
             }
         }
-        if let Some(aggregate) = self.aggregates.get_mut(id) {
+        if let Some(mut aggregate) = self.aggregates.get_mut(id) {
             aggregate.has_host = into;
             aggregate.updated = Some(now);
         }

@@ -32,10 +32,8 @@ pub struct AttachWanted {
 impl Model {
     /// The volumes of a server, by their devices.
     pub fn volumes_of(&self, server: ServerId) -> impl Iterator<Item = (&Volume, &Attachment)> {
-        self.volumes.iter().filter_map(move |volume| {
-            let attachment = volume.attachment.as_ref()?;
-            (attachment.server_id == server).then_some((volume, attachment))
-        })
+        let volumes = self.volumes.at(self.volumes.index().servers.of(server));
+        volumes.filter_map(|volume| Some((volume, volume.attachment.as_ref()?)))
     }
 
     /// What a server shows from its start.
@@ -70,11 +68,11 @@ impl Model {
             self.volumes_of(server_id).map(|(_, it)| it.device.as_str()).collect();
         let device = choose_device(wanted.device.as_deref(), &taken)?;
         let attachment = Attachment::new(server_id, device, &wanted, now);
-        if let Some(volume) = self.volumes.get_mut(id) {
+        if let Some(mut volume) = self.volumes.get_mut(id) {
             volume.attachment = Some(attachment.clone());
         }
         self.set_volume(id, VolumeState::Attaching, now);
-        if let Some(server) = self.servers.get_mut(server_id) {
+        if let Some(mut server) = self.servers.get_mut(server_id) {
             server.begin("attach_volume", &wanted.request_id, caller.user_id, now);
         }
         Ok((id, attachment))
@@ -137,7 +135,7 @@ impl Model {
         }
         let (id, attachment) = (volume.id, attachment.clone());
         self.set_volume(id, VolumeState::Detaching, now);
-        if let Some(server) = self.servers.get_mut(attachment.server_id) {
+        if let Some(mut server) = self.servers.get_mut(attachment.server_id) {
             server.begin("detach_volume", request_id, caller.user_id, now);
         }
         Ok((id, attachment))
@@ -152,7 +150,8 @@ impl Model {
         delete: bool,
     ) -> Result<(), Error> {
         let id = self.attachment(caller, server, id)?.0.id;
-        if let Some(it) = self.volumes.get_mut(id).and_then(|it| it.attachment.as_mut()) {
+        let mut volume = self.volumes.get_mut(id);
+        if let Some(it) = volume.as_mut().and_then(|volume| volume.attachment.as_mut()) {
             it.delete_on_termination = delete;
         }
         Ok(())
@@ -176,7 +175,8 @@ impl Model {
             _ => None,
         };
         let server = volume.attachment.as_ref().map(|attachment| attachment.server_id);
-        if let Some((action, server)) = failed.zip(server.and_then(|id| self.servers.get_mut(id)))
+        if let Some((action, mut server)) =
+            failed.zip(server.and_then(|id| self.servers.get_mut(id)))
             && let Some(event) = server.events.iter_mut().rfind(|event| event.action == action)
         {
             event.message = Some(format!("Volume {id} stays {}", to.name()));

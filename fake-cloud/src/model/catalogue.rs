@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
-use super::table::record;
+use super::table::{Changing, record};
 use super::{Caller, ImageId, ImageOptions, KeyPairId, Member, Model, ProjectId, UserId};
 use crate::backends::ImageSource;
 use crate::key_material::PublicKey;
@@ -143,7 +143,11 @@ impl Model {
     }
 
     /// An image that the caller may change.
-    pub fn image_to_change(&mut self, caller: &Caller, id: &str) -> Result<&mut Image, Error> {
+    pub fn image_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Image>, Error> {
         let image = self.image(caller, id)?;
         if !image.writable_by(caller) {
             return Err(Error::Forbidden(format!(
@@ -158,7 +162,7 @@ impl Model {
     pub(super) fn requeue_cut_uploads(&mut self) {
         let cut = self.images.iter().filter(|image| image.status == ImageStatus::Saving);
         for id in cut.map(|image| image.id).collect::<Vec<_>>() {
-            if let Some(image) = self.images.get_mut(id) {
+            if let Some(mut image) = self.images.get_mut(id) {
                 image.status = ImageStatus::Queued;
             }
         }
@@ -173,6 +177,7 @@ impl Model {
             )));
         }
         let id = image.id;
+        drop(image);
         self.images.remove(id);
         Ok(id)
     }

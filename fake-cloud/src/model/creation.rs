@@ -27,13 +27,10 @@ impl Model {
         wanted: &NewServers,
     ) -> Result<Option<Vec<ServerId>>, Error> {
         let Some(wanted) = &wanted.client_token else { return Ok(None) };
-        let made: Vec<&Server> = self
-            .servers
-            .iter()
-            .chain(self.terminated.iter().map(|gone| &gone.server))
-            .filter(|server| server.project_id == project)
-            .filter(|server| server.client_token.as_ref().is_some_and(|t| t.token == wanted.token))
-            .collect();
+        let request = || (project, wanted.token.clone());
+        let present = self.servers.at(self.servers.index().requests.of(request()));
+        let gone = self.terminated.at(self.terminated.index().requests.of(request()));
+        let made: Vec<&Server> = present.chain(gone.map(|gone| &gone.server)).collect();
         if made.iter().any(|server| server.client_token.as_ref() != Some(wanted)) {
             return Err(Error::OtherRequest(wanted.token.clone()));
         }
@@ -327,7 +324,7 @@ impl Model {
                 (self.create_port(port, now)?, true)
             }
         };
-        let port = self.ports.get_mut(id).ok_or_else(|| Error::not_found(Kind::Port, id))?;
+        let mut port = self.ports.get_mut(id).ok_or_else(|| Error::not_found(Kind::Port, id))?;
         port.device = Device::Server(server);
         port.goes_with_server = new;
         port.standard.touch(now);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind};
-use super::table::record;
+use super::table::{Changing, record};
 use super::{Caller, FlavorId, Model, ProjectId};
 
 /// How large a server is and what it costs.
@@ -92,7 +92,7 @@ impl Model {
     }
 
     /// A flavor, to be changed by the administrator.
-    pub fn flavor_mut(&mut self, id: &str) -> Result<&mut Flavor, Error> {
+    pub fn flavor_mut(&mut self, id: &str) -> Result<Changing<'_, Flavor>, Error> {
         let found = self.flavor_with_id(id).map(|flavor| flavor.id);
         let found = found.and_then(|id| self.flavors.get_mut(id));
         found.ok_or_else(|| Error::not_found(Kind::Flavor, id))

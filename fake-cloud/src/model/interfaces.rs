@@ -46,7 +46,7 @@ impl Model {
         };
         self.check_plug(caller, plug, 1)?;
         let port = self.plug_into(id, project, plug, &groups, now)?;
-        if let Some(server) = self.servers.get_mut(id) {
+        if let Some(mut server) = self.servers.get_mut(id) {
             server.ports.push(port);
             server.begin("attach_interface", request_id, caller.user_id, now);
         }
@@ -76,7 +76,7 @@ impl Model {
                 Obstacle::State(server.state),
             )));
         }
-        if let Some(server) = self.servers.get_mut(id) {
+        if let Some(mut server) = self.servers.get_mut(id) {
             server.ports.retain(|known| *known != port);
             server.begin("detach_interface", request_id, caller.user_id, now);
         }

@@ -106,7 +106,7 @@ impl Model {
             }
             LaunchSource::Existing(id) => {
                 let id = self.free_volume(caller, id, project)?;
-                if let Some(volume) = self.volumes.get_mut(id) {
+                if let Some(mut volume) = self.volumes.get_mut(id) {
                     volume.attachment = attachment;
                 }
                 self.set_volume(id, VolumeState::Attaching, now);

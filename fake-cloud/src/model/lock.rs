@@ -37,7 +37,7 @@ impl Model {
         request_id: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         let by_owner = caller.project_id == Some(server.project_id);
         server.lock = Some(Lock { by_owner, reason });
         server.begin("lock", request_id, caller.user_id, now);
@@ -52,7 +52,7 @@ impl Model {
         request_id: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         if server.lock.as_ref().is_some_and(|lock| !lock.by_owner) && !caller.is_admin {
             return Err(Error::Forbidden(
                 "Policy doesn't allow os_compute_api:os-lock-server:unlock:unlock_override to be \

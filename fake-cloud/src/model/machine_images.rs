@@ -93,7 +93,7 @@ impl Model {
         changes: &[(LaunchPermission, bool)],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let image = self.image_to_change(caller, id)?;
+        let mut image = self.image_to_change(caller, id)?;
         for (permission, allowed) in changes {
             image.permit(*permission, *allowed, now);
         }

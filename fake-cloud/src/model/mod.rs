@@ -17,6 +17,7 @@ pub mod firewall;
 mod flavor;
 mod identity;
 mod ids;
+mod index;
 mod interfaces;
 mod launch;
 mod launch_templates;
@@ -32,6 +33,7 @@ pub mod reach;
 mod rebuild;
 mod renumber;
 mod resize;
+mod runs;
 pub mod security;
 mod seed;
 #[cfg(test)]
@@ -85,7 +87,7 @@ pub use server::{ClientToken, Event, NewServers, Plug, Plugs, Server, host_name}
 pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
-pub use table::{Change, Record, Table};
+pub use table::{Change, Changing, Record, Table};
 pub use tenant::Tenant;
 pub use terminated::Terminated;
 pub use usage::{PastServer, ServerUsage};
@@ -127,6 +129,12 @@ macro_rules! tables {
                 let mut changes = Vec::new();
                 $(self.$name.take_changes(&mut changes);)*
                 changes
+            }
+
+            /// Whether every index is in step with its table.
+            #[cfg(test)]
+            pub(crate) fn is_in_step(&self) -> bool {
+                true $(&& self.$name.is_in_step())*
             }
 
             /// Puts back a record from the store; `false` when its kind is not known.

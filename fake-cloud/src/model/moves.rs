@@ -73,7 +73,7 @@ impl Model {
         if how == Move::Evacuation && !self.compute_service().forced_down {
             return Err(Error::Invalid(format!("Compute service of {HOST} is still in use.")));
         }
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         server.begin(how.verb(), request_id, caller.user_id, now);
         if let Some(event) = server.events.last_mut() {
             event.message = Some(Error::NoHost.to_string());

@@ -66,7 +66,7 @@ impl Model {
     ) -> Result<(), Error> {
         let server = self.server(caller, id)?;
         self.check_flavor_change(server, &flavor)?;
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         server.flavor = flavor;
         server.updated = now;
         Ok(())
@@ -103,11 +103,12 @@ impl Model {
         groups: Vec<SecurityGroupId>,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         server.security_groups.clone_from(&groups);
         server.updated = now;
+        drop(server);
         let port = self.primary_port(self.server(caller, id)?).map(|port| port.id);
-        if let Some(port) = port.and_then(|port| self.ports.get_mut(port)) {
+        if let Some(mut port) = port.and_then(|port| self.ports.get_mut(port)) {
             port.security_groups = groups;
             port.standard.touch(now);
         }

@@ -159,17 +159,17 @@ impl Model {
 
     /// What the servers of a project use.
     pub fn usage(&self, project: ProjectId) -> Usage {
-        let servers = self.servers.iter().filter(|server| server.project_id == project);
-        servers.fold(Usage::default(), |usage, server| Usage {
-            instances: usage.instances + 1,
-            cores: usage.cores + u64::from(server.flavor.vcpus),
-            ram: usage.ram + server.flavor.ram_mib,
-        })
+        let servers = self.servers.index();
+        Usage {
+            instances: servers.projects.of(project),
+            cores: servers.cores.of(project),
+            ram: servers.ram.of(project),
+        }
     }
 
     /// How many floating IPs a project has.
     pub fn floating_ips_used(&self, project: ProjectId) -> u64 {
-        self.floating_ips.iter().filter(|ip| ip.project_id == project).count() as u64
+        self.floating_ips.index().projects.of(project)
     }
 
     /// How many security groups a project has.

@@ -71,7 +71,7 @@ impl Model {
         }
         let (image_id, source) = (image.id, image.source.clone());
         let begun = self.begin(caller, id, Request::Rebuild, request_id, now)?;
-        let Some(server) = self.servers.get_mut(begun.0) else { return Ok(begun) };
+        let Some(mut server) = self.servers.get_mut(begun.0) else { return Ok(begun) };
         server.image_id = image_id;
         server.image_source = source;
         let Rebuild { name, hostname, description, metadata, user_data, .. } = wanted;

@@ -36,29 +36,29 @@ impl Model {
 
     fn move_all(&mut self, to: Move, now: OffsetDateTime) {
         for id in self.subnets.iter().map(|subnet| subnet.id).collect::<Vec<_>>() {
-            let Some(subnet) = self.subnets.get_mut(id) else { continue };
+            let Some(mut subnet) = self.subnets.get_mut(id) else { continue };
             subnet.block = to.block(subnet.block);
             subnet.pools = subnet.pools.iter().map(|pool| to.pool(*pool)).collect();
             subnet.gateway = subnet.gateway.map(|address| to.address(address));
             subnet.host_routes = to.routes(&subnet.host_routes);
         }
         for id in self.subnet_pools.iter().map(|pool| pool.id).collect::<Vec<_>>() {
-            let Some(pool) = self.subnet_pools.get_mut(id) else { continue };
+            let Some(mut pool) = self.subnet_pools.get_mut(id) else { continue };
             pool.prefixes = pool.prefixes.iter().map(|block| to.block(*block)).collect();
         }
         for id in self.routers.iter().map(|router| router.id).collect::<Vec<_>>() {
-            let Some(router) = self.routers.get_mut(id) else { continue };
+            let Some(mut router) = self.routers.get_mut(id) else { continue };
             router.routes = to.routes(&router.routes);
         }
         for id in self.ports.iter().map(|port| port.id).collect::<Vec<_>>() {
-            let Some(port) = self.ports.get_mut(id) else { continue };
+            let Some(mut port) = self.ports.get_mut(id) else { continue };
             for fixed in &mut port.fixed_ips {
                 fixed.address = to.address(fixed.address);
             }
             port.standard.touch(now);
         }
         for id in self.floating_ips.iter().map(|ip| ip.id).collect::<Vec<_>>() {
-            let Some(floating) = self.floating_ips.get_mut(id) else { continue };
+            let Some(mut floating) = self.floating_ips.get_mut(id) else { continue };
             floating.address = to.address(floating.address);
             floating.fixed_address = floating.fixed_address.map(|address| to.address(address));
             floating.standard.touch(now);

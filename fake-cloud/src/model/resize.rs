@@ -39,7 +39,7 @@ impl Model {
         }
         self.check_flavor_change(server, &flavor)?;
         let begun = self.begin(caller, id, Request::Resize, request_id, now)?;
-        if let Some(server) = self.servers.get_mut(begun.0) {
+        if let Some(mut server) = self.servers.get_mut(begun.0) {
             let off = server.is_off();
             let flavor = std::mem::replace(&mut server.flavor, flavor);
             server.resize = Some(Resize { flavor, off });

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
+use super::index::{Index, Places, Step, Totals};
 use super::quota::{self, Demand};
 use super::table::record;
 use super::{
@@ -157,7 +158,7 @@ impl Model {
 
     /// The rules of a group.
     pub fn rules_of(&self, group: SecurityGroupId) -> impl Iterator<Item = &SecurityGroupRule> {
-        self.security_group_rules.iter().filter(move |rule| rule.group_id == group)
+        self.security_group_rules.at(self.security_group_rules.index().groups.of(group))
     }
 
     /// Makes a group that lets everything out and nothing in.
@@ -220,7 +221,7 @@ impl Model {
             ));
         }
         let group = group.id;
-        if self.ports.iter().any(|port| port.security_groups.contains(&group)) {
+        if self.ports.index().groups.has(group) {
             return Err(Error::Conflict(format!("Security Group {group} in use.")));
         }
         self.remove_security_group(group);
@@ -258,8 +259,7 @@ impl Model {
                 twin.id
             )));
         }
-        let rules = self.security_group_rules.iter();
-        let used = rules.filter(|rule| rule.project_id == project).count() as u64;
+        let used = self.security_group_rules.index().projects.of(project);
         let limit = self.quotas(project).security_group_rules;
         quota::check(&[Demand { resource: "security_group_rule", used, requested: 1, limit }])?;
         self.touch_group(group, now);
@@ -350,13 +350,13 @@ impl Model {
         now: OffsetDateTime,
         change: impl Fn(&mut Vec<SecurityGroupId>),
     ) {
-        if let Some(server) = self.servers.get_mut(server) {
+        if let Some(mut server) = self.servers.get_mut(server) {
             change(&mut server.security_groups);
             server.updated = now;
         }
-        let ports = self.ports.iter().filter(|port| port.server_id() == Some(server));
-        for port in ports.map(|port| port.id).collect::<Vec<_>>() {
-            if let Some(port) = self.ports.get_mut(port) {
+        let ports = self.servers.get(server).map(|server| server.ports.clone());
+        for port in ports.into_iter().flatten() {
+            if let Some(mut port) = self.ports.get_mut(port) {
                 change(&mut port.security_groups);
                 port.standard.touch(now);
             }
@@ -364,7 +364,7 @@ impl Model {
     }
 
     fn touch_group(&mut self, group: SecurityGroupId, now: OffsetDateTime) {
-        if let Some(group) = self.security_groups.get_mut(group) {
+        if let Some(mut group) = self.security_groups.get_mut(group) {
             group.standard.touch(now);
         }
     }
@@ -372,4 +372,20 @@ impl Model {
 
 record!(SecurityGroup, SecurityGroupId, "security_group");
 
-record!(SecurityGroupRule, SecurityGroupRuleId, "security_group_rule");
+record!(SecurityGroupRule, SecurityGroupRuleId, "security_group_rule", RuleIndex);
+
+/// What is known of all rules together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct RuleIndex {
+    /// How many each project has.
+    projects: Totals<ProjectId>,
+    /// Them by group.
+    groups: Places<SecurityGroupId>,
+}
+
+impl Index<SecurityGroupRule> for RuleIndex {
+    fn take(&mut self, step: Step, place: u64, rule: &SecurityGroupRule) {
+        self.projects.take(step, rule.project_id, 1);
+        self.groups.take(step, place, rule.group_id);
+    }
+}

@@ -133,7 +133,7 @@ impl Model {
         let id = known.unwrap_or_else(|| self.insert_network(wanted, now));
         let fits = |it: &Network| it.built_in && it.name == name && it.is_default == external;
         if !self.networks.get(id).is_some_and(fits)
-            && let Some(network) = self.networks.get_mut(id)
+            && let Some(mut network) = self.networks.get_mut(id)
         {
             network.name = name.to_owned();
             network.built_in = true;
@@ -217,7 +217,7 @@ impl Model {
         // A network without a gateway, or a quota without routers: there is no way to the outside
         // then, and no floating IP will lead inside.
         let Ok(id) = self.create_router(&admin, wanted, now) else { return };
-        if let Some(router) = self.routers.get_mut(id) {
+        if let Some(mut router) = self.routers.get_mut(id) {
             router.built_in = true;
         }
         let inside = InterfaceWanted::Subnet(inside);
@@ -247,7 +247,7 @@ impl Model {
         };
         // Refused when users have made another one the default: theirs is taken then.
         let Ok(id) = self.create_subnet_pool(wanted, now) else { return };
-        if let Some(pool) = self.subnet_pools.get_mut(id) {
+        if let Some(mut pool) = self.subnet_pools.get_mut(id) {
             pool.built_in = true;
         }
     }

@@ -1,12 +1,13 @@
 //! A server's record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::error::Error;
+use super::index::{Index, Places, Step, Totals};
 use super::life::{Refusal, Request, State, Task};
 use super::table::record;
 use super::{
@@ -304,7 +305,52 @@ pub fn host_name(name: &str) -> String {
     if host.is_empty() { "server".to_owned() } else { host.to_owned() }
 }
 
-record!(Server, ServerId, "server");
+record!(Server, ServerId, "server", ServerIndex);
+
+/// What is known of all servers together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServerIndex {
+    /// How many each project has.
+    pub projects: Totals<ProjectId>,
+    /// The virtual processors of each project's.
+    pub cores: Totals<ProjectId>,
+    /// The memory of each project's, in MiB.
+    pub ram: Totals<ProjectId>,
+    /// Them by id.
+    pub ids: Places<ServerId>,
+    /// Them by group.
+    pub groups: Places<ServerGroupId>,
+    /// Them by the project and the name of the request that made them.
+    pub requests: Places<(ProjectId, String)>,
+    /// Hashed, so that the time of a search tells nothing of how much of a guess is right.
+    metadata_tokens: HashMap<String, u64>,
+}
+
+impl ServerIndex {
+    /// The place of the server that a token of the metadata service belongs to.
+    pub fn by_metadata_token(&self, token: &str) -> impl Iterator<Item = u64> {
+        self.metadata_tokens.get(token).copied().into_iter()
+    }
+}
+
+impl Index<Server> for ServerIndex {
+    fn take(&mut self, step: Step, place: u64, server: &Server) {
+        self.projects.take(step, server.project_id, 1);
+        self.cores.take(step, server.project_id, server.flavor.vcpus.into());
+        self.ram.take(step, server.project_id, server.flavor.ram_mib);
+        self.ids.take(step, place, server.id);
+        if let Some(group) = server.group_id {
+            self.groups.take(step, place, group);
+        }
+        if let Some(request) = &server.client_token {
+            self.requests.take(step, place, (server.project_id, request.token.clone()));
+        }
+        match step {
+            Step::In => self.metadata_tokens.insert(server.metadata_token.clone(), place),
+            Step::Out => self.metadata_tokens.remove(&server.metadata_token),
+        };
+    }
+}
 
 #[cfg(test)]
 mod tests {

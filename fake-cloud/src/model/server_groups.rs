@@ -54,7 +54,7 @@ impl Model {
 
     /// The servers of a group.
     pub fn group_members(&self, group: ServerGroupId) -> impl Iterator<Item = &Server> {
-        self.servers.iter().filter(move |server| server.group_id == Some(group))
+        self.servers.at(self.servers.index().groups.of(group))
     }
 
     /// How many server groups a project has.

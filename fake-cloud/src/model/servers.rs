@@ -13,6 +13,7 @@ use super::error::{Error, Kind};
 use super::life::{Request, State, Task};
 use super::quota::{self, Demand};
 use super::server::{Fault, Server};
+use super::table::Changing;
 use super::{Caller, Model, ProjectId, ServerId};
 use crate::backends::{ImageSource, ServerSpec, Survivor};
 use crate::metadata;
@@ -27,7 +28,7 @@ impl Model {
     }
 
     /// A server that the caller may see, to be changed.
-    pub fn server_mut(&mut self, caller: &Caller, id: &str) -> Result<&mut Server, Error> {
+    pub fn server_mut(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Server>, Error> {
         let id = self.server(caller, id)?.id;
         self.servers.get_mut(id).ok_or_else(|| Error::not_found(Kind::Server, id))
     }
@@ -41,7 +42,7 @@ impl Model {
         request_id: &str,
         now: OffsetDateTime,
     ) -> Result<(ServerId, Task), Error> {
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         let task = server.check_request(caller, request)?;
         server.task = Some(task);
         server.begin(request.verb(), request_id, caller.user_id, now);
@@ -57,7 +58,7 @@ impl Model {
         result: Result<(), String>,
         now: OffsetDateTime,
     ) -> Vec<Ipv4Addr> {
-        let Some(server) = self.servers.get_mut(id).filter(|server| server.task == Some(task))
+        let Some(mut server) = self.servers.get_mut(id).filter(|server| server.task == Some(task))
         else {
             return Vec::new();
         };
@@ -85,6 +86,7 @@ impl Model {
                 Vec::new()
             }
             (Ok(()), None) => {
+                drop(server);
                 let Some(server) = self.servers.remove(id) else { return Vec::new() };
                 let unrouted = self.unplug(&server.ports, now);
                 self.remember(server, now);
@@ -102,11 +104,11 @@ impl Model {
 
     /// Records that a server ended by itself; whatever is being done to it then knows better.
     pub fn server_ended(&mut self, id: ServerId, now: OffsetDateTime) -> bool {
-        let Some(server) = self.servers.get_mut(id).filter(|server| server.task.is_none()) else {
-            return false;
-        };
-        match (server.state, &mut server.resize) {
-            (State::Active | State::Paused, _) => server.state = State::Stopped,
+        let idle = |server: &Changing<'_, Server>| server.task.is_none();
+        let Some(mut server) = self.servers.get_mut(id).filter(idle) else { return false };
+        let Server { state, resize, .. } = &mut *server;
+        match (*state, resize) {
+            (State::Active | State::Paused, _) => *state = State::Stopped,
             (State::Resized, Some(resize)) if !resize.off => resize.off = true,
             _ => return false,
         }
@@ -124,7 +126,7 @@ impl Model {
         request_id: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         (server.state, server.task) = (state, None);
         server.begin("resetState", request_id, caller.user_id, now);
         Ok(())
@@ -160,14 +162,15 @@ impl Model {
         let needy: Vec<_> = self.servers.iter().filter_map(needs).collect();
         let mut work = Vec::new();
         for (id, state, task) in needy {
-            let Some(server) = self.servers.get_mut(id) else { continue };
+            let Some(mut server) = self.servers.get_mut(id) else { continue };
             (server.state, server.task, server.updated) = (state, task, now);
             work.extend(task.map(|task| (id, task)));
         }
         work
     }
 
-    /// What the backend needs to know to start a server, which finds the cloud at the URL.
+    /// What the backend needs to know to start a server, which finds the cloud at the URL: all but
+    /// its neighbours.
     pub fn spec(&self, id: ServerId, cloud_url: &str) -> Option<ServerSpec> {
         let server = self.servers.get(id)?;
         let port = self.primary_port(server)?;
@@ -191,7 +194,7 @@ impl Model {
             meta_data: metadata::meta_data(self, server),
             user_data: server.user_data.as_ref().and_then(decoded),
             authorized_keys: server.key.iter().map(|(_, key)| key.clone()).collect(),
-            hosts: self.hosts(server.project_id),
+            hosts: Vec::new(),
             volumes: self.shown_volumes(id),
         })
     }
@@ -218,7 +221,7 @@ impl Model {
         let server = self.server(caller, id)?;
         server.check_lock(caller)?;
         self.check_metadata(server.project_id, &metadata)?;
-        let server = self.server_mut(caller, id)?;
+        let mut server = self.server_mut(caller, id)?;
         server.metadata = metadata;
         server.updated = now;
         Ok(())

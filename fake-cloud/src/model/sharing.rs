@@ -55,7 +55,7 @@ impl Model {
         project: ProjectId,
         now: OffsetDateTime,
     ) -> Result<Member, Error> {
-        let image = self.image_to_change(caller, id)?;
+        let mut image = self.image_to_change(caller, id)?;
         if image.visibility != Visibility::Shared {
             return Err(Error::Forbidden("Only shared images have members.".to_owned()));
         }
@@ -90,8 +90,8 @@ impl Model {
                 "Not allowed to modify the status of member {project} of image {id}."
             )));
         }
-        let image = self.images.get_mut(image_id);
-        let members = image.map(|image| image.members.iter_mut()).into_iter().flatten();
+        let mut image = self.images.get_mut(image_id);
+        let members = image.as_mut().map(|image| image.members.iter_mut()).into_iter().flatten();
         let mut members = members.filter(|member| member.project_id == project);
         let member = members.next().ok_or_else(|| Error::not_found(Kind::ImageMember, project))?;
         member.status = status;
@@ -107,7 +107,7 @@ impl Model {
         project: ProjectId,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let image = self.image_to_change(caller, id)?;
+        let mut image = self.image_to_change(caller, id)?;
         if image.member(project).is_none() {
             return Err(Error::not_found(Kind::ImageMember, project));
         }
@@ -124,7 +124,7 @@ impl Model {
         active: bool,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let image = self.image_to_change(caller, id)?;
+        let mut image = self.image_to_change(caller, id)?;
         let to = if active { ImageStatus::Active } else { ImageStatus::Deactivated };
         match image.status {
             ImageStatus::Active | ImageStatus::Deactivated => {

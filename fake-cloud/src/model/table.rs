@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::ops::{Deref, DerefMut};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+use super::index::{Index, Step};
 
 /// What can be kept in a [`Table`].
 pub trait Record: Serialize + DeserializeOwned + Send + Sync {
@@ -14,17 +17,23 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     const KIND: &'static str;
     /// The type of its id.
     type Id: Copy + Eq + Ord + Hash + Into<Uuid> + Send + Sync;
+    /// What the table keeps of all records together; `()` for nothing.
+    type Index: Index<Self>;
     /// Its id; it never changes.
     fn id(&self) -> Self::Id;
 }
 
-/// Makes a type with a field `id` a [`Record`]: the type, the type of its id, and what the store
-/// calls it.
+/// Makes a type with a field `id` a [`Record`]: the type, the type of its id, what the store
+/// calls it, and its index if it has one.
 macro_rules! record {
     ($record:ty, $id:ty, $kind:literal) => {
+        $crate::model::table::record!($record, $id, $kind, ());
+    };
+    ($record:ty, $id:ty, $kind:literal, $index:ty) => {
         impl $crate::model::table::Record for $record {
             const KIND: &'static str = $kind;
             type Id = $id;
+            type Index = $index;
             fn id(&self) -> $id {
                 self.id
             }
@@ -51,8 +60,48 @@ pub struct Change {
 pub struct Table<R: Record> {
     records: BTreeMap<u64, R>,
     places: HashMap<R::Id, u64>,
+    index: R::Index,
     changed: BTreeSet<R::Id>,
     removed: Vec<Change>,
+}
+
+/// A record that is being changed. The index leaves it out from the first change on, and takes it
+/// in again when this is dropped; nobody can look at the table until then.
+#[derive(Debug)]
+pub struct Changing<'a, R: Record> {
+    record: &'a mut R,
+    place: u64,
+    index: &'a mut R::Index,
+    changed: &'a mut BTreeSet<R::Id>,
+    /// Whether it is out of the index.
+    out: bool,
+}
+
+impl<R: Record> Deref for Changing<'_, R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        self.record
+    }
+}
+
+impl<R: Record> DerefMut for Changing<'_, R> {
+    fn deref_mut(&mut self) -> &mut R {
+        if !self.out {
+            self.index.take(Step::Out, self.place, self.record);
+            self.changed.insert(self.record.id());
+            self.out = true;
+        }
+        self.record
+    }
+}
+
+impl<R: Record> Drop for Changing<'_, R> {
+    fn drop(&mut self) {
+        if self.out {
+            self.index.take(Step::In, self.place, self.record);
+        }
+    }
 }
 
 impl<R: Record> Default for Table<R> {
@@ -60,6 +109,7 @@ impl<R: Record> Default for Table<R> {
         Self {
             records: BTreeMap::new(),
             places: HashMap::new(),
+            index: R::Index::default(),
             changed: BTreeSet::new(),
             removed: Vec::new(),
         }
@@ -78,10 +128,16 @@ impl<R: Record> Table<R> {
     }
 
     /// The record with this id, to be changed.
-    pub fn get_mut(&mut self, id: R::Id) -> Option<&mut R> {
-        let record = self.records.get_mut(self.places.get(&id)?)?;
-        self.changed.insert(id);
-        Some(record)
+    pub fn get_mut(&mut self, id: R::Id) -> Option<Changing<'_, R>> {
+        let place = *self.places.get(&id)?;
+        let record = self.records.get_mut(&place)?;
+        Some(Changing {
+            record,
+            place,
+            index: &mut self.index,
+            changed: &mut self.changed,
+            out: false,
+        })
     }
 
     /// Adds a record, or replaces the one with the same id.
@@ -89,8 +145,16 @@ impl<R: Record> Table<R> {
         let id = record.id();
         let next = self.records.last_key_value().map_or(1, |(last, _)| last + 1);
         let place = *self.places.entry(id).or_insert(next);
-        self.records.insert(place, record);
+        self.put(place, record);
         self.changed.insert(id);
+    }
+
+    fn put(&mut self, place: u64, record: R) {
+        if let Some(replaced) = self.records.get(&place) {
+            self.index.take(Step::Out, place, replaced);
+        }
+        self.index.take(Step::In, place, &record);
+        self.records.insert(place, record);
     }
 
     /// Removes a record.
@@ -98,12 +162,34 @@ impl<R: Record> Table<R> {
         let sequence = self.places.remove(&id)?;
         self.changed.remove(&id);
         self.removed.push(Change { kind: R::KIND, id: id.into(), sequence, content: None });
-        self.records.remove(&sequence)
+        let record = self.records.remove(&sequence)?;
+        self.index.take(Step::Out, sequence, &record);
+        Some(record)
+    }
+
+    /// What is known of all records together.
+    pub fn index(&self) -> &R::Index {
+        &self.index
+    }
+
+    /// The records at places that the index gave.
+    pub fn at(&self, places: impl Iterator<Item = u64>) -> impl Iterator<Item = &R> {
+        places.filter_map(|place| self.records.get(&place))
     }
 
     /// All records, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &R> {
         self.records.values()
+    }
+
+    /// The records after a place in the order of creation.
+    pub fn after(&self, place: u64) -> impl DoubleEndedIterator<Item = &R> {
+        self.records.range(place.saturating_add(1)..).map(|(_, record)| record)
+    }
+
+    /// The records before a place in the order of creation.
+    pub fn before(&self, place: u64) -> impl DoubleEndedIterator<Item = &R> {
+        self.records.range(..place).map(|(_, record)| record)
     }
 
     /// How many records there are.
@@ -116,11 +202,21 @@ impl<R: Record> Table<R> {
         self.records.is_empty()
     }
 
+    /// Whether the index is what it would be if it were made anew of all records.
+    #[cfg(test)]
+    pub(super) fn is_in_step(&self) -> bool {
+        let mut index = R::Index::default();
+        for (place, record) in &self.records {
+            index.take(Step::In, *place, record);
+        }
+        index == self.index
+    }
+
     /// Puts back a record as it was written down; it does not count as a change.
     pub(super) fn restore(&mut self, sequence: u64, content: &str) -> serde_json::Result<()> {
         let record: R = serde_json::from_str(content)?;
         self.places.insert(record.id(), sequence);
-        self.records.insert(sequence, record);
+        self.put(sequence, record);
         Ok(())
     }
 

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::index::{Index, Places, Step};
 use super::server::Server;
 use super::table::Record;
-use super::{Model, ServerId};
+use super::{Model, ProjectId, ServerId};
 
 /// How long a server is remembered.
 const REMEMBERED: Duration = Duration::HOUR;
@@ -31,7 +32,7 @@ impl Model {
         self.remember_usage(&server, now);
         let surplus = (self.terminated.len() + 1).saturating_sub(REMEMBERED_MAX);
         let old = self.terminated.iter().enumerate();
-        let old = old.take_while(|(index, gone)| *index < surplus || gone.at + REMEMBERED <= now);
+        let old = old.take_while(|(index, gone)| *index < surplus || !gone.is_remembered(now));
         for id in old.map(|(_, gone)| gone.server.id).collect::<Vec<_>>() {
             self.terminated.remove(id);
         }
@@ -45,14 +46,41 @@ impl Model {
 
     /// The servers that are gone and not yet forgotten.
     pub fn lately_terminated(&self, now: OffsetDateTime) -> impl Iterator<Item = &Terminated> {
-        self.terminated.iter().filter(move |gone| gone.at + REMEMBERED > now)
+        self.terminated.iter().filter(move |gone| gone.is_remembered(now))
+    }
+}
+
+impl Terminated {
+    /// Whether it is not yet forgotten.
+    pub fn is_remembered(&self, now: OffsetDateTime) -> bool {
+        self.at + REMEMBERED > now
     }
 }
 
 impl Record for Terminated {
     const KIND: &'static str = "terminated_server";
     type Id = ServerId;
+    type Index = TerminatedIndex;
     fn id(&self) -> ServerId {
         self.server.id
+    }
+}
+
+/// What is known of all servers together that are gone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TerminatedIndex {
+    /// Them by id.
+    pub ids: Places<ServerId>,
+    /// Them by the project and the name of the request that made them.
+    pub requests: Places<(ProjectId, String)>,
+}
+
+impl Index<Terminated> for TerminatedIndex {
+    fn take(&mut self, step: Step, place: u64, gone: &Terminated) {
+        let server = &gone.server;
+        self.ids.take(step, place, server.id);
+        if let Some(request) = &server.client_token {
+            self.requests.take(step, place, (server.project_id, request.token.clone()));
+        }
     }
 }

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::index::{Index, Places, Step, Totals};
 use super::table::record;
+use super::volumes::data_source;
 use super::{ClientToken, ImageId, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
 
 /// What a volume or a snapshot is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VolumeState {
     /// Its data is being made.
@@ -205,6 +207,65 @@ pub enum Orphans {
     Keep,
 }
 
-record!(Volume, VolumeId, "volume");
+record!(Volume, VolumeId, "volume", VolumeIndex);
 
-record!(Snapshot, SnapshotId, "snapshot");
+/// What is known of all volumes together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct VolumeIndex {
+    /// How many each project has.
+    pub projects: Totals<ProjectId>,
+    /// The sizes of each project's, in GiB.
+    pub sizes: Totals<ProjectId>,
+    /// Them by id.
+    pub ids: Places<VolumeId>,
+    /// Them by what they are.
+    pub states: Places<VolumeState>,
+    /// Them by the server that has them.
+    pub servers: Places<ServerId>,
+    /// Them by the project and the name of the request that made them.
+    pub requests: Places<(ProjectId, String)>,
+    /// Those that are being made, by the volume or snapshot that they are a copy of.
+    pub copies: Places<Uuid>,
+}
+
+impl Index<Volume> for VolumeIndex {
+    fn take(&mut self, step: Step, place: u64, volume: &Volume) {
+        self.projects.take(step, volume.project_id, 1);
+        self.sizes.take(step, volume.project_id, volume.size_gib);
+        self.ids.take(step, place, volume.id);
+        self.states.take(step, place, volume.state);
+        if let Some(attachment) = &volume.attachment {
+            self.servers.take(step, place, attachment.server_id);
+        }
+        if let Some(request) = &volume.client_token {
+            self.requests.take(step, place, (volume.project_id, request.token.clone()));
+        }
+        if let (VolumeState::Creating, Some(source)) = (volume.state, data_source(volume)) {
+            self.copies.take(step, place, source);
+        }
+    }
+}
+
+record!(Snapshot, SnapshotId, "snapshot", SnapshotIndex);
+
+/// What is known of all snapshots together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SnapshotIndex {
+    /// How many each project has.
+    pub projects: Totals<ProjectId>,
+    /// The sizes of each project's, in GiB.
+    pub sizes: Totals<ProjectId>,
+    /// Them by id.
+    pub ids: Places<SnapshotId>,
+    /// Them by volume.
+    pub volumes: Places<VolumeId>,
+}
+
+impl Index<Snapshot> for SnapshotIndex {
+    fn take(&mut self, step: Step, place: u64, snapshot: &Snapshot) {
+        self.projects.take(step, snapshot.project_id, 1);
+        self.sizes.take(step, snapshot.project_id, snapshot.size_gib);
+        self.ids.take(step, place, snapshot.id);
+        self.volumes.take(step, place, snapshot.volume_id);
+    }
+}

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::error::{Error, Kind};
 use super::quota::{self, Demand};
+use super::table::Changing;
 use super::{
     Caller, Model, Modification, NewVolume, Orphans, Performance, ProjectId, Snapshot, SnapshotId,
     Volume, VolumeId, VolumeState,
@@ -29,7 +30,7 @@ impl Model {
     }
 
     /// A volume that the caller may see, to be changed.
-    pub fn volume_mut(&mut self, caller: &Caller, id: &str) -> Result<&mut Volume, Error> {
+    pub fn volume_mut(&mut self, caller: &Caller, id: &str) -> Result<Changing<'_, Volume>, Error> {
         let id = self.volume(caller, id)?.id;
         self.volumes.get_mut(id).ok_or_else(|| Error::not_found(Kind::Volume, id))
     }
@@ -43,20 +44,20 @@ impl Model {
     }
 
     /// A snapshot that the caller may see, to be changed.
-    pub fn snapshot_mut(&mut self, caller: &Caller, id: &str) -> Result<&mut Snapshot, Error> {
+    pub fn snapshot_mut(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Snapshot>, Error> {
         let id = self.snapshot(caller, id)?.id;
         self.snapshots.get_mut(id).ok_or_else(|| Error::not_found(Kind::Snapshot, id))
     }
 
     /// How many volumes, snapshots and GiB of both a project has.
     pub fn storage_used(&self, project: ProjectId) -> (u64, u64, u64) {
-        let volumes = self.volumes.iter().filter(|volume| volume.project_id == project);
-        let snapshots = self.snapshots.iter().filter(|snapshot| snapshot.project_id == project);
-        let (count, size) =
-            volumes.fold((0, 0), |(count, size), volume| (count + 1, size + volume.size_gib));
-        snapshots.fold((count, 0, size), |(volumes, count, size), snapshot| {
-            (volumes, count + 1, size + snapshot.size_gib)
-        })
+        let (volumes, snapshots) = (self.volumes.index(), self.snapshots.index());
+        let size = volumes.sizes.of(project) + snapshots.sizes.of(project);
+        (volumes.projects.of(project), snapshots.projects.of(project), size)
     }
 
     pub(super) fn check_storage(
@@ -85,10 +86,8 @@ impl Model {
         wanted: &NewVolume,
     ) -> Result<Option<&Volume>, Error> {
         let Some(wanted) = &wanted.client_token else { return Ok(None) };
-        let made = self.volumes.iter().find(|volume| {
-            let token = volume.client_token.as_ref();
-            volume.project_id == project && token.is_some_and(|it| it.token == wanted.token)
-        });
+        let request = (project, wanted.token.clone());
+        let made = self.volumes.at(self.volumes.index().requests.of(request)).next();
         if made.is_some_and(|volume| volume.client_token.as_ref() != Some(wanted)) {
             return Err(Error::OtherRequest(wanted.token.clone()));
         }
@@ -247,7 +246,7 @@ impl Model {
             )));
         }
         self.check_storage(volume.project_id, "volumes", 0, size_gib - volume.size_gib)?;
-        let volume = self.volume_mut(caller, id)?;
+        let mut volume = self.volume_mut(caller, id)?;
         volume.size_gib = size_gib;
         volume.updated = Some(now);
         Ok(volume.id)
@@ -271,7 +270,7 @@ impl Model {
         if size_gib != volume.size_gib {
             self.extend_volume(caller, id, size_gib, true, now)?;
         }
-        let volume = self.volume_mut(caller, id)?;
+        let mut volume = self.volume_mut(caller, id)?;
         volume.performance = performance;
         volume.modification = Some(before);
         Ok(())
@@ -287,7 +286,7 @@ impl Model {
     ) -> Result<Removal, Error> {
         let volume = self.volume(caller, id)?;
         let id = volume.id;
-        let snapshots: Vec<_> = self.snapshots.iter().filter(|it| it.volume_id == id).collect();
+        let snapshots: Vec<_> = self.snapshots.at(self.snapshots.index().volumes.of(id)).collect();
         let idle = matches!(volume.state, VolumeState::Available | VolumeState::Error)
             && (snapshots.is_empty() || orphans != Orphans::Refuse)
             && snapshots.iter().all(|it| it.state != VolumeState::Creating)
@@ -333,9 +332,7 @@ impl Model {
 
     /// Whether a volume is just being made from this volume or snapshot.
     fn is_being_copied(&self, source: Uuid) -> bool {
-        self.volumes.iter().any(|volume| {
-            volume.state == VolumeState::Creating && data_source(volume) == Some(source)
-        })
+        self.volumes.index().copies.has(source)
     }
 
     /// Records what has become of a volume. One without data is gone; one that was made for a
@@ -377,7 +374,7 @@ impl Model {
     }
 
     pub(super) fn set_volume(&mut self, id: VolumeId, state: VolumeState, now: OffsetDateTime) {
-        let Some(volume) = self.volumes.get_mut(id) else { return };
+        let Some(mut volume) = self.volumes.get_mut(id) else { return };
         volume.state = state;
         volume.updated = Some(now);
         let held =
@@ -388,7 +385,7 @@ impl Model {
     }
 
     fn set_snapshot(&mut self, id: SnapshotId, state: VolumeState, now: OffsetDateTime) {
-        if let Some(snapshot) = self.snapshots.get_mut(id) {
+        if let Some(mut snapshot) = self.snapshots.get_mut(id) {
             snapshot.state = state;
             snapshot.updated = Some(now);
         }

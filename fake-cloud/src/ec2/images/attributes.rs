@@ -56,7 +56,7 @@ pub(in crate::ec2) async fn modify(call: Call) -> Result<Xml, Fault> {
             }
             None => {}
             Some(text) => {
-                if let Some(image) = model.images.get_mut(image) {
+                if let Some(mut image) = model.images.get_mut(image) {
                     image.options.description = Some(text.to_owned());
                     image.updated = now;
                 }

@@ -41,7 +41,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let made = call.cloud.create_image(&call.caller, &server, name.to_owned(), tags);
     let image = made.await?;
     let noted = call.cloud.change(|model, _| {
-        let image = model.images.get_mut(image).ok_or_else(|| missing(image))?;
+        let mut image = model.images.get_mut(image).ok_or_else(|| missing(image))?;
         image.options = ImageOptions { description, volumes, ..image.options.clone() };
         Ok::<_, Fault>(())
     });

@@ -172,8 +172,8 @@ fn alive<'a>(call: &'a Call, model: &'a Model) -> Result<&'a Server, Fault> {
 }
 
 fn edit(model: &mut Model, id: ServerId, edit: impl FnOnce(&mut Server)) {
-    if let Some(server) = model.servers.get_mut(id) {
-        edit(server);
+    if let Some(mut server) = model.servers.get_mut(id) {
+        edit(&mut server);
     }
 }
 
@@ -188,8 +188,8 @@ fn set_devices(
             let message = format!("No device is currently mapped at /dev/{device}");
             Fault::new("InvalidInstanceAttributeValue", message)
         })?;
-        let held = model.volumes.get_mut(id).and_then(|volume| volume.attachment.as_mut());
-        if let Some(held) = held {
+        let mut volume = model.volumes.get_mut(id);
+        if let Some(held) = volume.as_mut().and_then(|volume| volume.attachment.as_mut()) {
             held.delete_on_termination = *delete;
         }
     }

@@ -15,7 +15,7 @@ use super::ids::{Id, Kind};
 use super::operation::Call;
 use super::tags;
 use crate::model::life::{State, Task};
-use crate::model::{Model, SecurityGroupId, Server, Terminated};
+use crate::model::{Model, SecurityGroupId, Server, ServerId, Terminated};
 
 pub(super) use devices::is_root;
 pub(super) use options::metadata_parameters;
@@ -100,8 +100,16 @@ pub(super) fn find<'a>(
     model: &'a Model,
     text: &str,
 ) -> Result<Instance<'a>, Fault> {
-    let id = Kind::Instance.parse(text)?;
-    all(call, model)
-        .find(|instance| instance.id() == id)
-        .ok_or_else(|| Fault::missing(Kind::Instance, text))
+    let missing = || Fault::missing(Kind::Instance, text);
+    let (first, last) = Kind::Instance.parse(text)?.range().ok_or_else(missing)?;
+    let (first, last) = (ServerId(first), ServerId(last));
+    let alive = model.servers.at(model.servers.index().ids.between(first, last));
+    let alive = alive.map(|server| Instance { server, gone: None });
+    let gone = model.terminated.at(model.terminated.index().ids.between(first, last));
+    let gone = gone.filter(|gone| gone.is_remembered(call.cloud.now()));
+    let gone = gone.map(|gone| Instance { server: &gone.server, gone: Some(gone) });
+    alive
+        .chain(gone)
+        .find(|instance| instance.server.project_id == call.project)
+        .ok_or_else(missing)
 }

@@ -88,7 +88,7 @@ pub(super) async fn modify(call: Call) -> Result<Xml, Fault> {
         let template = named(&call, model, params)?;
         let number = wanted.map(|text| Ok::<_, Fault>(version(template, text)?.number));
         let (id, number) = (template.id, number.transpose()?);
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         template.default_version = number.unwrap_or(template.default_version);
         Ok::<_, Fault>(template.clone())
     });

@@ -23,7 +23,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
         let source = source.map(|version| version.parameters.clone()).unwrap_or_default();
         let merged = Params::of(source).overridden_by(&Params::of(own));
         let id = template.id;
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         let parameters = merged.pairs().into_iter().collect();
         let number =
             template.add_version(call.caller.user_id, description(params), parameters, now);
@@ -136,7 +136,7 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
     let numbers: Vec<u64> = numbers.collect::<Result<_, _>>()?;
     let changed = call.cloud.change(|model, _| {
         let id = named(&call, model, params)?.id;
-        let template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
+        let mut template = model.launch_templates.get_mut(id).ok_or_else(|| missing(id))?;
         let done: Vec<_> = numbers
             .iter()
             .map(|number| {

@@ -111,39 +111,39 @@ pub(super) fn set(
         Bearer::Server(id) => {
             let name = tags.remove(NAME).filter(|name| !name.is_empty());
             model.set_metadata(caller, &id.to_string(), tags, now)?;
-            if let Some(server) = model.servers.get_mut(id) {
+            if let Some(mut server) = model.servers.get_mut(id) {
                 server.name = name.unwrap_or_else(|| Server::default_name(id));
             }
         }
         Bearer::Image(id) => {
-            if let Some(image) = model.images.get_mut(id) {
-                images::set_tags(image, tags);
+            if let Some(mut image) = model.images.get_mut(id) {
+                images::set_tags(&mut image, tags);
                 image.updated = now;
             }
         }
         Bearer::Group(id) => {
-            if let Some(group) = model.security_groups.get_mut(id) {
+            if let Some(mut group) = model.security_groups.get_mut(id) {
                 group.tags = tags;
             }
         }
         Bearer::Address(id) => {
-            if let Some(address) = model.floating_ips.get_mut(id) {
+            if let Some(mut address) = model.floating_ips.get_mut(id) {
                 address.tags = tags;
             }
         }
         Bearer::Key(id) => {
-            if let Some(key) = model.key_pairs.get_mut(id) {
+            if let Some(mut key) = model.key_pairs.get_mut(id) {
                 key.tags = tags;
             }
         }
         Bearer::Volume(id) => {
-            if let Some(volume) = model.volumes.get_mut(id) {
+            if let Some(mut volume) = model.volumes.get_mut(id) {
                 volume.name = tags.remove(NAME);
                 volume.metadata = tags;
             }
         }
         Bearer::Snapshot(id) => {
-            if let Some(snapshot) = model.snapshots.get_mut(id) {
+            if let Some(mut snapshot) = model.snapshots.get_mut(id) {
                 snapshot.name = tags.remove(NAME);
                 snapshot.metadata = tags;
             }

@@ -135,8 +135,12 @@ fn own<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a Volume> {
 /// The project's volume with an id.
 pub(super) fn by_id<'a>(call: &Call, model: &'a Model, text: &str) -> Result<&'a Volume, Fault> {
     let id = Kind::Volume.parse(text)?;
-    own(call, model)
-        .find(|volume| Kind::Volume.id(volume.id) == id)
+    let places = id.range().into_iter().flat_map(|(first, last)| {
+        model.volumes.index().ids.between(VolumeId(first), VolumeId(last))
+    });
+    let mut found = model.volumes.at(places);
+    found
+        .find(|volume| volume.project_id == call.project)
         .ok_or_else(|| Fault::missing(Kind::Volume, text))
 }
 

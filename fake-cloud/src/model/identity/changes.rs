@@ -59,10 +59,13 @@ impl Model {
         {
             return Err(duplicate("domain", name));
         }
-        let domain = self.domains.get_mut(id).ok_or_else(missing)?;
-        apply(&mut domain.name, &mut domain.description, changes.name, changes.description);
-        domain.enabled = changes.enabled.unwrap_or(domain.enabled);
-        if !domain.enabled {
+        let mut domain = self.domains.get_mut(id).ok_or_else(missing)?;
+        let Domain { name, description, enabled, .. } = &mut *domain;
+        apply(name, description, changes.name, changes.description);
+        *enabled = changes.enabled.unwrap_or(*enabled);
+        let enabled = *enabled;
+        drop(domain);
+        if !enabled {
             let of_domain = |user: &&User| user.domain_id == id;
             let users: Vec<UserId> = self.users.iter().filter(of_domain).map(|it| it.id).collect();
             self.revoke_tokens(|token| users.contains(&token.user_id));
@@ -122,10 +125,13 @@ impl Model {
         {
             return Err(duplicate("project", name));
         }
-        let project = self.projects.get_mut(id).ok_or_else(missing)?;
-        apply(&mut project.name, &mut project.description, changes.name, changes.description);
-        project.enabled = changes.enabled.unwrap_or(project.enabled);
-        if !project.enabled {
+        let mut project = self.projects.get_mut(id).ok_or_else(missing)?;
+        let Project { name, description, enabled, .. } = &mut *project;
+        apply(name, description, changes.name, changes.description);
+        *enabled = changes.enabled.unwrap_or(*enabled);
+        let enabled = *enabled;
+        drop(project);
+        if !enabled {
             self.revoke_tokens(|token| token.scope.project() == Some(id));
         }
         Ok(())
@@ -144,14 +150,14 @@ impl Model {
         let users: Vec<UserId> = self.users.iter().map(|user| user.id).collect();
         for user in users {
             if self.users.get(user).is_some_and(|it| it.grants.iter().any(|(at, _)| *at == id))
-                && let Some(user) = self.users.get_mut(user)
+                && let Some(mut user) = self.users.get_mut(user)
             {
                 user.grants.retain(|(at, _)| *at != id);
             }
         }
         let groups: Vec<GroupId> = self.groups.iter().map(|group| group.id).collect();
         for group in groups {
-            if let Some(group) = self.groups.get_mut(group) {
+            if let Some(mut group) = self.groups.get_mut(group) {
                 group.grants.retain(|(at, _)| *at != id);
             }
         }
@@ -187,11 +193,14 @@ impl Model {
         {
             return Err(duplicate("user", name));
         }
-        let user = self.users.get_mut(id).ok_or_else(missing)?;
-        user.name = changes.name.unwrap_or_else(|| std::mem::take(&mut user.name));
-        user.description = changes.description.or(user.description.take());
-        user.enabled = changes.enabled.unwrap_or(user.enabled);
-        if !user.enabled {
+        let mut user = self.users.get_mut(id).ok_or_else(missing)?;
+        let User { name, description, enabled, .. } = &mut *user;
+        *name = changes.name.unwrap_or_else(|| std::mem::take(name));
+        *description = changes.description.or(description.take());
+        *enabled = changes.enabled.unwrap_or(*enabled);
+        let enabled = *enabled;
+        drop(user);
+        if !enabled {
             self.revoke_tokens(|token| token.user_id == id);
         }
         Ok(())
@@ -199,8 +208,9 @@ impl Model {
 
     /// Gives a user another password: who knew the old one is out at once.
     pub fn set_password(&mut self, id: UserId, hash: String) -> Result<(), Error> {
-        let user = self.users.get_mut(id).ok_or_else(|| Error::not_found(Kind::User, id))?;
+        let mut user = self.users.get_mut(id).ok_or_else(|| Error::not_found(Kind::User, id))?;
         user.password_hash = Some(hash);
+        drop(user);
         self.revoke_tokens(|token| token.user_id == id && token.application_credential.is_none());
         Ok(())
     }
@@ -216,7 +226,7 @@ impl Model {
         self.users.remove(id);
         let groups: Vec<GroupId> = self.groups.iter().map(|group| group.id).collect();
         for group in groups {
-            if let Some(group) = self.groups.get_mut(group) {
+            if let Some(mut group) = self.groups.get_mut(group) {
                 group.members.retain(|member| *member != id);
             }
         }
@@ -251,12 +261,12 @@ impl Model {
     pub fn delete_role(&mut self, id: RoleId) -> Result<(), Error> {
         self.roles.remove(id).ok_or_else(|| Error::not_found(Kind::Role, id))?;
         for user in self.users.iter().map(|user| user.id).collect::<Vec<_>>() {
-            if let Some(user) = self.users.get_mut(user) {
+            if let Some(mut user) = self.users.get_mut(user) {
                 user.grants.retain(|(_, role)| *role != id);
             }
         }
         for group in self.groups.iter().map(|group| group.id).collect::<Vec<_>>() {
-            if let Some(group) = self.groups.get_mut(group) {
+            if let Some(mut group) = self.groups.get_mut(group) {
                 group.grants.retain(|(_, role)| *role != id);
             }
         }
@@ -304,10 +314,8 @@ impl Model {
     pub fn grant(&mut self, to: Grantee, project: ProjectId, role: RoleId) -> Result<(), Error> {
         self.projects.get(project).ok_or_else(|| Error::not_found(Kind::Project, project))?;
         self.roles.get(role).ok_or_else(|| Error::not_found(Kind::Role, role))?;
-        if !self.grants(to)?.contains(&(project, role))
-            && let Some(grants) = self.grants_mut(to)
-        {
-            grants.push((project, role));
+        if !self.grants(to)?.contains(&(project, role)) {
+            self.change_grants(to, |grants| grants.push((project, role)));
         }
         Ok(())
     }
@@ -317,9 +325,7 @@ impl Model {
         if !self.grants(from)?.contains(&(project, role)) {
             return Err(Error::not_found(Kind::RoleAssignment, role));
         }
-        if let Some(grants) = self.grants_mut(from) {
-            grants.retain(|grant| *grant != (project, role));
-        }
+        self.change_grants(from, |grants| grants.retain(|grant| *grant != (project, role)));
         let losers = match from {
             Grantee::User(id) => vec![id],
             Grantee::Group(id) => self.groups.get(id).map_or(Vec::new(), |it| it.members.clone()),
@@ -330,11 +336,11 @@ impl Model {
         Ok(())
     }
 
-    fn grants_mut(&mut self, grantee: Grantee) -> Option<&mut Vec<(ProjectId, RoleId)>> {
-        match grantee {
-            Grantee::User(id) => self.users.get_mut(id).map(|it| &mut it.grants),
-            Grantee::Group(id) => self.groups.get_mut(id).map(|it| &mut it.grants),
-        }
+    fn change_grants(&mut self, of: Grantee, change: impl FnOnce(&mut Vec<(ProjectId, RoleId)>)) {
+        match of {
+            Grantee::User(id) => self.users.get_mut(id).map(|mut it| change(&mut it.grants)),
+            Grantee::Group(id) => self.groups.get_mut(id).map(|mut it| change(&mut it.grants)),
+        };
     }
 }
 

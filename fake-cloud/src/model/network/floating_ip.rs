@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::used::FloatingIpIndex;
 use super::{FixedIp, StandardAttributes, WantedIp};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
@@ -95,15 +96,20 @@ impl Model {
     /// The floating IP with this address among those the caller may see.
     pub fn floating_ip_at(&self, caller: &Caller, address: &str) -> Result<&FloatingIp, Error> {
         let wanted = address.parse().ok();
-        self.floating_ips
-            .iter()
-            .find(|ip| Some(ip.address) == wanted && caller.sees(ip.project_id))
+        let mut found = wanted.into_iter().flat_map(|it| self.floating_ips_with(it));
+        found
+            .find(|ip| caller.sees(ip.project_id))
             .ok_or_else(|| Error::not_found(Kind::FloatingIp, address))
     }
 
     /// The floating IPs that lead to a port.
     pub fn floating_ips_of(&self, port: PortId) -> impl Iterator<Item = &FloatingIp> {
-        self.floating_ips.iter().filter(move |ip| ip.port_id == Some(port))
+        self.floating_ips.at(self.floating_ips.index().ports.of(port))
+    }
+
+    /// The floating IPs with an address, one in each external network at most.
+    pub fn floating_ips_with(&self, address: Ipv4Addr) -> impl Iterator<Item = &FloatingIp> {
+        self.floating_ips.at(self.floating_ips.index().addresses.holders(address))
     }
 
     /// Takes a floating IP from the pool for a project.
@@ -163,7 +169,7 @@ impl Model {
             Some(target) => Some((target, self.lead(network, target, Some(id))?)),
             None => None,
         };
-        let floating = self.floating_ips.get_mut(id).ok_or_else(missing)?;
+        let mut floating = self.floating_ips.get_mut(id).ok_or_else(missing)?;
         match led {
             None => floating.lead_nowhere(now),
             Some((target, (fixed, router))) => {
@@ -260,4 +266,4 @@ fn bad_request(message: &str) -> Error {
     Broken::invalid("BadRequest", format!("Bad floatingip request: {message}."))
 }
 
-record!(FloatingIp, FloatingIpId, "floating_ip");
+record!(FloatingIp, FloatingIpId, "floating_ip", FloatingIpIndex);

@@ -26,7 +26,7 @@ impl Model {
                 (pool.first.to_bits()..=pool.last.to_bits()).map(Ipv4Addr::from_bits)
             });
             addresses.map(move |address| {
-                let taken = self.floating_ips.iter().find(|ip| ip.address == address);
+                let taken = self.floating_ips_with(address).next();
                 (address, network, taken)
             })
         })
@@ -52,11 +52,12 @@ impl Model {
         }
         let holds = |it: &&Subnet| it.may_hold(range.first) && it.may_hold(range.last);
         let held = self.subnets_of(network).find(holds).map(|subnet| subnet.id);
-        if let Some(subnet) = held.and_then(|id| self.subnets.get_mut(id)) {
-            subnet.pools.extend(match subnet.gateway {
+        if let Some(mut subnet) = held.and_then(|id| self.subnets.get_mut(id)) {
+            let pools = match subnet.gateway {
                 Some(gateway) => range.without(gateway),
                 None => vec![range],
-            });
+            };
+            subnet.pools.extend(pools);
             subnet.standard.touch(now);
             return Ok(());
         }
@@ -97,7 +98,7 @@ impl Model {
             let Some(subnet) = self.subnets.get(id) else { continue };
             let left: Vec<Pool> = subnet.pools.iter().flat_map(|pool| pool.minus(range)).collect();
             if left != subnet.pools
-                && let Some(subnet) = self.subnets.get_mut(id)
+                && let Some(mut subnet) = self.subnets.get_mut(id)
             {
                 subnet.pools = left;
                 subnet.standard.touch(now);

@@ -6,6 +6,7 @@ mod port;
 mod router;
 mod subnet;
 mod subnet_pool;
+mod used;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::error::{Broken, Error, Kind};
 use super::quota::{self, Demand};
-use super::table::record;
+use super::table::{Changing, record};
 use super::{Caller, Model, NetworkId, ProjectId};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
@@ -147,7 +148,11 @@ impl Model {
     }
 
     /// A network that the caller may change.
-    pub fn network_to_change(&mut self, caller: &Caller, id: &str) -> Result<&mut Network, Error> {
+    pub fn network_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Network>, Error> {
         let network = self.network(caller, id)?;
         if !caller.sees(network.project_id) {
             return Err(not_owner("network"));
@@ -244,7 +249,7 @@ impl Model {
                 ),
             ));
         }
-        if let Some(network) = self.networks.get_mut(id) {
+        if let Some(mut network) = self.networks.get_mut(id) {
             network.shared = shared;
         }
         Ok(())

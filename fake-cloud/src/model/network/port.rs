@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::used::PortIndex;
 use super::{StandardAttributes, Subnet};
-use crate::model::address::lowest_free;
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
 use crate::model::table::record;
@@ -230,7 +230,7 @@ impl Model {
         project: ProjectId,
         requested: u64,
     ) -> Result<(), Error> {
-        let used = self.ports.iter().filter(|port| port.project_id == project).count() as u64;
+        let used = self.ports.index().projects.of(project);
         let limit = self.quotas(project).ports;
         quota::check(&[Demand { resource: "port", used, requested, limit }])
     }
@@ -246,6 +246,7 @@ impl Model {
         self.check_pool(network)?;
         let subnets: Vec<&Subnet> = self.subnets_of(network).collect();
         let mut chosen: Vec<FixedIp> = Vec::new();
+        let mut supply = self.supply(network, except);
         let any = WantedIp::default();
         let wanted = match wanted {
             Some(wanted) => wanted,
@@ -258,13 +259,8 @@ impl Model {
                 Some(subnet) => std::slice::from_ref(subnet),
                 None => &subnets,
             };
-            let taken = |subnet: &Subnet| {
-                let mut taken = self.taken(subnet.id, except);
-                taken.extend(chosen.iter().map(|fixed| fixed.address));
-                taken
-            };
             let fixed = match (wanted.address, subnet) {
-                (Some(address), Some(subnet)) if taken(subnet).contains(&address) => {
+                (Some(address), Some(subnet)) if !supply.has(address) => {
                     return Err(Broken::conflict(
                         "IpAddressAlreadyAllocated",
                         format!("IP address {address} already allocated in subnet {}", subnet.id),
@@ -274,11 +270,12 @@ impl Model {
                 _ => from
                     .iter()
                     .find_map(|subnet| {
-                        let address = lowest_free(&subnet.pools, taken(subnet))?;
+                        let address = supply.lowest(&subnet.pools)?;
                         Some(FixedIp { subnet_id: subnet.id, address })
                     })
                     .ok_or(Error::NoAddress(network))?,
             };
+            supply.choose(fixed.address);
             chosen.push(fixed);
         }
         Ok(chosen)
@@ -331,27 +328,22 @@ impl Model {
         }
     }
 
-    /// The addresses of a subnet that are in use, those of one port left out.
-    pub(super) fn taken(&self, subnet: SubnetId, except: Option<PortId>) -> Vec<Ipv4Addr> {
-        let network = self.subnets.get(subnet).map(|subnet| subnet.network_id);
-        let ports = self.ports.iter().filter(|port| Some(port.id) != except);
-        let fixed = ports.flat_map(|port| &port.fixed_ips);
-        let fixed = fixed.filter(|fixed| fixed.subnet_id == subnet).map(|fixed| fixed.address);
-        let floating = self.floating_ips.iter().filter(|ip| Some(ip.network_id) == network);
-        fixed.chain(floating.map(|ip| ip.address)).collect()
+    /// The ports with an address, one in each network at most.
+    pub fn ports_with(&self, address: Ipv4Addr) -> impl Iterator<Item = &Port> {
+        self.ports.at(self.ports.index().addresses.holders(address))
     }
 
     /// Removes a port; floating IPs that led to it lead nowhere. Gives their addresses.
     pub fn delete_port(&mut self, id: PortId, now: OffsetDateTime) -> Vec<Ipv4Addr> {
         let server = self.ports.remove(id).and_then(|port| port.server_id());
-        if let Some(server) = server.and_then(|server| self.servers.get_mut(server)) {
+        if let Some(mut server) = server.and_then(|server| self.servers.get_mut(server)) {
             server.ports.retain(|port| *port != id);
         }
         let leading: Vec<FloatingIpId> = self.floating_ips_of(id).map(|ip| ip.id).collect();
         leading
             .into_iter()
             .filter_map(|floating| {
-                let floating = self.floating_ips.get_mut(floating)?;
+                let mut floating = self.floating_ips.get_mut(floating)?;
                 floating.lead_nowhere(now);
                 Some(floating.address)
             })
@@ -367,10 +359,9 @@ impl Model {
     ) -> Vec<Ipv4Addr> {
         let mut unrouted = Vec::new();
         for id in ports {
-            let Some(port) = self.ports.get_mut(*id) else { continue };
-            if port.goes_with_server {
+            if self.ports.get(*id).is_some_and(|port| port.goes_with_server) {
                 unrouted.extend(self.delete_port(*id, now));
-            } else {
+            } else if let Some(mut port) = self.ports.get_mut(*id) {
                 port.device = Device::Nothing;
                 port.standard.touch(now);
             }
@@ -390,8 +381,9 @@ impl Model {
                 "Invalid input for mac_address. Reason: '{mac}' is not a valid MAC address."
             ))
         })?;
-        let mut others = self.ports.iter().filter(|port| Some(port.id) != except);
-        if others.any(|port| port.network_id == network && port.mac == mac) {
+        let same = self.ports.at(self.ports.index().macs.of(mac.clone()));
+        let mut others = same.filter(|port| Some(port.id) != except);
+        if others.any(|port| port.network_id == network) {
             return Err(Broken::conflict(
                 "MacAddressInUse",
                 format!(
@@ -409,7 +401,7 @@ impl Model {
         loop {
             let [a, b, c, ..] = seed.into_bytes();
             let mac = format!("fa:16:3e:{a:02x}:{b:02x}:{c:02x}");
-            if !self.ports.iter().any(|port| port.mac == mac) {
+            if !self.ports.index().macs.has(mac.clone()) {
                 return mac;
             }
             seed = Uuid::new_v4();
@@ -430,7 +422,7 @@ fn invalid(message: &str) -> Error {
     Broken::invalid("InvalidInput", format!("Invalid input for operation: {message}."))
 }
 
-record!(Port, PortId, "port");
+record!(Port, PortId, "port", PortIndex);
 
 #[cfg(test)]
 mod tests {

@@ -92,19 +92,15 @@ impl Model {
 
     /// The ports by which a router reaches servers.
     pub fn interfaces_of(&self, router: RouterId) -> impl Iterator<Item = &Port> {
-        self.ports.iter().filter(move |port| port.device == Device::RouterInterface(router))
+        self.ports.at(self.ports.index().routers.of(router))
     }
 
     /// The router that leads from an external network to a subnet.
     pub fn router_between(&self, external: NetworkId, subnet: SubnetId) -> Option<RouterId> {
         let leads_out =
             |router: &&Router| router.gateway.is_some_and(|gateway| gateway.network_id == external);
-        let outward: Vec<RouterId> =
-            self.routers.iter().filter(leads_out).map(|router| router.id).collect();
-        self.ports.iter().filter(|port| port.is_on(subnet)).find_map(|port| match port.device {
-            Device::RouterInterface(router) => outward.contains(&router).then_some(router),
-            _ => None,
-        })
+        let mut outward = self.routers.iter().filter(leads_out).map(|router| router.id);
+        outward.find(|router| self.interfaces_of(*router).any(|it| it.is_on(subnet)))
     }
 
     /// Makes a router.
@@ -172,7 +168,7 @@ impl Model {
                 gateway
             }
         };
-        if let Some(router) = self.routers.get_mut(id) {
+        if let Some(mut router) = self.routers.get_mut(id) {
             router.gateway = gateway;
         }
         Ok(())
@@ -264,7 +260,7 @@ impl Model {
                         return Err(bad_request(message));
                     }
                 }
-                if let Some(port) = self.ports.get_mut(port_id) {
+                if let Some(mut port) = self.ports.get_mut(port_id) {
                     port.device = Device::RouterInterface(router);
                     port.standard.touch(now);
                 }
@@ -369,7 +365,7 @@ impl Model {
     }
 
     fn touch_router(&mut self, router: RouterId, now: OffsetDateTime) {
-        if let Some(router) = self.routers.get_mut(router) {
+        if let Some(mut router) = self.routers.get_mut(router) {
             router.standard.touch(now);
         }
     }

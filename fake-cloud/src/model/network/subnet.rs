@@ -9,7 +9,7 @@ use super::{StandardAttributes, not_owner};
 use crate::model::address::{Block, Pool};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
-use crate::model::table::record;
+use crate::model::table::{Changing, record};
 use crate::model::{Caller, Device, Model, NetworkId, ProjectId, SubnetId, SubnetPoolId};
 
 /// The addresses of a network.
@@ -115,10 +115,7 @@ impl Model {
 
     /// How many addresses a subnet has left to give.
     pub fn free_addresses(&self, subnet: &Subnet) -> u64 {
-        let size: u64 = subnet.pools.iter().map(|pool| u64::from(pool.size())).sum();
-        let taken = self.taken(subnet.id, None);
-        let pooled = |it: &&Ipv4Addr| subnet.pools.iter().any(|pool| pool.contains(**it));
-        size - taken.iter().filter(pooled).count() as u64
+        self.supply(subnet.network_id, None).count(&subnet.pools)
     }
 
     /// Whether the caller may see a subnet: their own, and those of networks they see.
@@ -128,7 +125,11 @@ impl Model {
     }
 
     /// A subnet that the caller may change.
-    pub fn subnet_to_change(&mut self, caller: &Caller, id: &str) -> Result<&mut Subnet, Error> {
+    pub fn subnet_to_change(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Changing<'_, Subnet>, Error> {
         let subnet = self.subnet(caller, id)?;
         if !caller.sees(subnet.project_id) {
             return Err(not_owner("subnet"));
@@ -192,7 +193,7 @@ impl Model {
             configured: None,
             standard: StandardAttributes::new(&wanted.description, now),
         });
-        if let Some(network) = self.networks.get_mut(network_id) {
+        if let Some(mut network) = self.networks.get_mut(network_id) {
             network.standard.touch(now);
         }
         Ok(id)
@@ -273,7 +274,7 @@ impl Model {
                     && port.is_on(subnet.id)
                     && port.address() == Some(before)
             };
-            if let Some(port) = self.ports.iter().find(router) {
+            if let Some(port) = self.ports_with(before).find(router) {
                 return Err(Broken::conflict(
                     "GatewayIpInUse",
                     format!(
@@ -285,7 +286,7 @@ impl Model {
         }
         let pools = changes.pools.unwrap_or(subnet.pools);
         let pools = check_pools(subnet.block, gateway, pools)?;
-        if let Some(subnet) = self.subnets.get_mut(subnet.id) {
+        if let Some(mut subnet) = self.subnets.get_mut(subnet.id) {
             subnet.gateway = gateway;
             subnet.pools = pools;
         }
@@ -295,7 +296,8 @@ impl Model {
     /// Removes a subnet that no port has an address of.
     pub fn delete_subnet(&mut self, caller: &Caller, id: &str) -> Result<(), Error> {
         let id = self.subnet_to_change(caller, id)?.id;
-        let port = self.ports.iter().find(|port| port.is_on(id)).map(|port| port.id.to_string());
+        let port = self.ports.at(self.ports.index().subnets.of(id)).next();
+        let port = port.map(|port| port.id.to_string());
         let block = self.subnets.get(id).map(|subnet| subnet.block);
         let held = |address| block.is_some_and(|block| block.contains(address));
         let floating = || self.floating_ips.iter().find(|ip| held(ip.address));

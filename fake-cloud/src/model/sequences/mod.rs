@@ -288,6 +288,7 @@ impl World {
     /// Everything that must hold at any time.
     fn check(&self) {
         let model = &self.model;
+        assert!(model.is_in_step(), "an index is not what its table is");
         let mut addresses = BTreeSet::new();
         for port in model.ports.iter() {
             for fixed in &port.fixed_ips {

@@ -98,7 +98,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let changed = cx.cloud.change(|model, now| {
         let id = model.security_group(&caller, cx.param("id"))?.id;
-        if let Some(group) = model.security_groups.get_mut(id) {
+        if let Some(mut group) = model.security_groups.get_mut(id) {
             group.name = wanted.name;
             group.standard.description = wanted.description.unwrap_or_default();
             group.standard.touch(now);

@@ -68,7 +68,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     }
     cx.cloud
         .change(|model, now| {
-            let server = model.server_mut(&caller, cx.param("id"))?;
+            let mut server = model.server_mut(&caller, cx.param("id"))?;
             server.updated = now;
             if let Some(name) = name {
                 server.name = name.trim().to_owned();

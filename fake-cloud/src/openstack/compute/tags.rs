@@ -124,7 +124,7 @@ async fn change(
             let id = cx.param("id");
             let mut tags = model.server(&caller, id)?.tags.clone();
             decide(&mut tags)?;
-            let server = model.server_mut(&caller, id)?;
+            let mut server = model.server_mut(&caller, id)?;
             server.tags.clone_from(&tags);
             server.updated = now;
             Ok::<_, Error>(tags)

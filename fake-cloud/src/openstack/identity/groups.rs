@@ -10,7 +10,7 @@ use super::domains::domain_of;
 use super::projects::required;
 use super::users::{view as user_view, visible_user};
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::{Group, GroupId, Model, UserId};
+use crate::model::{Changing, Group, GroupId, Model, UserId};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, json, ok};
@@ -50,7 +50,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         let domain = domain_of(wanted.domain_id.as_deref())?;
         let id = model.create_group(domain, &name, &description)?;
         let group = model.groups.get(id).ok_or(ModelError::not_found(Kind::Group, id))?;
-        Ok::<_, Error>(view(&cx, group))
+        Ok::<_, Error>(view(&cx, &group))
     });
     Ok(json(StatusCode::CREATED, &json!({"group": created.await?})))
 }
@@ -58,12 +58,12 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
 pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let wanted = cx.json::<Body>().await?.group;
     let changed = cx.cloud.change(|model, _| {
-        let group = group_mut(&cx, model)?;
+        let mut group = group_mut(&cx, model)?;
         group.name = wanted.name.unwrap_or_else(|| std::mem::take(&mut group.name));
         if let Some(description) = wanted.description {
             group.description = description;
         }
-        Ok::<_, Error>(view(&cx, group))
+        Ok::<_, Error>(view(&cx, &group))
     });
     Ok(ok(&json!({"group": changed.await?})))
 }
@@ -91,7 +91,7 @@ pub(super) async fn add_member(cx: Context) -> Result<Response, Error> {
     let user = member(&cx)?;
     let added = cx.cloud.change(|model, _| {
         model.users.get(user).ok_or(ModelError::not_found(Kind::User, user))?;
-        let group = group_mut(&cx, model)?;
+        let mut group = group_mut(&cx, model)?;
         if !group.members.contains(&user) {
             group.members.push(user);
         }
@@ -147,7 +147,7 @@ fn group<'a>(cx: &Context, model: &'a Model) -> Result<&'a Group, ModelError> {
     found.ok_or_else(|| ModelError::not_found(Kind::Group, id))
 }
 
-fn group_mut<'a>(cx: &Context, model: &'a mut Model) -> Result<&'a mut Group, ModelError> {
+fn group_mut<'a>(cx: &Context, model: &'a mut Model) -> Result<Changing<'a, Group>, ModelError> {
     let id = group(cx, model)?.id;
     model.groups.get_mut(id).ok_or(ModelError::not_found(Kind::Group, id))
 }

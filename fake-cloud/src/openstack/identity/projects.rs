@@ -99,9 +99,10 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         let id = model.create_project(domain, &name, now)?;
         let tags = wanted.tags.take();
         model.change_project(id, wanted.changes())?;
-        let project = model.projects.get_mut(id).ok_or(ModelError::not_found(Kind::Project, id))?;
+        let mut project =
+            model.projects.get_mut(id).ok_or(ModelError::not_found(Kind::Project, id))?;
         project.tags = tags.unwrap_or_default();
-        Ok::<_, Error>(view(&cx, project))
+        Ok::<_, Error>(view(&cx, &project))
     });
     Ok(json(StatusCode::CREATED, &json!({"project": created.await?})))
 }
@@ -112,9 +113,10 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let changed = cx.cloud.change(|model, _| {
         let tags = wanted.tags.take();
         model.change_project(id, wanted.changes())?;
-        let project = model.projects.get_mut(id).ok_or(ModelError::not_found(Kind::Project, id))?;
+        let mut project =
+            model.projects.get_mut(id).ok_or(ModelError::not_found(Kind::Project, id))?;
         project.tags = tags.unwrap_or_else(|| std::mem::take(&mut project.tags));
-        Ok::<_, Error>(view(&cx, project))
+        Ok::<_, Error>(view(&cx, &project))
     });
     Ok(ok(&json!({"project": changed.await?})))
 }

@@ -44,7 +44,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let created = cx.cloud.change(|model, _| {
         let id = model.create_role(&name, wanted.description)?;
         let role = model.roles.get(id).ok_or(ModelError::not_found(Kind::Role, id))?;
-        Ok::<_, Error>(view(&cx, role))
+        Ok::<_, Error>(view(&cx, &role))
     });
     Ok(json(StatusCode::CREATED, &json!({"role": created.await?})))
 }
@@ -53,10 +53,10 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let wanted = cx.json::<Body>().await?.role;
     let id = role_id(&cx, "id")?;
     let changed = cx.cloud.change(|model, _| {
-        let role = model.roles.get_mut(id).ok_or(ModelError::not_found(Kind::Role, id))?;
+        let mut role = model.roles.get_mut(id).ok_or(ModelError::not_found(Kind::Role, id))?;
         role.name = wanted.name.unwrap_or_else(|| std::mem::take(&mut role.name));
         role.description = wanted.description.or(role.description.take());
-        Ok::<_, Error>(view(&cx, role))
+        Ok::<_, Error>(view(&cx, &role))
     });
     Ok(ok(&json!({"role": changed.await?})))
 }

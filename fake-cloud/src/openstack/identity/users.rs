@@ -79,9 +79,9 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         let id = model.create_user(user)?;
         let email = wanted.email.take();
         model.change_user(id, wanted.changes())?;
-        let user = model.users.get_mut(id).ok_or(ModelError::not_found(Kind::User, id))?;
+        let mut user = model.users.get_mut(id).ok_or(ModelError::not_found(Kind::User, id))?;
         user.email = email;
-        Ok::<_, Error>(view(&cx, user))
+        Ok::<_, Error>(view(&cx, &user))
     });
     Ok(json(StatusCode::CREATED, &json!({"user": created.await?})))
 }
@@ -98,14 +98,14 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         if let Some(hash) = hash {
             model.set_password(id, hash)?;
         }
-        let user = model.users.get_mut(id).ok_or(ModelError::not_found(Kind::User, id))?;
+        let mut user = model.users.get_mut(id).ok_or(ModelError::not_found(Kind::User, id))?;
         user.email = email.or(user.email.take());
         user.default_project_id = default_project.or(user.default_project_id);
         // Before anyone can ask with the old one again.
         if let Some(password) = &password {
             cx.cloud.passwords.remember(id, password);
         }
-        Ok::<_, Error>(view(&cx, user))
+        Ok::<_, Error>(view(&cx, &user))
     });
     Ok(ok(&json!({"user": changed.await?})))
 }

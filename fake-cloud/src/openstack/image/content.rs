@@ -26,7 +26,7 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let begun = cx.cloud.change(|model, _| {
-        let image = model.image_to_change(&caller, cx.param("id"))?;
+        let mut image = model.image_to_change(&caller, cx.param("id"))?;
         match image.status {
             ImageStatus::Queued => {
                 image.status = ImageStatus::Saving;
@@ -51,7 +51,7 @@ pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
     cx.cloud
         .change(|model, now| {
             let missing = || ModelError::not_found(Kind::Image, id);
-            let image = model.images.get_mut(id).ok_or_else(missing)?;
+            let mut image = model.images.get_mut(id).ok_or_else(missing)?;
             match kept {
                 Ok(content) => {
                     image.status = ImageStatus::Active;

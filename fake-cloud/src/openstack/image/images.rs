@@ -162,7 +162,7 @@ pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
 pub(super) async fn add_tag(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let tagged = cx.cloud.change(|model, now| {
-        let image = model.image_to_change(&caller, cx.param("id"))?;
+        let mut image = model.image_to_change(&caller, cx.param("id"))?;
         let tag = cx.param("tag");
         if !image.tags.iter().any(|known| known == tag) {
             image.tags.push(tag.to_owned());
@@ -177,7 +177,7 @@ pub(super) async fn add_tag(cx: Context) -> Result<Response, Error> {
 pub(super) async fn delete_tag(cx: Context) -> Result<Response, Error> {
     let caller = cx.caller()?;
     let untagged = cx.cloud.change(|model, now| {
-        let image = model.image_to_change(&caller, cx.param("id"))?;
+        let mut image = model.image_to_change(&caller, cx.param("id"))?;
         let place = image.tags.iter().position(|known| known == cx.param("tag"));
         let place = place.ok_or_else(|| Fault::not_found("The tag could not be found."))?;
         image.tags.remove(place);

@@ -80,7 +80,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     if description.is_some() {
         let described = cx.cloud.change(|model, now| {
             let id = model.floating_ip(&caller, id)?.id;
-            if let Some(floating) = model.floating_ips.get_mut(id) {
+            if let Some(mut floating) = model.floating_ips.get_mut(id) {
                 describe(&mut floating.standard, description, now);
             }
             Ok::<_, Error>(())

@@ -41,9 +41,9 @@ pub(super) async fn create(cx: Context) -> Result<Response, Error> {
         };
         wanted.finish()?;
         let id = model.create_network(network, now)?;
-        if let Some(network) = model.networks.get_mut(id) {
-            changes.apply(network);
-            reserved.apply(network);
+        if let Some(mut network) = model.networks.get_mut(id) {
+            changes.apply(&mut network);
+            reserved.apply(&mut network);
         }
         Ok::<_, Error>(id)
     };
@@ -66,15 +66,16 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         if let Some(shared) = reserved.shared {
             model.share_network(&caller, id, shared)?;
         }
-        let network = model.network_to_change(&caller, id)?;
+        let mut network = model.network_to_change(&caller, id)?;
         if let Some(name) = name {
             network.name = name;
         }
         network.mtu = mtu.unwrap_or(network.mtu);
-        changes.apply(network);
-        reserved.apply(network);
+        changes.apply(&mut network);
+        reserved.apply(&mut network);
         describe(&mut network.standard, description, now);
         let id = network.id;
+        drop(network);
         let network = model.networks.get(id).ok_or(ModelError::not_found(Kind::Network, id))?;
         Ok::<_, Error>(view(model, network))
     });

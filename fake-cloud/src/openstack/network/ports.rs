@@ -77,8 +77,8 @@ fn make(
     wanted.finish()?;
     changes.check()?;
     let id = model.create_port(port, now)?;
-    if let Some(port) = model.ports.get_mut(id) {
-        changes.apply(port);
+    if let Some(mut port) = model.ports.get_mut(id) {
+        changes.apply(&mut port);
     }
     Ok(id)
 }
@@ -118,7 +118,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
             None => None,
         };
         let missing = || ModelError::not_found(Kind::Port, id);
-        let port = model.ports.get_mut(id).ok_or_else(missing)?;
+        let mut port = model.ports.get_mut(id).ok_or_else(missing)?;
         if let Some(name) = name {
             port.name = name;
         }
@@ -132,9 +132,9 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         if let Some(fixed_ips) = fixed_ips {
             port.fixed_ips = fixed_ips;
         }
-        changes.apply(port);
+        changes.apply(&mut port);
         describe(&mut port.standard, description, now);
-        Ok::<_, Error>(view(port))
+        Ok::<_, Error>(view(&port))
     });
     Ok(one(&cx, "port", changed.await?))
 }

@@ -44,8 +44,8 @@ pub(super) async fn create(cx: Context) -> Result<Response, Error> {
         };
         wanted.finish()?;
         let id = model.create_router(&cx.caller()?, router, now)?;
-        if let Some(router) = model.routers.get_mut(id) {
-            changes.apply(router);
+        if let Some(mut router) = model.routers.get_mut(id) {
+            changes.apply(&mut router);
         }
         Ok::<_, Error>(id)
     };
@@ -75,12 +75,13 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
             model.set_gateway(&caller, id, gateway, now)?;
         }
         let missing = || ModelError::not_found(Kind::Router, id);
-        let router = model.routers.get_mut(id).ok_or_else(missing)?;
+        let mut router = model.routers.get_mut(id).ok_or_else(missing)?;
         if let Some(name) = name {
             router.name = name;
         }
-        changes.apply(router);
+        changes.apply(&mut router);
         describe(&mut router.standard, description, now);
+        drop(router);
         let router = model.routers.get(id).ok_or_else(missing)?;
         Ok::<_, Error>(view(model, router))
     });

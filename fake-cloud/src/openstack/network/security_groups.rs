@@ -34,7 +34,7 @@ pub(super) async fn create(cx: Context) -> Result<Response, Error> {
         let (project, stateful) = (wanted.project(cx)?, wanted.truth("stateful")?);
         wanted.finish()?;
         let id = model.create_security_group(project, &name, &description, now)?;
-        if let Some(group) = model.security_groups.get_mut(id) {
+        if let Some(mut group) = model.security_groups.get_mut(id) {
             group.stateful = stateful.unwrap_or(true);
         }
         Ok::<_, Error>(id)
@@ -62,12 +62,13 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         }
         let id = group.id;
         let missing = || ModelError::not_found(Kind::SecurityGroup, id);
-        let group = model.security_groups.get_mut(id).ok_or_else(missing)?;
+        let mut group = model.security_groups.get_mut(id).ok_or_else(missing)?;
         describe(&mut group.standard, description, now);
         group.stateful = stateful.unwrap_or(group.stateful);
         if let Some(name) = name {
             group.name = name;
         }
+        drop(group);
         let group = model.security_groups.get(id).ok_or_else(missing)?;
         Ok::<_, Error>(view(model, group))
     });

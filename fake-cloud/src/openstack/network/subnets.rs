@@ -54,7 +54,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let changed = cx.cloud.change(|model, now| {
         check_revision(&cx, &model.subnet_to_change(&caller, id)?.standard)?;
         model.change_subnet(&caller, id, changes)?;
-        let subnet = model.subnet_to_change(&caller, id)?;
+        let mut subnet = model.subnet_to_change(&caller, id)?;
         if let Some(name) = name {
             subnet.name = name;
         }
@@ -67,6 +67,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         }
         describe(&mut subnet.standard, description, now);
         let id = subnet.id;
+        drop(subnet);
         let subnet = model.subnets.get(id).ok_or(ModelError::not_found(Kind::Subnet, id))?;
         Ok::<_, Error>(view(model, subnet))
     });

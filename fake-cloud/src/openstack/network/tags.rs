@@ -106,8 +106,7 @@ async fn change(
         let mut standard = bearer(model, &caller, collection, id)?.clone();
         change(&mut standard.labels)?;
         standard.touch(now);
-        *bearer_mut(model, &caller, collection, id)? = standard;
-        Ok::<_, Error>(())
+        set(model, &caller, collection, id, standard)
     });
     changed.await
 }
@@ -137,30 +136,33 @@ fn bearer<'a>(
     })
 }
 
-/// The attributes of a thing that the caller may change.
-fn bearer_mut<'a>(
-    model: &'a mut Model,
+/// Gives a thing that the caller may change other attributes.
+fn set(
+    model: &mut Model,
     caller: &Caller,
     collection: &str,
     id: &str,
-) -> Result<&'a mut StandardAttributes, Error> {
-    /// Finds out that the caller may see it, then takes it to be changed.
+    standard: StandardAttributes,
+) -> Result<(), Error> {
+    /// Finds out that the caller may see it, then changes it.
     macro_rules! of {
         ($table:ident, $find:ident) => {{
             let id = model.$find(caller, id)?.id;
-            model.$table.get_mut(id).map(|it| &mut it.standard)
+            if let Some(mut found) = model.$table.get_mut(id) {
+                found.standard = standard;
+            }
         }};
     }
-    let found = match collection {
-        "networks" => Some(&mut model.network_to_change(caller, id)?.standard),
-        "subnets" => Some(&mut model.subnet_to_change(caller, id)?.standard),
+    match collection {
+        "networks" => model.network_to_change(caller, id)?.standard = standard,
+        "subnets" => model.subnet_to_change(caller, id)?.standard = standard,
         "subnetpools" => of!(subnet_pools, subnet_pool),
         "ports" => of!(ports, port),
         "routers" => of!(routers, router),
         "floatingips" => of!(floating_ips, floating_ip),
         "security-groups" => of!(security_groups, security_group),
         "security-group-rules" => of!(security_group_rules, security_group_rule),
-        _ => None,
-    };
-    found.ok_or_else(|| unknown(collection, id).into())
+        other => return Err(unknown(other, id).into()),
+    }
+    Ok(())
 }

@@ -86,7 +86,7 @@ async fn change(
     project(cx)?;
     let caller = cx.caller()?;
     let changed = cx.cloud.change(|model, now| {
-        let volume = model.volume_mut(&caller, cx.param("id"))?;
+        let mut volume = model.volume_mut(&caller, cx.param("id"))?;
         change(&mut volume.metadata)?;
         volume.updated = Some(now);
         Ok::<_, Error>(volume.metadata.clone())

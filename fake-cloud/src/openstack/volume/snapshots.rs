@@ -86,7 +86,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let changes = cx.json::<Body<Changes>>().await?.snapshot;
     let caller = cx.caller()?;
     let changed = cx.cloud.change(|model, now| {
-        let snapshot = model.snapshot_mut(&caller, cx.param("id"))?;
+        let mut snapshot = model.snapshot_mut(&caller, cx.param("id"))?;
         snapshot.name = changes.name.or(changes.display_name).or(snapshot.name.take());
         let description = changes.description.or(changes.display_description);
         snapshot.description = description.or(snapshot.description.take());

@@ -125,7 +125,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let changes = cx.json::<Body<Changes>>().await?.volume;
     let caller = cx.caller()?;
     let changed = cx.cloud.change(|model, now| {
-        let volume = model.volume_mut(&caller, cx.param("id"))?;
+        let mut volume = model.volume_mut(&caller, cx.param("id"))?;
         volume.name = changes.name.or(changes.display_name).or(volume.name.take());
         let description = changes.description.or(changes.display_description);
         volume.description = description.or(volume.description.take());

@@ -48,7 +48,8 @@ pub(in crate::openstack::compute) async fn change_access(
                 "Flavor access not found for {id} / {project} combination."
             ))));
         }
-        Ok(view(model.flavor_mut(id)?))
+        let flavor = model.flavor_mut(id)?;
+        Ok(view(&flavor))
     });
     Ok(ok(&changed.await?))
 }

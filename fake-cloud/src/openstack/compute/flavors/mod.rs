@@ -112,7 +112,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     let changes = fields::below("flavor", body)?;
     let changes: Changes = fields::read(&cx, "flavor", changes, &[("description", 55)])?;
     let changed = cx.cloud.change(|model, _| {
-        let flavor = model.flavor_mut(cx.param("id"))?;
+        let mut flavor = model.flavor_mut(cx.param("id"))?;
         flavor.description = changes.description;
         Ok::<_, Error>(flavor.clone())
     });
