@@ -48,7 +48,13 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FAKE_CLOUD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    match perform(arguments) {
+    let done = tokio::runtime::Runtime::new().map_err(Box::from).and_then(|runtime| {
+        let done = runtime.block_on(perform(arguments));
+        // What blocks, such as the copy of a disk, is not worth waiting for: all that counts is kept.
+        runtime.shutdown_background();
+        done
+    });
+    match done {
         Ok(code) => code,
         Err(error) => {
             let mut line = format!("error: {error}");
@@ -64,7 +70,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
 async fn perform(Arguments { command, run }: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Some(command) = command else {
         return commands::run::run(run).await.map(|()| ExitCode::SUCCESS);

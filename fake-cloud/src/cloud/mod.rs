@@ -11,6 +11,7 @@ mod image_trees;
 mod images;
 mod interfaces;
 mod names;
+mod reading;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod turns;
 mod volumes;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -45,6 +46,7 @@ pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
+pub(crate) use reading::Reading;
 pub(crate) use turns::Turns;
 
 /// How long work under way may delay the end.
@@ -208,9 +210,9 @@ impl Cloud {
         self.clock.advance(by);
     }
 
-    /// The model, to be read. The guard must not live across an `await`.
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Model> {
-        self.model.read().unwrap_or_else(PoisonError::into_inner)
+    /// The model, to be read: see [`Reading`].
+    pub(crate) fn read(&self) -> Reading<'_> {
+        Reading::of(&self.model)
     }
 
     /// Lets the model decide, and comes back when its decision is on disk and the network follows

@@ -11,7 +11,9 @@ fn fake_cloud(words: &[&str]) -> Command {
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("FAKE_CLOUD_")) {
         command.env_remove(name);
     }
-    command.args(words).env("FAKE_CLOUD_IMAGES", "/nonexistent/never-made");
+    command
+        .args(words)
+        .env("FAKE_CLOUD_IMAGES", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-images"));
     command
 }
 
