@@ -41,7 +41,7 @@ mod store;
 mod world;
 
 pub use builder::Builder;
-pub use clean::clean;
+pub use clean::{Leftovers, clean};
 pub use credentials::Credentials;
 pub use fake_cloud::{FakeCloud, LOCK, StartError};
 pub use openstack::coverage;

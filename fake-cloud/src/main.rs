@@ -29,12 +29,8 @@ enum Command {
     Stop(commands::background::Stop),
     Chaos(commands::chaos::Arguments),
     Time(commands::time::Arguments),
-    /// Remove what a cloud that was killed has left outside its state directory.
-    Clean {
-        /// The state directory of the cloud; it stays.
-        #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
-        state: std::path::PathBuf,
-    },
+    Console(commands::console::Arguments),
+    Clean(commands::clean::Arguments),
     Snapshot(commands::snapshot::Snapshot),
     Restore(commands::snapshot::Restore),
     /// Makes and keeps root file systems that servers boot from.
@@ -81,7 +77,8 @@ async fn perform(Arguments { command, run }: Arguments) -> Result<ExitCode, Box<
         Command::Stop(arguments) => commands::background::stop(arguments).await,
         Command::Chaos(arguments) => commands::chaos::run(arguments).await,
         Command::Time(arguments) => commands::time::run(arguments).await,
-        Command::Clean { state } => Ok(fake_cloud::clean(&state)?),
+        Command::Console(arguments) => commands::console::run(arguments).await,
+        Command::Clean(arguments) => commands::clean::run(arguments),
         Command::Snapshot(arguments) => commands::snapshot::snapshot(arguments).await,
         Command::Restore(arguments) => commands::snapshot::restore(arguments).await,
         Command::Image(command) => commands::image::run(command),

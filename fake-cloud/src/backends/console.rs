@@ -1,17 +1,84 @@
-//! The console log of a server: the end of all it printed.
+//! The console log of a server: the end of all it printed, and what it prints just now.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::ConsoleStream;
+
+/// How many pieces of a console someone who follows it may be behind before some are left out.
+const BEHIND: usize = 1024;
+
+/// The consoles of a backend's servers, for those who follow them.
+#[derive(Debug, Default)]
+pub(super) struct Consoles(Mutex<HashMap<Uuid, Arc<Live>>>);
+
+/// A console as it is written.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Kept as long as a piece is on its way to both the log and those who follow.
+    turn: Mutex<()>,
+    pieces: broadcast::Sender<Bytes>,
+}
+
+impl Consoles {
+    /// That of a server, until it is forgotten.
+    pub(super) fn of(&self, id: Uuid) -> Arc<Live> {
+        let new =
+            || Arc::new(Live { turn: Mutex::default(), pieces: broadcast::Sender::new(BEHIND) });
+        Arc::clone(self.all().entry(id).or_insert_with(new))
+    }
+
+    /// Nothing more will be written: who follows it learns that.
+    pub(super) fn forget(&self, id: Uuid) {
+        self.all().remove(&id);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Live>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last lines of the log, or all of it, and then all that is written: nothing is missed, and
+    /// nothing is there twice.
+    pub(super) fn follow(&self, log: &Path, lines: Option<usize>) -> io::Result<ConsoleStream> {
+        let (before, pieces) = {
+            let _turn = self.turn();
+            (read(log, lines)?, self.pieces.subscribe())
+        };
+        let live = stream::unfold(pieces, async |mut pieces| {
+            let piece = match pieces.recv().await {
+                Ok(piece) => piece,
+                Err(RecvError::Lagged(_)) => Bytes::from_static(b"\n[...]\n"),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((piece, pieces))
+        });
+        let before = stream::iter((!before.is_empty()).then(|| Bytes::from(before)));
+        Ok(before.chain(live).boxed())
+    }
+}
 
 /// How much is kept at least; the file may hold twice as much before its beginning is dropped.
 const KEPT: u64 = 1024 * 1024;
 
 /// Copies all that comes from a server to its log, until there is nobody left to write.
-pub(super) async fn record(mut log: Log, mut from: impl AsyncRead + Unpin) {
+pub(super) async fn record(mut log: Log, live: Arc<Live>, mut from: impl AsyncRead + Unpin) {
     let mut buffer = vec![0; 8 * 1024];
     loop {
         match from.read(&mut buffer).await {
@@ -19,8 +86,14 @@ pub(super) async fn record(mut log: Log, mut from: impl AsyncRead + Unpin) {
             // To the page cache: quicker than to hand it to another thread. When the disk is
             // full the server goes on without its console.
             Ok(count) => {
-                if let Err(error) = log.append(&buffer[..count]) {
+                let piece = &buffer[..count];
+                let _turn = live.turn();
+                if let Err(error) = log.append(piece) {
                     tracing::warn!(%error, "failed to write a console log");
+                }
+                if live.pieces.receiver_count() > 0 {
+                    // They may all have left just now.
+                    let _ = live.pieces.send(Bytes::copy_from_slice(piece));
                 }
             }
         }
@@ -109,6 +182,34 @@ mod tests {
         ] {
             assert_eq!(last_lines(text, lines), expected, "{text:?} {lines}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_follows_sees_all_of_it_once_until_it_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("console.log");
+        let (consoles, id) = (Consoles::default(), Uuid::new_v4());
+        let (mut server, pipe) = tokio::io::duplex(64);
+        let (log, live) = (Log::open(&path).unwrap(), consoles.of(id));
+        let recorder = tokio::spawn(record(log, live, pipe));
+        tokio::io::AsyncWriteExt::write_all(&mut server, b"one\ntwo\n").await.unwrap();
+        let mut all = consoles.of(id).follow(&path, None).unwrap();
+        let mut seen = vec![];
+        while !seen.ends_with(b"two\n") {
+            seen.extend(all.next().await.unwrap());
+        }
+        let mut last = consoles.of(id).follow(&path, Some(1)).unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut server, b"three\n").await.unwrap();
+        drop(server);
+        recorder.await.unwrap();
+        consoles.forget(id);
+        while let Some(piece) = all.next().await {
+            seen.extend(piece);
+        }
+        assert_eq!(seen, b"one\ntwo\nthree\n");
+        assert_eq!(last.next().await.unwrap().as_ref(), b"two\n");
+        assert_eq!(last.next().await.unwrap().as_ref(), b"three\n");
+        assert_eq!(last.next().await, None);
     }
 
     #[test]

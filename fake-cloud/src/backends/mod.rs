@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -80,6 +82,23 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// The last `lines` lines of the console log, all that is kept when `None`; empty for a server
     /// that never ran.
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError>;
+
+    /// What [`Backend::console`] gives, and then all that the server prints, while it is there. Of a
+    /// backend that cannot tell it ends with what there is.
+    async fn follow_console(
+        &self,
+        id: Uuid,
+        lines: Option<usize>,
+    ) -> Result<ConsoleStream, BackendError> {
+        let log = self.console(id, lines).await?;
+        Ok(futures::stream::iter([Bytes::from(log)]).boxed())
+    }
+
+    /// What the server uses now, as far as someone measures it.
+    async fn usage(&self, id: Uuid) -> Usage {
+        let _ = id;
+        Usage::default()
+    }
 
     /// Ids of the servers that have a disk here, whether they run or not: what a restarted cloud
     /// compares with its own records.
@@ -178,6 +197,22 @@ pub struct ServerSpec {
     /// The volumes it has from its start.
     pub volumes: Vec<VolumeMount>,
 }
+
+/// What a server uses; nothing where nobody measures it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Usage {
+    /// Memory in bytes, with what its files take of the machine's cache.
+    pub memory_bytes: Option<u64>,
+    /// Processor time in nanoseconds, of all its processors together, since its start.
+    pub processor_nanoseconds: Option<u64>,
+    /// Number of processes and threads.
+    pub processes: Option<u64>,
+    /// What its root disk takes of the machine's, in bytes, without its image.
+    pub disk_bytes: Option<u64>,
+}
+
+/// What a server prints, piece by piece.
+pub type ConsoleStream = BoxStream<'static, Bytes>;
 
 impl ServerSpec {
     /// The hardware address of its first interface.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use axum::body::Body;
 use bytes::Bytes;
 use fake_cloud::control::ControlAccess;
 use http::{Method, Request, header};
@@ -81,8 +82,28 @@ impl Target {
         path: &str,
         body: Value,
     ) -> Result<Value, Box<dyn Error>> {
+        let content = self.send(method, path, body).await?.collect().await?.to_bytes();
+        Ok(serde_json::from_slice(&content).unwrap_or_default())
+    }
+
+    /// Asks for text, which is printed as it comes.
+    pub(super) async fn print(&self, path: &str) -> Result<(), Box<dyn Error>> {
+        let mut text = self.send(Method::GET, path, Value::Null).await?;
+        while let Some(frame) = text.frame().await {
+            if let Ok(piece) = frame?.into_data() {
+                let mut out = io::stdout().lock();
+                out.write_all(&piece)?;
+                out.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks; gives what is answered, unless it is a refusal.
+    async fn send(&self, method: Method, path: &str, body: Value) -> Result<Body, Box<dyn Error>> {
         let access = self.access()?;
-        let region = self.region.as_deref().map(|name| format!("?region={}", segment(name)));
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let region = self.region.as_deref().map(|name| format!("{sign}region={}", segment(name)));
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}{}", access.url, region.unwrap_or_default()))
@@ -93,13 +114,13 @@ impl Target {
         let answer = client.request(request).await;
         let answer = answer.map_err(|_| format!("no cloud answers at {}", access.url))?;
         let status = answer.status();
+        if status.is_success() {
+            return Ok(Body::new(answer.into_body()));
+        }
         let content = answer.into_body().collect().await?.to_bytes();
         let value: Value = serde_json::from_slice(&content).unwrap_or_default();
-        if !status.is_success() {
-            let why = value["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
-            return Err(why.into());
-        }
-        Ok(value)
+        let why = value["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+        Err(why.into())
     }
 }
 

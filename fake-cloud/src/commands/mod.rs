@@ -2,7 +2,9 @@
 
 pub(crate) mod background;
 pub(crate) mod chaos;
+pub(crate) mod clean;
 mod client;
+pub(crate) mod console;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod image;

@@ -1,8 +1,11 @@
 //! What the steering API answers: [`super::Control`] in JSON.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::body::Body;
+use futures::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -71,6 +74,21 @@ pub(super) async fn advance(call: Call) -> Result<Value, Refusal> {
     let by = by.duration("a clock moves forward by a number of seconds")?;
     call.control.advance_clock(by);
     Ok(json!({"now": call.control.overview().now.to_string()}))
+}
+
+pub(super) async fn console(call: Call) -> Result<Body, Refusal> {
+    let lines = call.query("lines").map(str::parse).transpose();
+    let lines = lines.map_err(|_| ControlError::Unfit("lines is the number of lines"))?;
+    let server = call.param("server");
+    if call.query("follow").is_none() {
+        return Ok(Body::from(call.control.console(server, lines).await?));
+    }
+    let pieces = call.control.follow_console(server, lines).await?;
+    Ok(Body::from_stream(pieces.map(Ok::<_, Infallible>)))
+}
+
+pub(super) async fn usage(call: Call) -> Result<Value, Refusal> {
+    Ok(json!(call.control.usage(call.param("server")).await?))
 }
 
 pub(super) async fn kill(call: Call) -> Result<Value, Refusal> {

@@ -8,6 +8,7 @@ pub(crate) mod api;
 pub mod fault;
 pub(crate) mod points;
 mod routes;
+mod servers;
 mod steering;
 pub mod steps;
 
@@ -74,6 +75,9 @@ pub enum ControlError {
     /// The network cannot do it.
     #[error("failed to cut the server off the network")]
     Network(#[source] std::io::Error),
+    /// Nobody can say what the server prints.
+    #[error("failed to read the server's console")]
+    Console(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The cloud could not carry it out.
     #[error("failed to do that to the server")]
     Cloud(#[source] Box<dyn std::error::Error + Send + Sync>),

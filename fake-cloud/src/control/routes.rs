@@ -1,9 +1,11 @@
 //! The steering API's routes, and who may ask: who has the token that the cloud tells at its start.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
+use futures::TryFutureExt as _;
 use futures::future::BoxFuture;
 use http::{Method, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -26,13 +28,33 @@ const BODY_MAX: usize = 1 << 16;
 pub(crate) struct Call {
     pub(crate) control: Control,
     params: Vec<(String, String)>,
+    query: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 /// Why a request was refused.
 pub(crate) struct Refusal(StatusCode, String);
 
-type Answer = BoxFuture<'static, Result<Value, Refusal>>;
+type Answer = BoxFuture<'static, Result<Reply, Refusal>>;
+
+/// What is answered.
+pub(crate) enum Reply {
+    Json(Value),
+    /// Plain text, perhaps as it comes about.
+    Text(Body),
+}
+
+impl From<Value> for Reply {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+impl From<Body> for Reply {
+    fn from(body: Body) -> Self {
+        Self::Text(body)
+    }
+}
 
 /// One thing to ask for.
 pub(crate) struct Route {
@@ -49,7 +71,7 @@ macro_rules! routes {
             method: Method::$method,
             path: $path,
             what: $what,
-            handler: |call| Box::pin(api::$handler(call)),
+            handler: |call| Box::pin(api::$handler(call).map_ok(Reply::from)),
         }),*]
     };
 }
@@ -65,6 +87,8 @@ pub(crate) const ROUTES: &[Route] = routes![
     PUT "/latency" latency "how long the way to a region's APIs takes";
     POST "/step" step "lets work go on that waits";
     POST "/clock" advance "moves the cloud's clock forward";
+    GET "/servers/{server}/console" console "what a server printed; with `follow`, as it comes";
+    GET "/servers/{server}/usage" usage "what a server uses now";
     POST "/servers/{server}/kill" kill "a server dies by itself";
     POST "/servers/{server}/cut-off" cut_off "a server is cut off the network";
     POST "/servers/{server}/rejoin" rejoin "a server is back on the network";
@@ -81,6 +105,12 @@ impl Call {
         found.map_or("", |(_, value)| value)
     }
 
+    /// A parameter of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// What was sent.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_slice(&self.body)
@@ -93,7 +123,9 @@ impl From<ControlError> for Refusal {
         let status = match error {
             ControlError::Missing { .. } | ControlError::NoSuchPoint(_) => StatusCode::NOT_FOUND,
             ControlError::Unfit(_) => StatusCode::BAD_REQUEST,
-            ControlError::Network(_) | ControlError::Cloud(_) => StatusCode::CONFLICT,
+            ControlError::Network(_) | ControlError::Cloud(_) | ControlError::Console(_) => {
+                StatusCode::CONFLICT
+            }
         };
         Self(status, chain(&error))
     }
@@ -133,11 +165,15 @@ async fn answer(
         let body = axum::body::to_bytes(body, BODY_MAX)
             .await
             .map_err(|_| Refusal(StatusCode::PAYLOAD_TOO_LARGE, "too much".to_owned()))?;
-        let control = Control::new(steered(regions, parts.uri.query().unwrap_or_default())?);
-        (route.handler)(Call { control, params, body: body.to_vec() }).await
+        let query = query::parse(parts.uri.query().unwrap_or_default());
+        let control = Control::new(steered(regions, &query)?);
+        (route.handler)(Call { control, params, query, body: body.to_vec() }).await
     };
     match result.await {
-        Ok(value) => axum::Json(value).into_response(),
+        Ok(Reply::Json(value)) => axum::Json(value).into_response(),
+        Ok(Reply::Text(body)) => {
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+        }
         Err(Refusal(status, message)) => {
             (status, axum::Json(json!({"error": message}))).into_response()
         }
@@ -145,12 +181,10 @@ async fn answer(
 }
 
 /// The region that a query names, the one whose address was asked when it names none.
-fn steered(regions: Regions, query: &str) -> Result<Regions, ControlError> {
-    match query::parse(query).into_iter().find(|(name, _)| name == "region") {
+fn steered(regions: Regions, query: &[(String, String)]) -> Result<Regions, ControlError> {
+    match query.iter().find(|(name, _)| name == "region") {
         None => Ok(regions),
-        Some((_, name)) => {
-            regions.seen_from(&name).ok_or(ControlError::Missing { what: "region", name })
-        }
+        Some((_, name)) => regions.seen_from(name).ok_or_else(|| super::missing("region", name)),
     }
 }
 

@@ -71,7 +71,7 @@ impl<'a> Init<'a> {
         control: &'a OwnedFd,
     ) -> Result<Self, (Failure, bool)> {
         let booted_at = Instant::now();
-        let Boot { order, user_data, mounts } = boot;
+        let Boot { order, user_data, mounts, mut without } = boot;
         let mut mounts = mounts.into_iter();
         let broken = |failure| (failure, false);
         let trees = match order.isolation {
@@ -99,10 +99,11 @@ impl<'a> Init<'a> {
         let first_boot = rustix::fs::statat(&outside, BOOTED, AtFlags::empty()).is_err();
         let user_data = user_data.filter(|_| first_boot);
 
-        let (mut without, mut volumes) = match trees {
+        let (lacks, mut volumes) = match trees {
             Some(trees) => root::enter(&order, trees)?,
             None => plain::enter(&order, directory).map_err(broken)?,
         };
+        without.extend(lacks);
         for volume in &order.volumes {
             volumes.show(volume, mounts.next()).map_err(|error| {
                 (Failure::step(format!("show the volume {}", volume.id))(error), false)
@@ -119,6 +120,11 @@ impl<'a> Init<'a> {
                 })
                 .ok()
         };
+        if !order.own_network
+            && let Err(error) = sys::leave_abstract_sockets()
+        {
+            without.push(format!("abstract Unix sockets apart from others' (Landlock: {error})"));
+        }
         let mut init = Self {
             control,
             isolation: order.isolation,
@@ -241,7 +247,8 @@ impl<'a> Init<'a> {
         let mut descriptors = descriptors.into_iter();
         let reply_to = descriptors.next();
         match command {
-            Command::Proceed => {}
+            Command::Proceed { .. } => {}
+            Command::OutOfMemory => self.log("out of memory: the kernel kills a process"),
             Command::ShutDown => {
                 self.log("shutting down");
                 self.signal_all(Signal::TERM);

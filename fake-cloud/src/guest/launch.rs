@@ -3,11 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::directory::ServerDirectory;
-use super::order::{Command, Isolation, Order, Report};
+use super::order::{Command, Entrance, Isolation, Order, Report};
 use super::{Failure, channel, init};
 use crate::backends::process::sys;
 
@@ -36,6 +37,8 @@ pub(super) struct Boot {
     pub(super) user_data: Option<Vec<u8>>,
     /// What came with [`Command::Proceed`].
     pub(super) mounts: Vec<OwnedFd>,
+    /// What the server has to do without, and why.
+    pub(super) without: Vec<String>,
 }
 
 /// Fails with whether the isolation was refused.
@@ -47,7 +50,7 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
     // Fails only for the leader of a process group, which is away already.
     let _ = rustix::process::setsid();
     // Nor are the habits of that user.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     // A kernel without keyrings has none to leave.
     let _ = sys::leave_session_keyring();
     if order.isolation != Isolation::Plain {
@@ -55,12 +58,21 @@ fn launch(directory: &ServerDirectory, control: &OwnedFd) -> Result<Launched, (F
         sys::unshare(NAMESPACES | network)
             .map_err(|error| (Failure::step("create namespaces")(error), true))?;
     }
-    let mounts = proceed(control).map_err(|failure| (failure, false))?;
-    if order.isolation == Isolation::Users {
-        become_root().map_err(|error| (Failure::step("become the server's root")(error), true))?;
-    }
-    match sys::clone_sibling() {
-        Ok(sys::Clone::New) => Ok(Launched::Init(Box::new(Boot { order, user_data, mounts }))),
+    let Granted { entrances, mounts, mut without } =
+        proceed(control).map_err(|failure| (failure, false))?;
+    // While it is still who made the groups.
+    match fork_inside(entrances, &mut without) {
+        Ok(sys::Clone::New) => {
+            if order.isolation == Isolation::Users {
+                become_root()
+                    .map_err(|error| (Failure::step("become the server's root")(error), true))?;
+            }
+            if order.isolation != Isolation::Plain {
+                // A comfort: its groups are then the only ones it knows by name.
+                let _ = sys::unshare(UnshareFlags::NEWCGROUP);
+            }
+            Ok(Launched::Init(Box::new(Boot { order, user_data, mounts, without })))
+        }
         Ok(sys::Clone::Caller(init)) => {
             channel::send(control, &Report::Forked, &[init.as_fd()])
                 .map_err(|error| (Failure::step("report the first process")(error), false))?;
@@ -89,12 +101,50 @@ fn become_root() -> io::Result<()> {
 /// What it takes to mount.
 pub(super) const MOUNTS: UnshareFlags = UnshareFlags::NEWUSER.union(UnshareFlags::NEWNS);
 
-/// Reports that the namespaces exist and waits for what only the cloud can do from outside; returns
-/// the mounts that come from there.
-pub(super) fn proceed(control: &OwnedFd) -> Result<Vec<OwnedFd>, Failure> {
+/// What the cloud gives to a process that may go on.
+pub(super) struct Granted {
+    entrances: Vec<(Entrance, OwnedFd)>,
+    mounts: Vec<OwnedFd>,
+    without: Vec<String>,
+}
+
+/// Enters the control groups and forks there.
+fn fork_inside(
+    entrances: Vec<(Entrance, OwnedFd)>,
+    without: &mut Vec<String>,
+) -> io::Result<sys::Clone> {
+    let mut lacks = |result: rustix::io::Result<usize>| {
+        let lack = result.err().map(|error| format!("a control group (entering it: {error})"));
+        without.extend(lack);
+    };
+    let mut group = None;
+    for (kind, entrance) in entrances {
+        match kind {
+            Entrance::Tasks => lacks(rustix::io::write(&entrance, b"0")),
+            Entrance::Group => group = Some(entrance),
+        }
+    }
+    if let Some(group) = group {
+        if let Ok(forked) = sys::clone_sibling(Some(group.as_fd())) {
+            return Ok(forked);
+        }
+        // An older kernel, or one that is told to pretend so, moves who is there already.
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let list = rustix::fs::openat(&group, "cgroup.procs", flags, Mode::empty());
+        lacks(list.and_then(|list| rustix::io::write(&list, b"0")));
+    }
+    sys::clone_sibling(None)
+}
+
+/// Reports that the namespaces exist and waits for what only the cloud can do from outside.
+pub(super) fn proceed(control: &OwnedFd) -> Result<Granted, Failure> {
     channel::send(control, &Report::Unshared, &[]).map_err(Failure::step("report"))?;
     match channel::receive(control).map_err(Failure::step("wait for the cloud"))? {
-        Some((Command::Proceed, mounts)) => Ok(mounts),
+        Some((Command::Proceed { entrances, without }, descriptors)) => {
+            let mut descriptors = descriptors.into_iter();
+            let entrances = entrances.into_iter().zip(descriptors.by_ref()).collect();
+            Ok(Granted { entrances, mounts: descriptors.collect(), without })
+        }
         _ => {
             Err(Failure::step("wait for the cloud")(io::Error::from(io::ErrorKind::UnexpectedEof)))
         }

@@ -102,11 +102,18 @@ impl Trial {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Users are mapped, limits are set: go on. If the server has mounts, those of the order's
-    /// volumes come along; before them the trees that a server with [`Isolation::Users`] is shown.
-    Proceed,
+    /// Users are mapped, limits are set: go on. First come the entrances of the server's control
+    /// groups. If it has mounts, those of the order's volumes come along; before them the trees that
+    /// a server with [`Isolation::Users`] is shown.
+    Proceed {
+        entrances: Vec<Entrance>,
+        /// What the server has to do without, and why.
+        without: Vec<String>,
+    },
     /// End every process, politely at first.
     ShutDown,
+    /// The kernel kills a process, for the server has no more memory.
+    OutOfMemory,
     /// Stop every process where it is.
     Pause,
     /// Let them go on.
@@ -119,6 +126,16 @@ pub(crate) enum Command {
     Attach { volume: VolumeMount },
     /// Take a volume away; an [`Answer`] goes to the channel that comes along.
     Detach { volume: VolumeMount },
+}
+
+/// How a process enters a control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entrance {
+    /// By writing to the list of its threads: version 1.
+    Tasks,
+    /// By being born in the directory: version 2.
+    Group,
 }
 
 /// Whether a command was carried out, or the number of the error.

@@ -26,7 +26,7 @@ pub(super) fn run(directory: &Path) -> i32 {
 fn start(control: &OwnedFd) -> Result<sys::Clone, Failure> {
     sys::unshare(launch::NAMESPACES).map_err(Failure::step("create namespaces"))?;
     launch::proceed(control)?;
-    sys::clone_sibling().map_err(Failure::step("fork the first process"))
+    sys::clone_sibling(None).map_err(Failure::step("fork the first process"))
 }
 
 fn try_all(directory: &Path, control: &OwnedFd) -> io::Result<()> {

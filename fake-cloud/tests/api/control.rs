@@ -201,3 +201,24 @@ async fn steering_is_for_who_has_its_token() {
     assert_eq!(cleared.status(), 200);
     assert_eq!(stack.ask_token("ada", "lovelace", None).await.status(), 201);
 }
+
+#[tokio::test]
+async fn a_console_and_what_a_server_uses_can_be_looked_at() {
+    let stack = Stack::start().await;
+    let ada = stack.ada().await;
+    ada.create_server("vm").await;
+    let access = stack.cloud.control_access();
+    let get = async |path: &str| {
+        let request = http().get(format!("{}/servers/{path}", access.url));
+        let answer = request.bearer_auth(&access.token).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    // Servers that exist in the API only print nothing, and never will.
+    for path in ["vm/console", "vm/console?lines=3", "vm/console?follow"] {
+        assert_eq!(get(path).await, (200, String::new()), "{path}");
+    }
+    assert_eq!(get("vm/console?lines=x").await.0, 400);
+    assert_eq!(get("other/console?follow").await.0, 404);
+    let (status, usage) = get("vm/usage").await;
+    assert_eq!((status, usage.contains(r#""memory_bytes":null"#)), (200, true), "{usage}");
+}

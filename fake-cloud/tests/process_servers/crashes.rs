@@ -31,7 +31,13 @@ async fn busy_cloud() {
             fixture.backend.pause(server.id, true).await.unwrap();
             fixture.backend.pause(server.id, false).await.unwrap();
             fixture.backend.volume_detach(server.id, &volume).await.unwrap();
+            // A reboot without mercy, and one with.
+            fixture.backend.cut(server.id).await.unwrap();
+            fixture.backend.start(&server).await.unwrap();
             fixture.backend.stop(server.id).await.unwrap();
+            fixture.backend.start(&server).await.unwrap();
+            fixture.backend.pause(server.id, true).await.unwrap();
+            fixture.backend.delete(server.id).await.unwrap();
         }
     };
     tokio::join!(work(), work());
@@ -72,6 +78,44 @@ async fn killed_at_any_instant_it_leaves_nothing() {
         fixture.backend.start(&checker).await.unwrap();
         fixture.console_shows(checker.id, &format!("ok={}.", "x".repeat(count))).await;
     }
+}
+
+/// Not a test: the cloud that [`what_a_killed_cloud_leaves_is_listed_and_removed`] kills.
+#[tokio::test]
+#[ignore = "a part of another test"]
+async fn cloud_to_clean_up_after() {
+    let fixture = Fixture::at(std::env::var_os("FAKE_CLOUD_TEST_STATE").unwrap().into());
+    let stubborn = "trap '' TERM HUP; nohup setsid sleep 1000 & echo ready; sleep 1000";
+    let (running, frozen) = (fixture.boot(stubborn).await, fixture.boot(stubborn).await);
+    fixture.console_shows(running.id, "ready\n").await;
+    fixture.console_shows(frozen.id, "ready\n").await;
+    fixture.backend.pause(frozen.id, true).await.unwrap();
+    println!("\nservers are there");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_cloud_leaves_is_listed_and_removed() {
+    let state = tempfile::tempdir().unwrap();
+    let mut cloud = processes::Cloud::start(state.path(), "crashes::cloud_to_clean_up_after");
+    cloud.says("servers are there").await;
+    cloud.kill().await;
+    let unfinished = state.path().join("volumes").join(Uuid::new_v4().to_string());
+    std::fs::write(unfinished.with_extension("new"), "").unwrap();
+
+    let leftovers = fake_cloud::Leftovers::find(state.path()).unwrap();
+    let listed = leftovers.list();
+    for temporary in ["/base", ".new"] {
+        assert!(listed.iter().any(|thing| thing.ends_with(temporary)), "{listed:?}");
+    }
+    assert!(fake_cloud::Leftovers::find(state.path()).is_err(), "nobody starts it meanwhile");
+    leftovers.remove().unwrap();
+
+    assert_eq!(processes::servers_of(state.path()).len(), 0);
+    let again = fake_cloud::Leftovers::find(state.path()).unwrap();
+    assert_eq!(again.list(), [] as [String; 0]);
+    drop(again);
+    assert_eq!(Fixture::at(state.path().to_owned()).backend.disks().await.unwrap().len(), 2);
 }
 
 /// How many control groups have the name.

@@ -46,6 +46,44 @@ async fn root_in_a_server_is_nobody_on_the_machine_and_owns_its_disk() {
     assert_eq!(owner("layers/etc/upper/hosts"), (5, 0));
 }
 
+#[tokio::test]
+async fn abstract_sockets_of_others_are_out_of_reach_and_its_own_work() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+
+    let name = format!("fake-cloud-test-{}", uuid::Uuid::new_v4());
+    let _streams = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap());
+    let datagrams = SocketAddr::from_abstract_name(format!("{name}-datagrams")).unwrap();
+    let datagrams = UnixDatagram::bind_addr(&datagrams).unwrap();
+    datagrams.set_nonblocking(true).unwrap();
+    let script = format!(
+        "cat > /srv/try.py <<'END'
+import os, socket
+def tried(what, call):
+    try: call(); print(what, 'reached')
+    except OSError as error: print(what, error.strerror)
+stream = lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+datagram = lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+tried('stream', lambda: stream().connect('\\0{name}'))
+tried('datagram', lambda: datagram().sendto(b'x', '\\0{name}-datagrams'))
+own = stream(); own.bind('\\0{name}-own'); own.listen()
+if os.fork() == 0: tried('own', lambda: stream().connect('\\0{name}-own')); os._exit(0)
+own.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED); os.wait()
+END
+/usr/bin/python3 -u /srv/try.py"
+    );
+    let fixture = Fixture::new();
+    let console = fixture.output_of(&script).await;
+    assert!(console.contains("own reached"), "{console}");
+    if console.contains("without abstract Unix sockets apart") {
+        return println!("skipped: this kernel has no Landlock that knows of abstract sockets");
+    }
+    for what in ["stream", "datagram"] {
+        assert!(console.contains(&format!("{what} Operation not permitted")), "{console}");
+    }
+    assert!(datagrams.recv(&mut [0; 8]).is_err(), "nothing came");
+}
+
 #[cfg(target_arch = "x86_64")]
 #[tokio::test]
 async fn keys_of_the_machines_session_stay_there() {

@@ -107,6 +107,46 @@ async fn a_reset_server_boots_for_the_first_time_and_its_console_stays() {
 }
 
 #[tokio::test]
+async fn who_follows_a_console_sees_all_of_it_until_the_server_is_deleted() {
+    use futures::StreamExt as _;
+
+    let fixture = Fixture::new();
+    let server = fixture.boot("echo before").await;
+    fixture.console_shows(server.id, "user-data finished\n").await;
+    let mut followed = fixture.backend.follow_console(server.id, Some(1)).await.unwrap();
+    fixture.backend.stop(server.id).await.unwrap();
+    fixture.backend.start(&server).await.unwrap();
+    fixture.console_shows(server.id, "booting web-1\n").await;
+    fixture.backend.delete(server.id).await.unwrap();
+    let mut seen = vec![];
+    while let Some(piece) = tokio::time::timeout(PATIENCE, followed.next()).await.unwrap() {
+        seen.extend(piece);
+    }
+    let seen = String::from_utf8(seen).unwrap();
+    let lines = seen.lines().filter_map(|line| line.split("server: ").nth(1));
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with("without ")).collect();
+    assert_eq!(lines, ["user-data finished", "shutting down", "booting web-1"], "{seen}");
+}
+
+#[tokio::test]
+async fn what_a_server_uses_is_told() {
+    let fixture = Fixture::new();
+    let script = "head -c 3M /dev/zero > /srv/file; echo written; sleep 1000";
+    let server = fixture.boot(script).await;
+    let console = fixture.console_shows(server.id, "written\n").await;
+    let usage = fixture.backend.usage(server.id).await;
+    assert!((3 << 20..6 << 20).contains(&usage.disk_bytes.unwrap()), "{usage:?}");
+    if !console.contains("without limits of") {
+        assert!(usage.memory_bytes.unwrap() > 1 << 20, "{usage:?}");
+        assert!(usage.processor_nanoseconds.unwrap() > 0, "{usage:?}");
+        assert!(usage.processes.unwrap() >= 2, "{usage:?}");
+    }
+    fixture.backend.stop(server.id).await.unwrap();
+    let usage = fixture.backend.usage(server.id).await;
+    assert!(usage.memory_bytes.is_none() && usage.disk_bytes.is_some(), "{usage:?}");
+}
+
+#[tokio::test]
 async fn delete_leaves_nothing() {
     let fixture = Fixture::new();
     let server = fixture.boot("chmod 0 /srv; sleep 1000").await;
@@ -131,7 +171,8 @@ async fn a_paused_server_stands_still() {
 
     fixture.backend.pause(server.id, true).await.unwrap();
     let namespace = processes::namespace_of_server(fixture.state.path(), server.id);
-    fixture.until(|| processes::states_in(&namespace).contains('T')).await;
+    let still = || processes::states_in(&namespace).contains('T');
+    fixture.until(|| still() || processes::are_frozen(&namespace)).await;
     let before = size();
     assert_eq!(size(), before);
     fixture.backend.pause(server.id, false).await.unwrap();

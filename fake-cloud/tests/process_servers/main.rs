@@ -8,6 +8,7 @@ mod fixture;
 mod images;
 mod isolation;
 mod life;
+mod limits;
 mod network;
 mod plain;
 mod processes;

@@ -91,6 +91,20 @@ pub(crate) fn states_in(namespace: &Path) -> String {
     members(namespace).filter_map(state).collect()
 }
 
+/// Whether a control group keeps processes of the namespace frozen.
+pub(crate) fn are_frozen(namespace: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let unified = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    let Some(unified) = unified.and_then(|line| line.split(' ').nth(1)) else { return false };
+    let is_frozen = |process: u32| {
+        let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
+        let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let events = Path::new(unified).join(group).join("cgroup.events");
+        Some(fs::read_to_string(events).ok()?.contains("frozen 1"))
+    };
+    members(namespace).filter_map(is_frozen).any(|frozen| frozen)
+}
+
 /// Kills the process that was first in the namespace.
 pub(crate) fn kill_first(namespace: &Path) {
     let is_first = |process: &u32| {

@@ -53,7 +53,12 @@ pub(crate) fn down(options: &StateOption, printer: &Printer) -> Result<Exit, Fai
     let state = StateDirectory::choose(options.state.as_deref())?;
     let begun = Instant::now();
     let took = || format!("{:.2} s", begun.elapsed().as_secs_f64());
-    match end(&state)? {
+    let ended = end(&state)?;
+    if ended != Ended::ByItself {
+        // Best effort, after one that was killed: the next start does the same.
+        let _ = fake_cloud::clean(&state.fake_cloud());
+    }
+    match ended {
         Ended::NothingRan => {
             printer.note(format!("Nothing runs in {}.", state.path().display()));
         }

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
+use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, Ipam, IpamConfig,
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::backends::BackendError;
+use crate::backends::{BackendError, ConsoleStream};
 use crate::image::pack::pack;
 use crate::model::address::Block;
 
@@ -153,6 +154,15 @@ impl Engine {
             }
         }
         Ok(text)
+    }
+
+    /// The last lines of what the container printed, and what it prints until it ends.
+    pub(super) fn follow(&self, name: &str, lines: Option<usize>) -> ConsoleStream {
+        let options = query::LogsOptionsBuilder::default().stdout(true).stderr(true).follow(true);
+        let tail = lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let pieces = self.0.logs(name, Some(options.tail(&tail).build()));
+        let told = pieces.take_while(|piece| ready(piece.is_ok()));
+        told.filter_map(|piece| ready(piece.ok().map(LogOutput::into_bytes))).boxed()
     }
 
     /// Ids of servers whose containers end, as it happens, until the engine goes away.

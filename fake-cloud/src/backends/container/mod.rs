@@ -26,7 +26,10 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::process::volumes::Volumes;
-use super::{Backend, BackendError, ExitSender, ImageSource, ServerExit, ServerSpec, VolumeMount};
+use super::{
+    Backend, BackendError, ConsoleStream, ExitSender, ImageSource, ServerExit, ServerSpec,
+    VolumeMount,
+};
 use crate::model::address::Block;
 use crate::network::PortWatcher;
 use crate::network::loopback::forward::{Door, Forward};
@@ -374,6 +377,15 @@ impl Backend for Container {
         };
         log.push_str(&self.0.engine.logs(&name(id)).await?);
         Ok(last_lines(log, lines))
+    }
+
+    /// What an earlier disk has left is not there: its lines are long gone when someone follows.
+    async fn follow_console(
+        &self,
+        id: Uuid,
+        lines: Option<usize>,
+    ) -> Result<ConsoleStream, BackendError> {
+        Ok(self.0.engine.follow(&name(id), lines))
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {

@@ -20,6 +20,7 @@ pub(super) struct Machines {
     running: Mutex<HashMap<Uuid, Machine>>,
     exits: ExitSender,
     ports: Arc<dyn PortWatcher>,
+    pub(super) consoles: console::Consoles,
 }
 
 #[derive(Debug)]
@@ -38,7 +39,7 @@ struct Machine {
 
 impl Machines {
     pub(super) fn new(exits: ExitSender, ports: Arc<dyn PortWatcher>) -> Self {
-        Self { running: Mutex::default(), exits, ports }
+        Self { running: Mutex::default(), exits, ports, consoles: console::Consoles::default() }
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Machine>> {
@@ -67,6 +68,7 @@ impl Machines {
         let machine = Machine { fixed_ip: None, started: false, ending: false, stopped, gone };
         self.running().insert(id, machine);
         let (machines, log) = (Arc::clone(self), files.console_log());
+        let live = self.consoles.of(id);
         tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -76,7 +78,9 @@ impl Machines {
                     () = end_of(&mut has_stopped) => break,
                 };
                 match (accepted, console::Log::open(&log)) {
-                    (Ok((stream, _)), Ok(log)) => console::record(log, stream).await,
+                    (Ok((stream, _)), Ok(log)) => {
+                        console::record(log, Arc::clone(&live), stream).await;
+                    }
                     (Err(error), _) | (_, Err(error)) => {
                         tracing::warn!(server = %id, %error, "there is no console log");
                         break;

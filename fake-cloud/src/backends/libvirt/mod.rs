@@ -28,7 +28,9 @@ use uuid::Uuid;
 use virt::domain::Domain;
 use virt_sys as sys;
 
-use super::{Backend, BackendError, ExitSender, ServerSpec, Survivor, VolumeMount, console};
+use super::{
+    Backend, BackendError, ConsoleStream, ExitSender, ServerSpec, Survivor, VolumeMount, console,
+};
 use crate::network::PortWatcher;
 use connection::{Event, Hypervisor, failed};
 use domain::Accelerator;
@@ -140,6 +142,7 @@ impl Backend for Libvirt {
 
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.cut(id).await?;
+        self.0.machines.consoles.forget(id);
         self.blocking(move |inner| {
             inner.hypervisor.with_domain(id, undefine)?;
             inner.state.remove(id).map_err(BackendError::step("remove the server's disk"))
@@ -168,6 +171,19 @@ impl Backend for Libvirt {
         self.blocking(move |inner| {
             console::read(&inner.state.server(id).console_log(), lines)
                 .map_err(BackendError::step("read the console log"))
+        })
+        .await
+    }
+
+    async fn follow_console(
+        &self,
+        id: Uuid,
+        lines: Option<usize>,
+    ) -> Result<ConsoleStream, BackendError> {
+        self.blocking(move |inner| {
+            let log = inner.state.server(id).console_log();
+            let followed = inner.machines.consoles.of(id).follow(&log, lines);
+            followed.map_err(BackendError::step("read the console log"))
         })
         .await
     }

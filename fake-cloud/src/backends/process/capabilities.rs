@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{PidfdGetfdFlags, WaitId, WaitIdOptions, pidfd_getfd, waitid};
 
-use super::{limits, users};
-use crate::guest::directory::remove_tree;
+use super::{cgroups, users};
 use crate::guest::order::{self, Isolation, Report, Trial};
 use crate::guest::{PROBE_MARKER, channel, is_embedded};
+use crate::scratch::ScratchDirectory;
 
 /// Something servers can use where the machine allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub fn capabilities() -> Vec<Capability> {
     {
         namespaces.detail.push_str("; as root they guard against accidents, not against malice");
     }
-    let limits = limits::probe();
+    let (limits, lack) = cgroups::probe();
     capabilities.push(Capability {
         name: "control groups",
-        available: limits.is_ok(),
-        detail: match limits {
-            Ok(()) => "servers have limits of memory and processors".to_owned(),
-            Err(error) => format!("servers have no limits of memory and processors: {error}"),
+        available: lack.is_none(),
+        detail: match lack {
+            None => format!("servers have limits of {limits}"),
+            Some(lack) => format!("servers do without {lack}"),
         },
     });
     capabilities
@@ -76,13 +76,12 @@ fn of_trial(trial: Trial, outcomes: &[Outcome]) -> Capability {
 
 /// Starts this program again as a probe and lets it in as if it were a server.
 fn probe() -> io::Result<Vec<Outcome>> {
-    let directory = std::env::temp_dir().join(format!("fake-cloud-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&directory)?;
+    let directory = ScratchDirectory::new()?;
     let (control, probes_end) = channel::pair()?;
     rustix::io::ioctl_fionbio(&control, false)?;
     let mut child = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
-        .arg(&directory)
+        .arg(directory.path())
         .env_clear()
         .stdin(Stdio::from(probes_end))
         .stdout(Stdio::null())
@@ -91,7 +90,6 @@ fn probe() -> io::Result<Vec<Outcome>> {
     let outcomes = listen(&control, child.id());
     drop(control);
     child.wait()?;
-    remove_tree(&directory)?;
     outcomes
 }
 
@@ -105,7 +103,8 @@ fn listen(control: &OwnedFd, probe: u32) -> io::Result<Vec<Outcome>> {
                     outcomes.push((Trial::Namespaces, Some(format!("cannot map users: {error}"))));
                     break;
                 }
-                channel::send(control, &order::Command::Proceed, &[])?;
+                let proceed = order::Command::Proceed { entrances: vec![], without: vec![] };
+                channel::send(control, &proceed, &[])?;
             }
             Report::Forked => process = descriptors.into_iter().next(),
             Report::Tried { trial, refused } => outcomes.push((trial, refused)),

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::state;
-use crate::guest::directory::ServerDirectory;
 
 /// The console of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub fn consoles(state_dir: &Path) -> io::Result<Vec<Console>> {
         ids => ids?,
     };
     let console = |id: Uuid| {
-        let directory = ServerDirectory::new(state::server(state_dir, id));
+        let directory = state::server(state_dir, id);
         // A server that is being made or removed at this instant has none.
         let order = std::fs::read(directory.order()).ok()?;
         let Order { hostname } = serde_json::from_slice(&order).ok()?;

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::cables::Cables;
+use super::cgroups::{Entrances, Group};
 use super::trees::{self, Trees};
-use super::{limits, running, sys, users};
+use super::{running, sys, users};
 use crate::backends::{BackendError, Interface, console};
 use crate::guest::directory::ServerDirectory;
 use crate::guest::order::{Command, Isolation, Order, Report};
@@ -82,10 +84,8 @@ impl Cable {
 /// Starts the server of a prepared directory, unless all are to end.
 pub(super) async fn launch(
     init_program: &Path,
-    directory: ServerDirectory,
-    order: Order,
-    volumes: Vec<OwnedFd>,
-    limit: Arc<limits::Group>,
+    prepared: Prepared,
+    live: Arc<console::Live>,
     ending: &CancellationToken,
     cable: Option<Cable>,
 ) -> Result<Launched, LaunchError> {
@@ -94,12 +94,13 @@ pub(super) async fn launch(
         .map_err(io::Error::from)
         .map_err(failed("create the console"))?;
     let pipe = pipe::Receiver::from_owned_fd(pipe).map_err(failed("read the console"))?;
-    let log = console::Log::open(&directory.console()).map_err(failed("open the console log"))?;
-    let console = tokio::spawn(console::record(log, pipe));
+    let log = console::Log::open(&prepared.directory.console())
+        .map_err(failed("open the console log"))?;
+    let console = tokio::spawn(console::record(log, live, pipe));
     let errors = writer.try_clone().map_err(failed("create the console"))?;
     let mut child = tokio::process::Command::new(init_program)
         .arg(MARKER)
-        .arg(directory.path())
+        .arg(prepared.directory.path())
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(servers_end))
@@ -107,10 +108,9 @@ pub(super) async fn launch(
         .stderr(Stdio::from(errors))
         .spawn()
         .map_err(failed(&format!("run {}", init_program.display())))?;
-    let control = sys::watch(control).map_err(failed("watch the channel"))?;
+    let control = sys::watch(control, Interest::READABLE).map_err(failed("watch the channel"))?;
 
     let mut birth = Birth { control, process: None, users: None, cables: None };
-    let prepared = Prepared { order, directory, volumes, limit };
     let booting = birth.accompany(child.id(), prepared, cable);
     let booted = tokio::select! {
         booted = tokio::time::timeout(PATIENCE, booting) => match booted {
@@ -151,11 +151,11 @@ struct Birth {
 }
 
 /// What is done and handed over when it is in its namespaces.
-struct Prepared {
-    order: Order,
-    directory: ServerDirectory,
-    volumes: Vec<OwnedFd>,
-    limit: Arc<limits::Group>,
+pub(super) struct Prepared {
+    pub(super) order: Order,
+    pub(super) directory: ServerDirectory,
+    pub(super) volumes: Vec<OwnedFd>,
+    pub(super) group: Arc<Group>,
 }
 
 impl Birth {
@@ -181,7 +181,7 @@ impl Birth {
                         .into_iter()
                         .next()
                         .ok_or_else(unexpected_end)
-                        .and_then(sys::watch);
+                        .and_then(|it| sys::watch(it, Interest::READABLE));
                     self.process = Some(Arc::new(process.map_err(failed("watch the server"))?));
                 }
                 // Only of a probe.
@@ -214,13 +214,16 @@ impl Birth {
                 None => Ok(None),
             }
         };
+        let without = prepared.group.lack().map(str::to_owned).into_iter().collect();
         let prepared = tokio::task::spawn_blocking(move || prepared.let_in(launcher));
         let (ready, plugged) = tokio::join!(prepared, plugged);
         let ready = ready.map_err(|error| failed("prepare the server")(error.into()))??;
         self.cables = plugged?;
         let trees = ready.trees.iter().flat_map(Trees::descriptors);
-        let mounts: Vec<_> = trees.chain(ready.volumes.iter().map(AsFd::as_fd)).collect();
-        channel::send(self.control.get_ref(), &Command::Proceed, &mounts)
+        let mounts = trees.chain(ready.volumes.iter().map(AsFd::as_fd));
+        let descriptors: Vec<_> = ready.entrances.descriptors().chain(mounts).collect();
+        let proceed = Command::Proceed { entrances: ready.entrances.kinds(), without };
+        channel::send(self.control.get_ref(), &proceed, &descriptors)
             .map_err(failed("tell the server to go on"))?;
         self.users = ready.users;
         Ok(())
@@ -242,11 +245,12 @@ struct Ready {
     users: Option<OwnedFd>,
     trees: Option<Trees>,
     volumes: Vec<OwnedFd>,
+    entrances: Entrances,
 }
 
 impl Prepared {
     fn let_in(self, launcher: u32) -> Result<Ready, LaunchError> {
-        let Self { order, directory, volumes, limit } = self;
+        let Self { order, directory, volumes, group } = self;
         let refused = |failure: Failure| {
             let refused = is_refusal(&failure.source);
             let error = BackendError::step(failure.step)(failure.source);
@@ -257,9 +261,9 @@ impl Prepared {
                 .map_err(Failure::step("map users"))
                 .map_err(refused)?;
         }
-        limit.add(launcher);
+        let entrances = group.make();
         if order.isolation != Isolation::Users {
-            return Ok(Ready { users: None, trees: None, volumes });
+            return Ok(Ready { users: None, trees: None, volumes, entrances });
         }
         let namespace = File::open(format!("/proc/{launcher}/ns/user"));
         let users: OwnedFd =
@@ -270,7 +274,7 @@ impl Prepared {
                 .map_err(Failure::step("show a volume"))
                 .map_err(refused)?;
         }
-        Ok(Ready { trees: Some(trees.map_err(refused)?), users: Some(users), volumes })
+        Ok(Ready { trees: Some(trees.map_err(refused)?), users: Some(users), volumes, entrances })
     }
 }
 

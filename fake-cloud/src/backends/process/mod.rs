@@ -1,7 +1,7 @@
 //! Servers that are sandboxed processes of this machine and feel like virtual machines.
 //!
 //! A server has its own root directory, processes, users and host name (namespaces), its own
-//! localhost (`seccomp`), its own limits (`limits`), a console log, and a disk that stays
+//! localhost (`seccomp`), its own limits (`cgroups`), a console log, and a disk that stays
 //! while it is stopped. It costs some milliseconds and a process. What runs inside is in
 //! [`crate::guest`].
 //!
@@ -15,8 +15,8 @@
 //!   started the cloud, or get around the answers to its calls by programs of another architecture.
 //!
 //! What this does not keep from it: the network of the machine, which it shares but for its localhost
-//! (and with it abstract Unix sockets); what everybody may read below `/proc` and `/sys`; the size of
-//! the machine's disk. Where the machine refuses to translate users, root in a server is the
+//! (and with it the names of abstract Unix sockets: from Linux 6.12 those of others are out of reach);
+//! what everybody may read below `/proc` and `/sys`; the size of the machine's disk. Where the machine refuses to translate users, root in a server is the
 //! machine's root without its powers, and the cloud says so: that guards against accidents, not
 //! against malice.
 
@@ -24,15 +24,17 @@ pub(crate) mod base;
 mod cables;
 mod capabilities;
 mod capture;
+mod cgroups;
 mod consoles;
 mod launch;
-mod limits;
+mod remains;
 mod running;
 pub(crate) mod seccomp;
 mod start;
 mod state;
 pub(crate) mod sys;
 pub(crate) mod trees;
+mod usage;
 mod users;
 pub(super) mod volumes;
 
@@ -48,13 +50,15 @@ use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
+pub(crate) use remains::Remains;
 
 use super::{
-    Backend, BackendError, ExitSender, ImageSource, Interface, ServerSpec, VolumeMount, console,
+    Backend, BackendError, ConsoleStream, ExitSender, ImageSource, Interface, ServerSpec, Usage,
+    VolumeMount, console,
 };
 use crate::guest::order::{Command, Isolation};
 use crate::network::Wiring;
-use limits::Limits;
+use cgroups::Groups;
 use running::{Ending, Running};
 use seccomp::Interceptor;
 use state::State;
@@ -76,11 +80,12 @@ pub struct Process(Arc<Inner>);
 struct Inner {
     init_program: PathBuf,
     state: State,
-    limits: Limits,
+    groups: Groups,
     wiring: Wiring,
     /// Only where servers share this machine's network.
     interceptor: Option<Interceptor>,
     exits: ExitSender,
+    consoles: console::Consoles,
     servers: Mutex<HashMap<Uuid, Running>>,
     /// Cancelled when all servers are to end: those that are just starting give up.
     ending: Mutex<CancellationToken>,
@@ -101,7 +106,7 @@ impl Process {
             .map_err(BackendError::step(format!("open {}", settings.state_dir.display())))?;
         let strongest =
             if users::can_be_separate() { Isolation::Users } else { Isolation::Namespaces };
-        let limits = Limits::open(state.path());
+        let groups = Groups::open(state.path());
         let interceptor = match &wiring {
             Wiring::Shared(ports) => Some(Interceptor::start(Arc::clone(ports))),
             Wiring::Separate(_) => None,
@@ -111,21 +116,16 @@ impl Process {
         Ok(Self(Arc::new(Inner {
             init_program: settings.init_program,
             state,
-            limits,
+            groups,
             wiring,
             interceptor,
             exits,
+            consoles: console::Consoles::default(),
             servers: Mutex::default(),
             ending: Mutex::default(),
             isolation: Mutex::new(strongest),
             lacks: Mutex::default(),
         })))
-    }
-
-    fn command(&self, id: Uuid, command: &Command) -> Result<(), BackendError> {
-        let servers = self.0.servers();
-        let running = servers.get(&id).ok_or(BackendError::NoSuchServer(id))?;
-        running.command(command).map_err(BackendError::step("tell the server"))
     }
 
     /// Ends the server's processes if there are any; returns when the last one is gone.
@@ -135,13 +135,6 @@ impl Process {
             ended.await;
         }
     }
-}
-
-/// Removes what a cloud that was killed has left outside its state directory, and what it needs in
-/// there only while it runs. Its servers died with it.
-pub(crate) fn sweep(state_dir: &Path) -> io::Result<()> {
-    drop(Limits::open(&state_dir.canonicalize()?));
-    state::sweep(state_dir)
 }
 
 #[async_trait]
@@ -173,6 +166,7 @@ impl Backend for Process {
 
     async fn delete(&self, id: Uuid) -> Result<(), BackendError> {
         self.end(id, Ending::PowerCut).await;
+        self.0.consoles.forget(id);
         self.0.state.discard(id).map_err(BackendError::step("remove the server's disk"))
     }
 
@@ -182,7 +176,9 @@ impl Backend for Process {
     }
 
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError> {
-        self.command(id, if paused { &Command::Pause } else { &Command::Resume })
+        let running = self.0.servers().get(&id).cloned().ok_or(BackendError::NoSuchServer(id))?;
+        let step = if paused { "freeze the server" } else { "thaw the server" };
+        running.pause(paused).await.map_err(BackendError::step(step))
     }
 
     fn resolves_names(&self) -> bool {
@@ -205,6 +201,27 @@ impl Backend for Process {
         blocking(move || console::read(&log, lines))
             .await
             .map_err(BackendError::step("read the console log"))
+    }
+
+    async fn follow_console(
+        &self,
+        id: Uuid,
+        lines: Option<usize>,
+    ) -> Result<ConsoleStream, BackendError> {
+        let (log, live) = (self.0.state.server(id).console(), self.0.consoles.of(id));
+        blocking(move || live.follow(&log, lines))
+            .await
+            .map_err(BackendError::step("read the console log"))
+    }
+
+    async fn usage(&self, id: Uuid) -> Usage {
+        let group = self.0.servers().get(&id).and_then(Running::group);
+        let directory = self.0.state.server(id);
+        let measure = move || {
+            let disk_bytes = usage::taken(&[directory.disk(), directory.layers()]);
+            Ok(Usage { disk_bytes, ..group.map(|it| it.usage()).unwrap_or_default() })
+        };
+        blocking(measure).await.unwrap_or_default()
     }
 
     async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {

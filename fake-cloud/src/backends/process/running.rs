@@ -4,22 +4,24 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::Shutdown;
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::cables::Cables;
-use super::sys;
+use super::cgroups::Group;
+use super::{blocking, sys};
 use crate::backends::ServerExit;
 use crate::guest::channel;
 use crate::guest::order::{Answer, Command};
@@ -51,6 +53,20 @@ pub(super) struct Running {
     pub(super) cables: Option<Arc<Cables>>,
     ended: watch::Receiver<bool>,
     expected: Arc<AtomicBool>,
+    /// Does not keep it: it is removed when the server has ended.
+    group: Weak<Group>,
+    still: Arc<Mutex<Still>>,
+}
+
+/// Whether the processes of a server stand still, and what makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Still {
+    #[default]
+    No,
+    /// A control group.
+    Frozen,
+    /// A signal.
+    Stopped,
 }
 
 impl Running {
@@ -59,11 +75,67 @@ impl Running {
         control: OwnedFd,
         process: Arc<AsyncFd<OwnedFd>>,
         users: Option<OwnedFd>,
+        group: &Arc<Group>,
     ) -> (Self, watch::Sender<bool>) {
         let (sender, ended) = watch::channel(false);
-        let expected = Arc::default();
+        let (expected, still) = (Arc::default(), Arc::default());
         let (control, users) = (Arc::new(control), users.map(Arc::new));
-        (Self { control, process, users, cables: None, ended, expected }, sender)
+        let group = Arc::downgrade(group);
+        let cables = None;
+        (Self { control, process, users, cables, ended, expected, group, still }, sender)
+    }
+
+    /// What the work gives, or nothing when the server ends before that.
+    pub(super) async fn while_it_runs<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut ended = self.ended.clone();
+        tokio::select! {
+            done = work => Some(done),
+            _ = ended.wait_for(|ended| *ended) => None,
+        }
+    }
+
+    /// Its control groups, until it has ended.
+    pub(super) fn group(&self) -> Option<Arc<Group>> {
+        self.group.upgrade()
+    }
+
+    /// Lets every process stand still, or go on.
+    pub(super) async fn pause(&self, paused: bool) -> io::Result<()> {
+        let running = self.clone();
+        blocking(move || if paused { running.hold() } else { running.release() }).await
+    }
+
+    fn hold(&self) -> io::Result<()> {
+        let mut still = self.still();
+        if *still != Still::No {
+            return Ok(());
+        }
+        let frozen = match self.group() {
+            Some(group) => group.freeze(number_of(&self.process)?),
+            None => Ok(false),
+        };
+        if frozen.inspect_err(|error| tracing::debug!(%error, "no freezer")).unwrap_or(false) {
+            *still = Still::Frozen;
+        } else {
+            self.command(&Command::Pause)?;
+            *still = Still::Stopped;
+        }
+        Ok(())
+    }
+
+    fn release(&self) -> io::Result<()> {
+        let mut still = self.still();
+        match (*still, self.group()) {
+            (Still::Frozen, Some(group)) => group.thaw()?,
+            (Still::Stopped, _) => self.command(&Command::Resume)?,
+            (Still::No | Still::Frozen, _) => {}
+        }
+        *still = Still::No;
+        Ok(())
+    }
+
+    fn still(&self) -> MutexGuard<'_, Still> {
+        self.still.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn command(&self, command: &Command) -> io::Result<()> {
@@ -100,7 +172,7 @@ impl Running {
             result => result?,
         }
         drop((servers_end, mount));
-        let answers = sys::watch(ours)?;
+        let answers = sys::watch(ours, Interest::READABLE)?;
         loop {
             let mut ready = answers.readable().await?;
             if let Ok(answer) = ready.try_io(|answers| channel::receive(answers.get_ref())) {
@@ -114,7 +186,9 @@ impl Running {
         self.expected.store(true, Ordering::Relaxed);
         let process = Arc::clone(&self.process);
         let mut ended = self.ended.clone();
-        let asked = ending == Ending::Graceful && self.command(&Command::ShutDown).is_ok();
+        // What is frozen cannot end by itself.
+        let asked = ending == Ending::Graceful
+            && self.release().and_then(|()| self.command(&Command::ShutDown)).is_ok();
         if !asked {
             self.cut();
         }
@@ -158,6 +232,14 @@ impl Running {
         let expected = self.expected.load(Ordering::Relaxed);
         (!expected).then_some(ServerExit { id, reason })
     }
+}
+
+/// The number of the process that a descriptor is of.
+fn number_of(process: &AsyncFd<OwnedFd>) -> io::Result<u32> {
+    let path = format!("/proc/self/fdinfo/{}", process.get_ref().as_raw_fd());
+    let text = std::fs::read_to_string(path)?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    Ok(number.ok_or(io::ErrorKind::NotFound)?)
 }
 
 /// Ends process 1 of a server by force, and thereby all its processes if it has namespaces.

@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::launch::{self, Cable, LaunchError, Launched};
-use super::limits::{self, Quota};
+use super::cgroups::{Group, MemoryEvents, Quota};
+use super::launch::{self, Cable, LaunchError, Launched, Prepared};
 use super::running::{self, Running};
 use super::seccomp::decide::Place;
 use super::{Inner, blocking, trees};
@@ -22,10 +22,10 @@ impl Inner {
     pub(super) async fn start(self: Arc<Self>, server: &ServerSpec) -> Result<(), BackendError> {
         let ending = self.ending().clone();
         let quota = Quota { vcpus: server.vcpus, memory_mib: server.memory_mib };
-        let limit = Arc::new(self.limits.group(server.id, quota));
+        let group = Arc::new(self.groups.group(server.id, quota));
         let mut isolation = self.isolation();
         let launched = loop {
-            match self.launch(server, &limit, isolation, &ending).await {
+            match self.launch(server, &group, isolation, &ending).await {
                 Err(LaunchError::Refused(reason)) => match self.weaker(isolation) {
                     Some(weaker) => {
                         self.weaken(isolation, weaker, &reason);
@@ -36,7 +36,7 @@ impl Inner {
                 other => break other.map_err(LaunchError::into_inner)?,
             }
         };
-        Arc::clone(&self).adopt(server, launched, limit).await?;
+        Arc::clone(&self).adopt(server, launched, group).await?;
         if ending.is_cancelled()
             && let Some(late) = self.servers().get(&server.id)
         {
@@ -79,7 +79,7 @@ impl Inner {
     pub(super) async fn launch(
         &self,
         server: &ServerSpec,
-        limit: &Arc<limits::Group>,
+        group: &Arc<Group>,
         isolation: Isolation,
         ending: &CancellationToken,
     ) -> Result<Launched, LaunchError> {
@@ -129,8 +129,9 @@ impl Inner {
                 Some(Cable { switch: Arc::clone(switch), interfaces: server.interfaces.clone() })
             }
         };
-        let (program, limit) = (&self.init_program, Arc::clone(limit));
-        launch::launch(program, directory, order, volumes, limit, ending, cable).await
+        let prepared = Prepared { order, directory, volumes, group: Arc::clone(group) };
+        let live = self.consoles.of(server.id);
+        launch::launch(&self.init_program, prepared, live, ending, cable).await
     }
 
     /// What a server gets of this machine's root directory, if that is its image.
@@ -150,7 +151,7 @@ impl Inner {
         self: Arc<Self>,
         server: &ServerSpec,
         mut launched: Launched,
-        limit: Arc<limits::Group>,
+        group: Arc<Group>,
     ) -> Result<(), BackendError> {
         self.say_lacks(launched.without);
         match (&self.interceptor, launched.listener.take(), &self.wiring) {
@@ -169,15 +170,18 @@ impl Inner {
             (_, _, Wiring::Separate(_)) => {}
         }
         let (mut running, ended) =
-            Running::new(launched.control, Arc::clone(&launched.process), launched.users);
+            Running::new(launched.control, Arc::clone(&launched.process), launched.users, &group);
         running.cables = launched.cables.map(Arc::new);
+        if let Some(events) = group.memory_events() {
+            tokio::spawn(tell_of_memory(running.clone(), events));
+        }
         self.servers().insert(server.id, running.clone());
         let (id, inner, console) = (server.id, Arc::downgrade(&self), launched.console);
         let directory = self.state.server(id);
         let (exits, wiring, fixed) = (self.exits.clone(), self.wiring.clone(), server.fixed_ip);
         tokio::spawn(async move {
             let reason = running::wait(&launched.process, console).await;
-            drop(limit);
+            drop(group);
             if let Wiring::Shared(ports) = wiring {
                 ports.closed(fixed);
             }
@@ -226,6 +230,15 @@ impl Inner {
             if said.insert(lack.clone()) {
                 tracing::warn!("servers do without {lack}");
             }
+        }
+    }
+}
+
+/// Tells a server that it runs out of memory whenever it does, until it ends.
+async fn tell_of_memory(running: Running, mut events: MemoryEvents) {
+    while let Some(Ok(())) = running.while_it_runs(events.next()).await {
+        if running.command(&Command::OutOfMemory).is_err() {
+            return;
         }
     }
 }

@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 
 use uuid::Uuid;
 
-use super::base;
-use super::volumes::Volumes;
+use super::volumes::{self, Volumes};
+use super::{base, remains};
 use crate::guest::directory::{ServerDirectory, remove, remove_tree, write_private};
 use crate::guest::order::Order;
 
@@ -39,8 +39,8 @@ struct Background {
 }
 
 /// Where a server's directory is.
-pub(super) fn server(state_dir: &Path, id: Uuid) -> PathBuf {
-    state_dir.join("servers").join(id.to_string())
+pub(super) fn server(state_dir: &Path, id: Uuid) -> ServerDirectory {
+    ServerDirectory::new(state_dir.join("servers").join(id.to_string()))
 }
 
 /// Ids of the servers that have a directory.
@@ -53,10 +53,12 @@ pub(super) fn servers(state_dir: &Path) -> io::Result<Vec<Uuid>> {
     Ok(ids)
 }
 
-/// Removes what a cloud that does not run keeps in its directory for as long as it runs.
-pub(super) fn sweep(state_dir: &Path) -> io::Result<()> {
-    remove(&state_dir.join("base"))?;
-    remove(&state_dir.join("trash"))
+/// What is in the directory of a cloud only for as long as it runs.
+pub(super) fn temporary(state_dir: &Path) -> Vec<PathBuf> {
+    let own = ["base", "trash"].map(|name| state_dir.join(name)).into_iter();
+    own.filter(|path| path.exists())
+        .chain(volumes::unfinished(&state_dir.join("volumes")))
+        .collect()
 }
 
 /// Earlier versions had all of this one level deeper, in a directory `servers`. What cannot be made
@@ -99,6 +101,7 @@ impl State {
             state.server(id).tidy();
         }
         state.in_background("base", move || {
+            remains::end_strays(&builder.path);
             // The first start that needs it tries again, and reports what fails.
             let _ = builder.ensure_base();
         });
@@ -115,7 +118,7 @@ impl State {
     }
 
     pub(super) fn server(&self, id: Uuid) -> ServerDirectory {
-        ServerDirectory::new(server(&self.path, id))
+        server(&self.path, id)
     }
 
     /// Ids of the servers that have a directory.

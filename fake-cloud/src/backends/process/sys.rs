@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::ioctl::{NoArg, ioctl, opcode};
 use rustix::process::Pid;
@@ -30,21 +30,36 @@ pub(crate) enum Clone {
     New,
 }
 
-/// Forks a process whose parent is the caller's parent. Only for a process with a single thread.
-pub(crate) fn clone_sibling() -> io::Result<Clone> {
+/// Wider than what libc has it as.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Forks a process whose parent is the caller's parent, in a control group of version 2 if one is
+/// given. Only for a process with a single thread.
+pub(crate) fn clone_sibling(group: Option<BorrowedFd<'_>>) -> io::Result<Clone> {
     let mut pidfd: libc::c_int = -1;
-    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD;
     // SAFETY: without CLONE_VM this is a fork: the copy has its own memory and stack. The caller
-    // has one thread, so no lock is held in the copy. The kernel writes `pidfd` only.
+    // has one thread, so no lock is held in the copy. The kernel writes `pidfd` only; it reads the
+    // arguments of the newer call, a plain structure in which zero means nothing.
     let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            libc::c_long::from(flags),
-            0 as libc::c_long,
-            &raw mut pidfd,
-            0 as libc::c_long,
-            0 as libc::c_long,
-        )
+        match group {
+            Some(group) => {
+                let mut arguments: libc::clone_args = std::mem::zeroed();
+                arguments.flags = CLONE_INTO_CGROUP | flags as u64;
+                arguments.pidfd = (&raw mut pidfd).expose_provenance() as u64;
+                arguments.cgroup = group.as_raw_fd() as u64;
+                let size = size_of::<libc::clone_args>();
+                libc::syscall(libc::SYS_clone3, &raw const arguments, size)
+            }
+            None => libc::syscall(
+                libc::SYS_clone,
+                libc::c_long::from(flags | libc::SIGCHLD),
+                0 as libc::c_long,
+                &raw mut pidfd,
+                0 as libc::c_long,
+                0 as libc::c_long,
+            ),
+        }
     };
     match pid {
         -1 => Err(io::Error::last_os_error()),
@@ -105,6 +120,33 @@ pub(crate) fn install_filter(program: &[libc::sock_filter]) -> io::Result<OwnedF
         }
     }
     Err(io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// Keeps this process, and all it will start, from abstract Unix sockets that others have made
+/// (Landlock, Linux 6.12).
+pub(crate) fn leave_abstract_sockets() -> io::Result<()> {
+    /// `struct landlock_ruleset_attr` of the kernel.
+    #[repr(C)]
+    struct Ruleset {
+        files: u64,
+        network: u64,
+        scoped: u64,
+    }
+    const SCOPE_ABSTRACT_UNIX_SOCKET: u64 = 1;
+
+    let ruleset = Ruleset { files: 0, network: 0, scoped: SCOPE_ABSTRACT_UNIX_SOCKET };
+    // SAFETY: the kernel reads a structure of the given size; the descriptor it returns is new and
+    // ours.
+    unsafe {
+        let create = libc::SYS_landlock_create_ruleset;
+        let made = libc::syscall(create, &raw const ruleset, size_of::<Ruleset>(), 0_u32);
+        let made = i32::try_from(made).ok().filter(|descriptor| *descriptor >= 0);
+        let made = OwnedFd::from_raw_fd(made.ok_or_else(io::Error::last_os_error)?);
+        if libc::syscall(libc::SYS_landlock_restrict_self, made.as_raw_fd(), 0_u32) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// A system call that waits for our answer.
@@ -287,10 +329,10 @@ pub(crate) fn leave_session_keyring() -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Lets the runtime tell when the descriptor is readable.
-pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Lets the runtime tell when the descriptor is readable, or whatever else is of interest.
+pub(crate) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an owned descriptor is open and the same until it is dropped with the result.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }
 
 /// Closes every descriptor but the standard ones and this: whatever whoever started the cloud had

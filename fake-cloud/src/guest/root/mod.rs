@@ -360,6 +360,10 @@ fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
         }
         result => result?,
     }
+    // Of a new directory a server's umask takes nothing else away.
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 

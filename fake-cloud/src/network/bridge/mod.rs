@@ -22,6 +22,7 @@ mod conntrack;
 mod namespace;
 mod netlink;
 mod nft;
+mod remains;
 mod rules;
 mod servers;
 mod table;
@@ -46,6 +47,7 @@ use crate::model::address::Block;
 use crate::model::firewall::Firewall;
 use namespace::Namespace;
 use netlink::{ANYWHERE, Netlink, Way};
+pub(crate) use remains::Remains;
 use servers::port_name;
 use table::Table;
 
@@ -376,10 +378,24 @@ impl Settings {
     }
 }
 
+/// Eight digits that tell a cloud from others.
+fn digits(identity: &Path) -> String {
+    let digest = Sha256::digest(identity.as_os_str().as_encoded_bytes());
+    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The host's end of the cable to the router of a cloud.
+fn leg(identity: &Path) -> String {
+    format!("fc-{}", digits(identity))
+}
+
+/// The host's table of rules for a cloud.
+fn host_table(identity: &Path) -> String {
+    format!("fake-cloud-{}", digits(identity))
+}
+
 impl Plan {
     fn new(settings: Settings, identity: &Path) -> Self {
-        let digest = Sha256::digest(identity.as_os_str().as_encoded_bytes());
-        let identity: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let here = settings.public.hosts().first;
         Self {
             bridge: settings.bridge,
@@ -390,8 +406,8 @@ impl Plan {
             router: Ipv4Addr::from_bits(here.to_bits() + 1),
             outside: settings.outside,
             enforce: settings.enforce,
-            leg: format!("fc-{identity}"),
-            table: format!("fake-cloud-{identity}"),
+            leg: leg(identity),
+            table: host_table(identity),
         }
     }
 

@@ -7,13 +7,24 @@ use std::process::{Command, Stdio};
 /// Where administrators' programs are, which an ordinary search path may lack.
 const SYSTEM_PATH: &str = "/usr/sbin:/sbin";
 
-/// Applies commands, all of them or none.
-pub(super) fn apply(commands: &str) -> io::Result<()> {
+fn nft() -> Command {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(OsString::from(format!(":{SYSTEM_PATH}")));
-    let spawned = Command::new("nft")
+    let mut command = Command::new("nft");
+    command.env("PATH", path);
+    command
+}
+
+/// Whether there is such a table: not where there is no `nft`.
+pub(super) fn has_table(name: &str) -> bool {
+    let listed = nft().args(["list", "table", "ip", name]).output();
+    listed.is_ok_and(|listed| listed.status.success())
+}
+
+/// Applies commands, all of them or none.
+pub(super) fn apply(commands: &str) -> io::Result<()> {
+    let spawned = nft()
         .args(["-f", "-"])
-        .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -12,7 +12,7 @@
 pub(crate) mod forward;
 pub(crate) mod listening;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,11 +103,21 @@ impl Loopback {
         }
     }
 
+    /// The ports that are open at a fixed address now. To find out takes time, and the table is free
+    /// meanwhile.
+    fn ports_of(&self, fixed: Ipv4Addr) -> BTreeSet<u16> {
+        let ports = Arc::clone(&self.table().ports);
+        ports.of(fixed)
+    }
+
     /// Asked when the target refused a connection: is it still meant to be open? If not, the port
     /// of the floating address is closed too.
     fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+        if self.ports_of(*to.ip()).contains(&to.port()) {
+            return true;
+        }
         let mut table = self.table();
-        if table.is_about_to_listen(to) || table.ports.of(*to.ip()).contains(&to.port()) {
+        if table.is_about_to_listen(to) {
             return true;
         }
         table.opened.remove(&to);
@@ -166,23 +176,25 @@ fn why_not_forwarded(error: &io::Error) -> &'static str {
 impl Network for Loopback {
     async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> io::Result<()> {
         self.disassociate(floating).await;
-        let mut association =
+        let association =
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
-        let mut table = self.table();
-        // The kernel knows all that was opened before; what is told from now on waits for us.
-        let mut ports = table.ports.of(fixed);
+        // What is told from now on is opened; the kernel knows all that was opened before.
+        self.table().associations.insert(floating, association);
+        let mut ports = self.ports_of(fixed);
+        let mut guard = self.table();
+        let table = &mut *guard;
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen
                 .filter(|address| table.is_about_to_listen(**address))
                 .map(SocketAddrV4::port),
         );
-        if !table.cut_off.contains(&fixed) {
+        let association = table.associations.get_mut(&floating).filter(|it| it.fixed == fixed);
+        if let Some(association) = association.filter(|_| !table.cut_off.contains(&fixed)) {
             for port in ports {
-                self.open(floating, &mut association, port);
+                self.open(floating, association, port);
             }
         }
-        table.associations.insert(floating, association);
         Ok(())
     }
 

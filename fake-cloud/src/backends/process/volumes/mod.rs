@@ -41,6 +41,12 @@ pub(in crate::backends) struct Volumes {
     refused: Arc<OnceLock<Option<String>>>,
 }
 
+/// What a making that was cut short has left in the directory of all.
+pub(super) fn unfinished(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| id_of(path).is_none()).collect()
+}
+
 /// The data of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Data {
@@ -52,11 +58,12 @@ impl Volumes {
     /// Creates the directory, or removes from it what a making that was cut short has left.
     pub(in crate::backends) fn open(root: PathBuf, init_program: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
+        for path in unfinished(&root) {
+            remove(&path)?;
+        }
         for entry in fs::read_dir(&root)? {
             let path = entry?.path();
-            if id_of(&path).is_none() {
-                remove(&path)?;
-            } else if path.is_file() {
+            if path.is_file() {
                 disk::thaw(&path);
             }
         }
