@@ -12,6 +12,7 @@ mod images;
 mod interfaces;
 mod names;
 mod reading;
+mod reverting;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub(crate) use capacity::capacity;
 pub(crate) use failure::{Failure, chain};
 use guard::Guard;
 pub(crate) use image_trees::Tree;
+pub(crate) use images::Content;
 pub(crate) use reading::Reading;
 pub(crate) use turns::Turns;
 

@@ -302,6 +302,8 @@ impl Cloud {
                 VolumeState::Available
                 | VolumeState::InUse
                 | VolumeState::Detaching
+                | VolumeState::Reverting
+                | VolumeState::AwaitingTransfer
                 | VolumeState::Deleting
                 | VolumeState::Error => {}
             }
@@ -369,6 +371,7 @@ impl Cloud {
         }
         // A copy needs its source: removals come after.
         join_all(making.into_iter().map(|(owner, from)| self.begin_making(owner, from))).await;
+        self.resume_reverting().await;
         join_all(removing.into_iter().map(|owner| self.begin_removal(owner))).await;
         // An interruption may have come between a larger size and its effect.
         let made =
@@ -398,6 +401,8 @@ impl Cloud {
                 | VolumeState::Attaching
                 | VolumeState::InUse
                 | VolumeState::Detaching
+                | VolumeState::Reverting
+                | VolumeState::AwaitingTransfer
                 | VolumeState::Error => {}
             }
         }

@@ -13,8 +13,13 @@ use crate::{ec2, openstack};
 pub(crate) const METADATA: &str = "metadata:read";
 
 /// The steps of volumes, which snapshots have too as far as it makes sense.
-const VOLUME_STEPS: [VolumeState; 4] =
-    [VolumeState::Creating, VolumeState::Attaching, VolumeState::Detaching, VolumeState::Deleting];
+const VOLUME_STEPS: [VolumeState; 5] = [
+    VolumeState::Creating,
+    VolumeState::Attaching,
+    VolumeState::Detaching,
+    VolumeState::Reverting,
+    VolumeState::Deleting,
+];
 
 /// All operations: `compute:servers.create`, `ec2:RunInstances`.
 pub(crate) fn operations() -> Vec<String> {

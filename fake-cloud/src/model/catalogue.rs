@@ -34,10 +34,25 @@ pub enum ImageStatus {
     Queued,
     /// Its content is being received.
     Saving,
+    /// Its content is there, to be imported.
+    Uploading,
     /// Servers can be made from it.
     Active,
     /// Servers could be made from it, if it were not kept from that.
     Deactivated,
+}
+
+impl ImageStatus {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Saving => "saving",
+            Self::Uploading => "uploading",
+            Self::Active => "active",
+            Self::Deactivated => "deactivated",
+        }
+    }
 }
 
 /// What a server's disk is made from.

@@ -155,9 +155,10 @@ impl Model {
         let image = self.image(caller, id)?;
         match image.status {
             ImageStatus::Active => Ok(image),
-            ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Deactivated => {
-                Err(Error::Invalid(format!("Image {id} is not active.")))
-            }
+            ImageStatus::Queued
+            | ImageStatus::Saving
+            | ImageStatus::Uploading
+            | ImageStatus::Deactivated => Err(Error::Invalid(format!("Image {id} is not active."))),
         }
     }
 
@@ -205,7 +206,7 @@ impl Model {
     /// The only network that a project can plug servers into.
     pub(super) fn only_network(&self, project: ProjectId) -> Result<NetworkId, Error> {
         let usable = |network: &&Network| {
-            !network.external && (network.shared || network.project_id == project)
+            !network.external && (network.project_id == project || network.is_shared_with(project))
         };
         let mut usable = self.networks.iter().filter(usable);
         match (usable.next(), usable.next()) {

@@ -162,6 +162,14 @@ pub enum Kind {
     Volume,
     /// A snapshot of a volume.
     Snapshot,
+    /// A type of volumes.
+    VolumeType,
+    /// A project that may use a type of volumes.
+    VolumeTypeAccess,
+    /// The offer of a volume to another project.
+    Transfer,
+    /// What lets a project use another's network.
+    RbacPolicy,
 }
 
 impl std::fmt::Display for Kind {
@@ -195,6 +203,10 @@ impl std::fmt::Display for Kind {
             Self::AggregateHost => "host in the aggregate",
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
+            Self::VolumeType => "volume type",
+            Self::VolumeTypeAccess => "access to the volume type for project",
+            Self::Transfer => "transfer",
+            Self::RbacPolicy => "RBAC policy",
         })
     }
 }

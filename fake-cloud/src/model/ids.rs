@@ -165,6 +165,12 @@ ids! {
     VolumeId hyphenated;
     /// A snapshot of a volume.
     SnapshotId hyphenated;
+    /// A type of volumes.
+    VolumeTypeId hyphenated;
+    /// The offer of a volume to another project.
+    TransferId hyphenated;
+    /// What lets a project use another's network.
+    RbacPolicyId hyphenated;
     /// A launch template.
     LaunchTemplateId hyphenated;
 }

@@ -48,8 +48,11 @@ mod tenant;
 mod terminated;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transfer;
 mod usage;
 mod volume;
+mod volume_states;
+mod volume_type;
 mod volumes;
 
 pub use access_key::{AccessKey, AccessKeyPair};
@@ -76,7 +79,8 @@ pub use moves::Move;
 pub use network::{
     AddressPair, Device, FixedIp, FloatingIp, Gateway, GatewayWanted, HostRoute, InterfaceWanted,
     Network, NewFloatingIp, NewNetwork, NewPort, NewRouter, NewSubnet, NewSubnetPool, Port,
-    Provider, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target, WantedIp,
+    Provider, RbacPolicy, Router, StandardAttributes, Subnet, SubnetChanges, SubnetPool, Target,
+    WantedIp,
 };
 pub use options::{MetadataOptions, Options};
 pub use placement::Resources;
@@ -90,10 +94,12 @@ pub use shortages::Shortages;
 pub use table::{Change, Changing, Record, Table};
 pub use tenant::Tenant;
 pub use terminated::Terminated;
+pub use transfer::Transfer;
 pub use usage::{PastServer, ServerUsage};
 pub use volume::{
     Attachment, Modification, NewVolume, Orphans, Performance, Snapshot, Volume, VolumeState,
 };
+pub use volume_type::{DEFAULT_TYPE, VolumeType, VolumeTypeChanges};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
 
@@ -211,6 +217,10 @@ tables! {
     volumes: Volume,
     /// Snapshots of volumes.
     snapshots: Snapshot,
+    /// Types of volumes.
+    volume_types: VolumeType,
+    /// Volumes that are offered to other projects.
+    transfers: Transfer,
     /// Launch templates.
     launch_templates: LaunchTemplate,
 }

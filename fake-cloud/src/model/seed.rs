@@ -47,6 +47,7 @@ impl Model {
         let outside = self.seed_network(&settings.public_network, true, floating, owner, now);
         self.seed_router(outside, inside, owner, now);
         self.seed_subnet_pool(owner, now);
+        self.seed_volume_type(now);
         for flavor in &settings.flavors {
             self.seed_flavor(flavor);
         }

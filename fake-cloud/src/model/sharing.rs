@@ -132,11 +132,13 @@ impl Model {
                 image.updated = now;
                 Ok(())
             }
-            ImageStatus::Queued | ImageStatus::Saving => Err(Error::Forbidden(format!(
-                "Not allowed to {} image in status '{}'",
-                if active { "reactivate" } else { "deactivate" },
-                if image.status == ImageStatus::Queued { "queued" } else { "saving" }
-            ))),
+            status @ (ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Uploading) => {
+                Err(Error::Forbidden(format!(
+                    "Not allowed to {} image in status '{}'",
+                    if active { "reactivate" } else { "deactivate" },
+                    status.name()
+                )))
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::index::{Index, Places, Step, Totals};
 use super::table::record;
 use super::volumes::data_source;
-use super::{ClientToken, ImageId, ProjectId, ServerId, SnapshotId, UserId, VolumeId};
+use super::{
+    ClientToken, ImageId, ProjectId, ServerId, SnapshotId, UserId, VolumeId, VolumeTypeId,
+};
 
 /// What a volume or a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +27,10 @@ pub enum VolumeState {
     InUse,
     /// It is being taken from a server.
     Detaching,
+    /// It gets the data of a snapshot again.
+    Reverting,
+    /// It is offered to another project.
+    AwaitingTransfer,
     /// Its data is being removed.
     Deleting,
     /// Its data could not be made or removed.
@@ -40,6 +46,8 @@ impl VolumeState {
             Self::Attaching => "attaching",
             Self::InUse => "in-use",
             Self::Detaching => "detaching",
+            Self::Reverting => "reverting",
+            Self::AwaitingTransfer => "awaiting-transfer",
             Self::Deleting => "deleting",
             Self::Error => "error",
         }
@@ -70,6 +78,18 @@ pub struct Volume {
     /// The image that its content comes from: servers can boot from it.
     #[serde(default)]
     pub image_id: Option<ImageId>,
+    /// Its type.
+    #[serde(default = "default_type")]
+    pub type_id: VolumeTypeId,
+    /// Whether its owner says that servers can boot from it, whatever its content.
+    #[serde(default)]
+    pub bootable: Option<bool>,
+    /// What its owner says of the image that its content is.
+    #[serde(default)]
+    pub image_metadata: BTreeMap<String, String>,
+    /// The snapshot that it goes back to.
+    #[serde(default)]
+    pub reverting_to: Option<SnapshotId>,
     /// What it is.
     pub state: VolumeState,
     /// The server that has it, or that it is made for.
@@ -89,6 +109,11 @@ pub struct Volume {
     /// When it last changed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated: Option<OffsetDateTime>,
+}
+
+/// The type of volumes that were written down before there were any.
+fn default_type() -> VolumeTypeId {
+    VolumeTypeId::DEFAULT
 }
 
 /// The speed that EC2's clients give a volume: kept and shown, since all volumes of this cloud are
@@ -190,6 +215,8 @@ pub struct NewVolume {
     pub source: Option<String>,
     /// The image to make it from.
     pub image: Option<String>,
+    /// The id or the name of its type, the usual one when not given.
+    pub kind: Option<String>,
     /// Names the request; the volume it has made is given when it comes again.
     pub client_token: Option<ClientToken>,
     /// What its owner says of its speed.
@@ -224,7 +251,7 @@ pub struct VolumeIndex {
     pub servers: Places<ServerId>,
     /// Them by the project and the name of the request that made them.
     pub requests: Places<(ProjectId, String)>,
-    /// Those that are being made, by the volume or snapshot that they are a copy of.
+    /// Those that are being made or go back, by the volume or snapshot whose data they get.
     pub copies: Places<Uuid>,
 }
 
@@ -242,6 +269,9 @@ impl Index<Volume> for VolumeIndex {
         }
         if let (VolumeState::Creating, Some(source)) = (volume.state, data_source(volume)) {
             self.copies.take(step, place, source);
+        }
+        if let Some(snapshot) = volume.reverting_to {
+            self.copies.take(step, place, snapshot.into());
         }
     }
 }

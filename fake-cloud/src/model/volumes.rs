@@ -1,5 +1,7 @@
 //! What may become of volumes and snapshots: every decision, without carrying any of it out.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -8,7 +10,7 @@ use super::quota::{self, Demand};
 use super::table::Changing;
 use super::{
     Caller, Model, Modification, NewVolume, Orphans, Performance, ProjectId, Snapshot, SnapshotId,
-    Volume, VolumeId, VolumeState,
+    Volume, VolumeId, VolumeState, VolumeTypeId,
 };
 
 /// What a removal is to remove.
@@ -145,6 +147,10 @@ impl Model {
         let image_id = image.map(|image| image.id);
         let image_id = image_id.or(snapshot.and_then(|it| it.image_id));
         let image_id = image_id.or(source.and_then(|it| it.image_id));
+        let kind = wanted.kind.map(|kind| self.volume_type(caller, &kind, true)).transpose()?;
+        // A copy is of its source's type unless another is wanted.
+        let kind = kind.map(|it| it.id).or(source.map(|it| it.type_id));
+        let kind = kind.unwrap_or(VolumeTypeId::DEFAULT);
         let (snapshot_id, source_id) = (snapshot.map(|it| it.id), source.map(|it| it.id));
         let size_gib = wanted.size_gib.or(from).filter(|size| *size > 0).ok_or_else(|| {
             Error::Invalid(
@@ -176,6 +182,10 @@ impl Model {
             snapshot_id,
             source_id,
             image_id,
+            type_id: kind,
+            bootable: None,
+            image_metadata: BTreeMap::new(),
+            reverting_to: None,
             state: VolumeState::Creating,
             attachment: None,
             client_token: wanted.client_token,
@@ -377,6 +387,9 @@ impl Model {
         let Some(mut volume) = self.volumes.get_mut(id) else { return };
         volume.state = state;
         volume.updated = Some(now);
+        if state != VolumeState::Reverting {
+            volume.reverting_to = None;
+        }
         let held =
             matches!(state, VolumeState::Attaching | VolumeState::InUse | VolumeState::Detaching);
         if !held {

@@ -219,6 +219,8 @@ pub(crate) fn nova(error: Error) -> Fault {
             Kind::ServerGroup => format!("Instance group {id} could not be found."),
             Kind::Host => format!("Compute host {id} could not be found."),
             Kind::Aggregate => format!("Aggregate {id} could not be found."),
+            Kind::VolumeType => format!("Volume type {id} could not be found."),
+            Kind::Transfer => format!("Transfer {id} could not be found."),
             Kind::AggregateHost => format!("The aggregate has no host {id}."),
             Kind::Volume => format!("Volume {id} could not be found."),
             Kind::Snapshot => format!("Snapshot {id} could not be found."),
@@ -242,7 +244,9 @@ pub(crate) fn nova(error: Error) -> Fault {
             | Kind::Router
             | Kind::Port
             | Kind::SecurityGroup
-            | Kind::SecurityGroupRule => message,
+            | Kind::SecurityGroupRule
+            | Kind::VolumeTypeAccess
+            | Kind::RbacPolicy => message,
         }),
         Error::Broken(broken) => broken_rule(&broken),
         Error::Invalid(_) => Fault::bad_request(message),
@@ -304,6 +308,9 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 Kind::SecurityGroup => {
                     ("SecurityGroupNotFound", format!("Security group {id} does not exist"))
                 }
+                Kind::RbacPolicy => {
+                    ("RbacPolicyNotFound", format!("RBAC policy with ID {id} does not exist."))
+                }
                 Kind::SecurityGroupRule => (
                     "SecurityGroupRuleNotFound",
                     format!("Security group rule {id} does not exist"),
@@ -327,7 +334,10 @@ pub(crate) fn neutron(error: Error) -> Fault {
                 | Kind::Aggregate
                 | Kind::AggregateHost
                 | Kind::Volume
-                | Kind::Snapshot => ("HTTPNotFound", message),
+                | Kind::Snapshot
+                | Kind::VolumeType
+                | Kind::VolumeTypeAccess
+                | Kind::Transfer => ("HTTPNotFound", message),
             };
             Fault::named(StatusCode::NOT_FOUND, name, message)
         }

@@ -107,6 +107,14 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert_eq!((&copy["mine"], &copy["instance_uuid"]), (&json!("yes"), &json!(server)));
+    for name in ["monday", "tuesday"] {
+        let wanted = json!({"name": name, "backup_type": "daily", "rotation": 1});
+        assert_eq!(ada.post(&path, json!({"createBackup": wanted})).await.0, 202);
+    }
+    let backups = ada.get("/image/v2/images?backup_type=daily").await;
+    let names: Vec<_> =
+        backups["images"].as_array().unwrap().iter().map(|image| &image["name"]).collect();
+    assert_eq!(names, ["tuesday"], "one is kept");
     let path = format!("/compute/v2.1/servers/{server}");
     assert_eq!(ada.get(&path).await["server"]["status"], "ACTIVE");
     assert_eq!(ada.delete(&path).await, 204);

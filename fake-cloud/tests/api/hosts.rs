@@ -127,6 +127,9 @@ async fn a_server_has_nowhere_else_to_go() {
     ] {
         assert_eq!(admin.act(&server, action.clone()).await.0, 400, "{action}");
     }
+    let (status, answer) = ada.act(&server, json!({"rescue": null})).await;
+    assert_eq!(status, 400, "{answer}");
+    assert_eq!(ada.act(&server, json!({"unrescue": null})).await.0, 409);
     let old = admin.at_version("2.1");
     let live = json!({"os-migrateLive": {"host": null, "block_migration": false,
         "disk_over_commit": false}});

@@ -126,7 +126,7 @@ fn state(image: &Image) -> &'static str {
         ImageStatus::Active => "available",
         // It was cut short while its server's disk was being copied.
         ImageStatus::Queued if image.options.source_server.is_some() => "failed",
-        ImageStatus::Queued | ImageStatus::Saving => "pending",
+        ImageStatus::Queued | ImageStatus::Saving | ImageStatus::Uploading => "pending",
         ImageStatus::Deactivated => "disabled",
     }
 }

@@ -153,7 +153,9 @@ pub(super) fn tags(volume: &Volume) -> Tags {
 fn status(volume: &Volume) -> &'static str {
     match volume.state {
         VolumeState::Creating => "creating",
-        VolumeState::Available => "available",
+        VolumeState::Available | VolumeState::Reverting | VolumeState::AwaitingTransfer => {
+            "available"
+        }
         VolumeState::Attaching | VolumeState::InUse | VolumeState::Detaching => "in-use",
         VolumeState::Deleting => "deleting",
         VolumeState::Error => "error",

@@ -3,6 +3,7 @@
 mod floating_ip;
 mod floating_pool;
 mod port;
+mod rbac;
 mod router;
 mod subnet;
 mod subnet_pool;
@@ -20,6 +21,7 @@ use super::{Caller, Model, NetworkId, ProjectId};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
 pub use port::{AddressPair, Device, FixedIp, NewPort, Port, WantedIp};
+pub use rbac::RbacPolicy;
 pub use router::{Gateway, GatewayWanted, InterfaceWanted, NewRouter, Router};
 pub use subnet::{HostRoute, NewSubnet, Subnet, SubnetChanges};
 pub use subnet_pool::{NewSubnetPool, SubnetPool};
@@ -72,6 +74,9 @@ pub struct Network {
     pub provider: Provider,
     /// Where it was asked to be.
     pub zone_hints: Vec<String>,
+    /// Whom it is shared with, one by one.
+    #[serde(default)]
+    pub policies: Vec<RbacPolicy>,
     /// Whether the settings name it.
     pub built_in: bool,
     /// What all things of networks have.
@@ -134,7 +139,10 @@ impl Default for Provider {
 impl Network {
     /// Whether the caller may see it and, unless it is external, plug servers into it.
     pub fn visible_to(&self, caller: &Caller) -> bool {
-        self.shared || self.external || caller.sees(self.project_id)
+        self.external
+            || caller.sees(self.project_id)
+            || self.is_shared()
+            || caller.project_id.is_some_and(|project| self.is_shared_with(project))
     }
 }
 
@@ -203,6 +211,7 @@ impl Model {
             mtu: wanted.mtu.unwrap_or(most),
             provider: Provider::default(),
             zone_hints: Vec::new(),
+            policies: Vec::new(),
             built_in: false,
             standard,
         });

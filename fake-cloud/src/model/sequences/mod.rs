@@ -254,7 +254,14 @@ impl World {
                 let to = if well { VolumeState::Available } else { VolumeState::InUse };
                 model.settle_attachment(id, VolumeState::Detaching, to, NOW);
             }
-            (VolumeState::Available | VolumeState::InUse | VolumeState::Error, _) => {}
+            (
+                VolumeState::Available
+                | VolumeState::InUse
+                | VolumeState::Reverting
+                | VolumeState::AwaitingTransfer
+                | VolumeState::Error,
+                _,
+            ) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, captures, consoles, fields, migrations, rebuild, security_groups};
+use super::{Error, backups, captures, consoles, fields, migrations, rebuild, security_groups};
 use crate::model::life::{Request, State};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
@@ -63,6 +63,9 @@ pub(super) async fn act(mut cx: Context) -> Result<Response, Error> {
             security_groups::change(&cx, arguments_of(&name, arguments)?, false).await
         }
         "createImage" => captures::create_image(&cx, arguments).await,
+        "createBackup" => backups::create(&cx, arguments).await,
+        "rescue" => rescue(&cx),
+        name @ ("unrescue" | "restore") => Err(never_fits(&cx, name)?),
         "lock" => lock(&cx, arguments).await,
         "unlock" => unlock(&cx).await,
         "os-resetState" => reset_state(&cx, arguments_of(&name, arguments)?).await,
@@ -160,6 +163,23 @@ async fn reset_state(cx: &Context, wanted: NewState) -> Result<Response, Error> 
             Ok::<_, Error>(empty(StatusCode::ACCEPTED))
         })
         .await
+}
+
+/// What Nova answers where servers cannot boot another image beside their own disk.
+fn rescue(cx: &Context) -> Result<Response, Error> {
+    let (caller, id) = (cx.caller()?, cx.param("id"));
+    cx.cloud.read().server(&caller, id)?;
+    let reason = "the servers of this cloud have one disk only";
+    Err(Fault::bad_request(format!("Instance {id} cannot be rescued: {reason}")).into())
+}
+
+/// What Nova answers to actions that need a state in which no server of this cloud ever is.
+fn never_fits(cx: &Context, action: &str) -> Result<Error, Error> {
+    let id = cx.param("id");
+    let model = cx.cloud.read();
+    let state = model.server(&cx.caller()?, id)?.state.vm_state();
+    let message = format!("Cannot '{action}' instance {id} while it is in vm_state {state}");
+    Ok(Fault::named(StatusCode::CONFLICT, "Conflict", message).into())
 }
 
 /// What Nova answers where no agent in the server could change a password.

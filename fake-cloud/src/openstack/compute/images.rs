@@ -52,7 +52,7 @@ fn links(cx: &Context, image: &Image) -> Value {
 fn view(cx: &Context, image: &Image) -> Value {
     let (status, progress) = match image.status {
         ImageStatus::Queued => ("SAVING", 25),
-        ImageStatus::Saving => ("SAVING", 50),
+        ImageStatus::Saving | ImageStatus::Uploading => ("SAVING", 50),
         ImageStatus::Active => ("ACTIVE", 100),
         ImageStatus::Deactivated => ("ACTIVE", 100),
     };

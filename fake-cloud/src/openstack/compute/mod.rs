@@ -2,6 +2,7 @@
 
 mod actions;
 mod aggregates;
+mod backups;
 mod block_devices;
 mod captures;
 mod consoles;

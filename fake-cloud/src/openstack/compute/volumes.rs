@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Error;
-use crate::model::{AttachWanted, Attachment, NewVolume, Orphans, Volume, VolumeId, ZONE};
+use crate::model::{AttachWanted, Attachment, Model, NewVolume, Orphans, Volume, VolumeId, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Micros, empty, ok, with_header};
-use crate::openstack::volume::{TYPE, size};
+use crate::openstack::volume::size;
 
 pub(super) async fn attachments(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
@@ -157,13 +157,14 @@ pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let project = cx.project()?;
     let model = cx.cloud.read();
     let own = model.volumes.iter().filter(|volume| volume.project_id == project);
-    Ok(ok(&json!({"volumes": own.map(view).collect::<Vec<_>>()})))
+    Ok(ok(&json!({"volumes": own.map(|volume| view(&model, volume)).collect::<Vec<_>>()})))
 }
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     supported(&cx)?;
     let model = cx.cloud.read();
-    Ok(ok(&json!({"volume": view(model.volume(&cx.caller()?, cx.param("id"))?)})))
+    let volume = model.volume(&cx.caller()?, cx.param("id"))?;
+    Ok(ok(&json!({"volume": view(&model, volume)})))
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,7 +194,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     };
     let volume = cx.cloud.create_volume(&cx.caller()?, cx.project()?, new).await?;
     let location = format!("{}/compute/v2.1/os-volumes/{}", cx.cloud.api_url, volume.id);
-    let answer = ok(&json!({"volume": view(&volume)}));
+    let answer = ok(&json!({"volume": view(&cx.cloud.read(), &volume)}));
     Ok(with_header(answer, header::LOCATION, &location))
 }
 
@@ -207,7 +208,7 @@ fn supported(cx: &Context) -> Result<(), Fault> {
     if cx.since(36) { Err(Fault::no_such_path()) } else { Ok(()) }
 }
 
-fn view(volume: &Volume) -> Value {
+fn view(model: &Model, volume: &Volume) -> Value {
     let attachment = volume.attachment.as_ref().map_or_else(
         || json!({}),
         |it| {
@@ -228,7 +229,7 @@ fn view(volume: &Volume) -> Value {
         "attachments": [attachment],
         "displayName": volume.name,
         "displayDescription": volume.description,
-        "volumeType": TYPE,
+        "volumeType": model.type_of(volume).map(|kind| &kind.name),
         "snapshotId": volume.snapshot_id,
         "metadata": volume.metadata,
     })

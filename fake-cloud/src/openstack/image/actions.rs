@@ -2,10 +2,9 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Error;
-use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{empty, ok};
 
@@ -26,28 +25,11 @@ async fn activate(cx: &Context, active: bool) -> Result<Response, Error> {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-/// Content comes by upload only: there is no method of import.
-pub(super) async fn import_methods(_: Context) -> Result<Response, Error> {
-    Ok(ok(&json!({"import-methods": {
-        "description": "Import methods available.", "type": "array", "value": []
-    }})))
-}
+/// The one place where content is kept.
+pub(super) const STORE: &str = "local";
 
-pub(super) async fn import(mut cx: Context) -> Result<Response, Error> {
-    cx.cloud.read().image(&cx.caller()?, cx.param("id"))?;
-    let wanted: Value = cx.json().await?;
-    let method = wanted["method"]["name"].as_str().unwrap_or_default();
-    Err(Fault::bad_request(format!("Import method '{method}' is not enabled.")).into())
-}
-
-pub(super) async fn stage(cx: Context) -> Result<Response, Error> {
-    cx.cloud.read().image(&cx.caller()?, cx.param("id"))?;
-    Err(Fault::not_found("Image import is not supported at this site.").into())
-}
-
-/// There is one place where content is kept.
 pub(super) async fn stores(_: Context) -> Result<Response, Error> {
-    Ok(ok(&json!({"stores": [{"id": "local", "default": "true"}]})))
+    Ok(ok(&json!({"stores": [{"id": STORE, "default": "true"}]})))
 }
 
 /// Nothing that is done with images takes its time elsewhere.

@@ -11,9 +11,9 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::Error;
 use crate::backends::ImageSource;
-use crate::cloud::{Failure, Tree};
-use crate::model::ImageStatus;
+use crate::cloud::{Content, Failure, Tree};
 use crate::model::error::{Error as ModelError, Kind};
+use crate::model::{ImageId, ImageStatus};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::empty;
@@ -24,22 +24,32 @@ const UNBOOTABLE: &str = "unbootable";
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
+    let (id, content) = receive(&mut cx).await?;
+    settle(&cx, id, content).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Keeps content that is to be imported later.
+pub(super) async fn stage(mut cx: Context) -> Result<Response, Error> {
+    let (id, _) = receive(&mut cx).await?;
+    set_status(&cx, id, ImageStatus::Uploading).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Receives the content of an image that has none, and keeps it.
+async fn receive(cx: &mut Context) -> Result<(ImageId, Content), Error> {
     let caller = cx.caller()?;
     let begun = cx.cloud.change(|model, _| {
         let mut image = model.image_to_change(&caller, cx.param("id"))?;
-        match image.status {
-            ImageStatus::Queued => {
-                image.status = ImageStatus::Saving;
-                Ok(image.id)
-            }
-            ImageStatus::Saving | ImageStatus::Active | ImageStatus::Deactivated => {
-                Err(Error::from(Fault::named(
-                    StatusCode::CONFLICT,
-                    "Conflict",
-                    "Image status transition is not allowed: its content is there already.",
-                )))
-            }
+        if image.status != ImageStatus::Queued {
+            return Err(Error::from(Fault::named(
+                StatusCode::CONFLICT,
+                "Conflict",
+                "Image status transition is not allowed: its content is there already.",
+            )));
         }
+        image.status = ImageStatus::Saving;
+        Ok(image.id)
     });
     let id = begun.await?;
     let stream =
@@ -47,35 +57,52 @@ pub(super) async fn upload(mut cx: Context) -> Result<Response, Error> {
     let keep = cx.cloud.keep_image_content(id, StreamReader::new(stream));
     let kept = cx.cloud.going_down.run_until_cancelled(keep).await;
     let kept = kept.unwrap_or_else(|| Err(std::io::Error::other("the cloud goes down")));
-    let tree = if kept.is_ok() { cx.cloud.unpack_image(id).await } else { Tree::None };
-    cx.cloud
-        .change(|model, now| {
-            let missing = || ModelError::not_found(Kind::Image, id);
-            let mut image = model.images.get_mut(id).ok_or_else(missing)?;
-            match kept {
-                Ok(content) => {
-                    image.status = ImageStatus::Active;
-                    image.size = Some(content.size);
-                    image.md5 = Some(content.md5);
-                    image.sha512 = Some(content.sha512);
-                    image.updated = now;
-                    match tree {
-                        Tree::None => {}
-                        Tree::Unpacked(path) => image.source = ImageSource::Directory { path },
-                        Tree::Failed(reason) => {
-                            image.properties.insert(UNBOOTABLE.to_owned(), reason);
-                        }
-                    }
-                    Ok(())
-                }
-                Err(source) => {
-                    image.status = ImageStatus::Queued;
-                    Err(not_kept(source, cx.cloud.image_size_max))
-                }
+    match kept {
+        Ok(content) => Ok((id, content)),
+        Err(source) => {
+            set_status(cx, id, ImageStatus::Queued).await?;
+            Err(not_kept(source, cx.cloud.image_size_max))
+        }
+    }
+}
+
+/// Says where an image is in its life.
+pub(super) async fn set_status(
+    cx: &Context,
+    id: ImageId,
+    status: ImageStatus,
+) -> Result<(), Error> {
+    let set = cx.cloud.change(|model, now| {
+        let missing = || ModelError::not_found(Kind::Image, id);
+        let mut image = model.images.get_mut(id).ok_or_else(missing)?;
+        image.status = status;
+        image.updated = now;
+        Ok::<_, Error>(())
+    });
+    set.await
+}
+
+/// Makes an image of content that is kept.
+pub(super) async fn settle(cx: &Context, id: ImageId, content: Content) -> Result<(), Error> {
+    let tree = cx.cloud.unpack_image(id).await;
+    let settled = cx.cloud.change(|model, now| {
+        let missing = || ModelError::not_found(Kind::Image, id);
+        let mut image = model.images.get_mut(id).ok_or_else(missing)?;
+        image.status = ImageStatus::Active;
+        image.size = Some(content.size);
+        image.md5 = Some(content.md5);
+        image.sha512 = Some(content.sha512);
+        image.updated = now;
+        match tree {
+            Tree::None => {}
+            Tree::Unpacked(path) => image.source = ImageSource::Directory { path },
+            Tree::Failed(reason) => {
+                image.properties.insert(UNBOOTABLE.to_owned(), reason);
             }
-        })
-        .await?;
-    Ok(empty(StatusCode::NO_CONTENT))
+        }
+        Ok::<_, Error>(())
+    });
+    settled.await
 }
 
 fn not_kept(source: std::io::Error, most: u64) -> Error {

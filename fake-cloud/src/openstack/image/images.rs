@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::{Error, actions, import};
 use crate::backends::ImageSource;
 use crate::model::{Caller, Image, ImageId, ImageOptions, ImageStatus, Visibility};
 use crate::openstack::errors::Fault;
@@ -67,6 +67,12 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
     Ok(ok(&view(model.image(&cx.caller()?, cx.param("id"))?)))
 }
+
+/// How content may come, besides by upload.
+const IMPORT_METHODS: HeaderName = HeaderName::from_static("openstack-image-import-methods");
+
+/// Where it may be kept.
+const STORES: HeaderName = HeaderName::from_static("openstack-image-store-ids");
 
 #[derive(Debug, Deserialize)]
 struct Wanted {
@@ -146,7 +152,9 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     });
     let answer = created.await?;
     let location = format!("{}/image/v2/images/{id}", cx.cloud.api_url);
-    Ok(with_header(json(StatusCode::CREATED, &answer), header::LOCATION, &location))
+    let answer = with_header(json(StatusCode::CREATED, &answer), header::LOCATION, &location);
+    let answer = with_header(answer, IMPORT_METHODS, import::METHOD);
+    Ok(with_header(answer, STORES, actions::STORE))
 }
 
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {

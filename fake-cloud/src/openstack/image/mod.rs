@@ -3,7 +3,9 @@
 mod actions;
 mod content;
 mod images;
+mod import;
 mod members;
+mod metadefs;
 mod patch;
 mod schemas;
 mod versions;
@@ -28,10 +30,13 @@ pub(super) const ROUTES: &[Route] = routes![
     Project DELETE "/v2/images/{id}/members/{member}" members::delete;
     Project POST "/v2/images/{id}/actions/deactivate" actions::deactivate;
     Project POST "/v2/images/{id}/actions/reactivate" actions::reactivate;
-    Project POST "/v2/images/{id}/import" actions::import;
-    Project PUT "/v2/images/{id}/stage" actions::stage;
+    Project PUT "/v2/images/{id}/stage" content::stage;
+    Project POST "/v2/images/{id}/import" import::import;
     Project GET "/v2/images/{id}/tasks" actions::image_tasks;
-    Project GET "/v2/info/import" actions::import_methods;
+    Project GET "/v2/info/import" import::methods;
+    Project GET "/v2/metadefs/namespaces" metadefs::namespaces;
+    Project GET "/v2/metadefs/namespaces/{namespace}" metadefs::namespace;
+    Project GET "/v2/metadefs/resource_types" metadefs::resource_types;
     Project GET "/v2/info/stores" actions::stores;
     Project GET "/v2/tasks" actions::tasks;
     Project PUT "/v2/images/{id}/tags/{tag}" images::add_tag;
@@ -40,4 +45,6 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2/schemas/images" schemas::images;
     Project GET "/v2/schemas/member" schemas::member;
     Project GET "/v2/schemas/members" schemas::members;
+    Project GET "/v2/schemas/metadefs/namespace" metadefs::namespace_schema;
+    Project GET "/v2/schemas/metadefs/resource_type" metadefs::resource_type_schema;
 ];

@@ -18,15 +18,39 @@ pub(super) async fn versions(cx: Context) -> Result<Response, Error> {
 }
 
 /// Aliases and names of what this Neutron can do beyond its core.
-const EXTENSIONS: [(&str, &str); 8] = [
+const EXTENSIONS: [(&str, &str); 32] = [
+    ("agent", "agent"),
+    ("allowed-address-pairs", "Allowed Address Pairs"),
     ("availability_zone", "Availability Zone"),
+    ("binding", "Port Binding"),
+    ("default-subnetpools", "Default Subnetpools"),
+    ("empty-string-filtering", "Empty String Filtering Extension"),
+    ("ext-gw-mode", "Neutron L3 Configurable external gateway mode"),
     ("external-net", "Neutron external network"),
+    ("extra_dhcp_opt", "Neutron Extra DHCP options"),
+    ("extraroute", "Neutron Extra Route"),
+    ("fip-port-details", "Floating IP Port Details Extension"),
     ("net-mtu", "Network MTU"),
+    ("net-mtu-writable", "Network MTU (writable)"),
+    ("network_availability_zone", "Network Availability Zone"),
+    ("pagination", "Pagination support"),
+    ("port-security", "Port Security"),
     ("project-id", "project_id field enabled"),
-    ("quotas", "Quota management support"),
+    ("provider", "Provider Network"),
     ("quota_details", "Quota details management support"),
+    ("quotas", "Quota management support"),
+    ("rbac-policies", "RBAC Policies"),
+    ("revision-if-match", "If-Match constraints based on revision_number"),
     ("router", "Neutron L3 Router"),
+    ("router_availability_zone", "Router Availability Zone"),
     ("security-group", "security-group"),
+    ("sorting", "Sorting support"),
+    ("standard-attr-description", "standard-attr-description"),
+    ("standard-attr-revisions", "Resource revision numbers"),
+    ("standard-attr-tag", "Tag support for resources with standard attribute"),
+    ("standard-attr-timestamp", "Resource timestamps"),
+    ("stateful-security-group", "Stateful security group"),
+    ("subnet_allocation", "Subnet Allocation"),
 ];
 
 pub(super) async fn extensions(cx: Context) -> Result<Response, Error> {

@@ -7,6 +7,7 @@ mod listing;
 mod networks;
 mod ports;
 mod quotas;
+mod rbac_policies;
 mod routers;
 mod security_groups;
 mod security_rules;
@@ -34,6 +35,10 @@ pub(super) const ROUTES: &[Route] = routes![
     Project GET "/v2.0/networks/{id}" networks::show;
     Project PUT "/v2.0/networks/{id}" networks::update;
     Project DELETE "/v2.0/networks/{id}" networks::delete;
+    Project GET "/v2.0/rbac-policies" rbac_policies::list;
+    Project POST "/v2.0/rbac-policies" rbac_policies::create;
+    Project GET "/v2.0/rbac-policies/{id}" rbac_policies::show;
+    Project DELETE "/v2.0/rbac-policies/{id}" rbac_policies::delete;
     Project GET "/v2.0/subnets" subnets::list;
     Project POST "/v2.0/subnets" subnets::create;
     Project GET "/v2.0/subnets/{id}" subnets::show;

@@ -183,7 +183,7 @@ fn view(model: &Model, network: &Network) -> Value {
         "mtu": network.mtu,
         "status": if network.admin_up { "ACTIVE" } else { "DOWN" },
         "subnets": subnets,
-        "shared": network.shared,
+        "shared": network.is_shared(),
         "availability_zone_hints": network.zone_hints,
         "availability_zones": [],
         "ipv4_address_scope": null,

@@ -7,9 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::catalogue::{TYPE, TYPE_ID};
 use super::{Error, listing, project};
-use crate::model::{HOST, NewVolume, Orphans, Volume, ZONE};
+use crate::model::{HOST, Model, NewVolume, Orphans, Volume, ZONE};
 use crate::openstack::errors::Fault;
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
@@ -30,14 +29,14 @@ fn page(cx: &Context, path: &str, shorten: impl Fn(Value) -> Value) -> Result<Re
     let model = cx.cloud.read();
     let visible =
         model.volumes.iter().filter(|volume| scope.is_none_or(|own| volume.project_id == own));
-    listing::answer(cx, "volumes", path, visible.map(|volume| full(cx, volume)), shorten)
+    listing::answer(cx, "volumes", path, visible.map(|volume| full(cx, &model, volume)), shorten)
 }
 
 pub(super) async fn show(cx: Context) -> Result<Response, Error> {
     project(&cx)?;
     let model = cx.cloud.read();
     let volume = model.volume(&cx.caller()?, cx.param("id"))?;
-    Ok(ok(&json!({"volume": full(&cx, volume)})))
+    Ok(ok(&json!({"volume": full(&cx, &model, volume)})))
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,14 +65,11 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let project = project(&cx)?;
     let wanted = read(cx.json::<Body<Wanted>>().await?.volume)?;
     let volume = cx.cloud.create_volume(&cx.caller()?, project, wanted).await?;
-    Ok(json(StatusCode::ACCEPTED, &json!({"volume": view(&cx, &volume)})))
+    Ok(json(StatusCode::ACCEPTED, &json!({"volume": view(&cx, &cx.cloud.read(), &volume)})))
 }
 
 fn read(wanted: Wanted) -> Result<NewVolume, Fault> {
     let invalid = |text: String| Err(Fault::bad_request(text));
-    if let Some(kind) = wanted.volume_type.filter(|kind| ![TYPE, TYPE_ID].contains(&&**kind)) {
-        return Err(Fault::not_found(format!("Volume type with name {kind} could not be found.")));
-    }
     if let Some(zone) = wanted.availability_zone.filter(|zone| zone != ZONE) {
         return invalid(format!("Invalid input received: Availability zone '{zone}' is invalid."));
     }
@@ -88,6 +84,7 @@ fn read(wanted: Wanted) -> Result<NewVolume, Fault> {
         snapshot: wanted.snapshot_id,
         source: wanted.source_volid,
         image: wanted.image,
+        kind: wanted.volume_type.filter(|kind| !kind.is_empty()),
         ..NewVolume::default()
     })
 }
@@ -134,7 +131,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
         Ok::<_, Error>(volume.clone())
     });
     let volume = changed.await?;
-    Ok(ok(&json!({"volume": view(&cx, &volume)})))
+    Ok(ok(&json!({"volume": view(&cx, &cx.cloud.read(), &volume)})))
 }
 
 pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
@@ -146,7 +143,7 @@ pub(super) async fn delete(cx: Context) -> Result<Response, Error> {
 }
 
 /// A volume as an answer to its creation or change shows it.
-fn view(cx: &Context, volume: &Volume) -> Value {
+fn view(cx: &Context, model: &Model, volume: &Volume) -> Value {
     let attachment = |it: &crate::model::Attachment| {
         json!({
             "id": volume.id,
@@ -170,7 +167,7 @@ fn view(cx: &Context, volume: &Volume) -> Value {
         "updated_at": volume.updated.map(Micros),
         "name": volume.name,
         "description": volume.description,
-        "volume_type": TYPE,
+        "volume_type": model.type_of(volume).map(|kind| &kind.name),
         "snapshot_id": volume.snapshot_id,
         "source_volid": volume.source_id,
         "metadata": volume.metadata,
@@ -179,7 +176,7 @@ fn view(cx: &Context, volume: &Volume) -> Value {
             {"rel": "bookmark", "href": link("")}
         ],
         "user_id": volume.user_id,
-        "bootable": if volume.image_id.is_some() { "true" } else { "false" },
+        "bootable": volume.bootable.unwrap_or(volume.image_id.is_some()).to_string(),
         "encrypted": false,
         "replication_status": null,
         "consistencygroup_id": null,
@@ -193,7 +190,7 @@ fn view(cx: &Context, volume: &Volume) -> Value {
         (48, "shared_targets", json!(false)),
         (48, "service_uuid", Value::Null),
         (61, "cluster_name", Value::Null),
-        (63, "volume_type_id", json!(TYPE_ID)),
+        (63, "volume_type_id", json!(volume.type_id)),
         (65, "consumes_quota", json!(true)),
     ] {
         if cx.version >= Microversion(since) {
@@ -204,11 +201,13 @@ fn view(cx: &Context, volume: &Volume) -> Value {
 }
 
 /// A volume with all that may be shown.
-fn full(cx: &Context, volume: &Volume) -> Value {
-    let mut view = view(cx, volume);
+fn full(cx: &Context, model: &Model, volume: &Volume) -> Value {
+    let mut view = view(cx, model, volume);
     view["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
-    if let Some(id) = volume.image_id {
-        view["volume_image_metadata"] = json!({"image_id": id});
+    let image = volume.image_id.map(|id| ("image_id".to_owned(), id.to_string()));
+    let metadata: BTreeMap<_, _> = volume.image_metadata.clone().into_iter().chain(image).collect();
+    if !metadata.is_empty() {
+        view["volume_image_metadata"] = json!(metadata);
     }
     if cx.caller.is_some_and(|caller| caller.is_admin) {
         view["os-vol-mig-status-attr:migstat"] = Value::Null;

@@ -40,6 +40,8 @@ async fn glance_answers_as_the_real_one() {
     golden.ask("glance GET / -> 300", &[]).send().await;
     golden.ask("glance GET /versions -> 200", &[]).send().await;
     golden.ask("glance GET /v2/schemas/image -> 200", &[]).send().await;
+    golden.ask("glance GET /v2/schemas/metadefs/namespace -> 200", &[]).send().await;
+    golden.ask("glance GET /v2/schemas/metadefs/resource_type -> 200", &[]).send().await;
     let body = json!({"container_format": "bare", "disk_format": "raw", "name": "cirros"});
     let image = golden.ask("glance POST /v2/images -> 201", &[]).body(body).send().await;
     let image = id(&image["id"]);
