@@ -68,17 +68,19 @@ impl World {
             #[cfg(feature = "container")]
             BackendKind::Container => {
                 let ports = Arc::new(container::ports::Ports::default());
-                let network = Arc::new(Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>));
+                let floating = Loopback::of(Arc::clone(&ports) as Arc<dyn OpenPorts>);
                 let place = container::Settings {
                     state_dir: settings.state_dir.join("servers"),
                     init_program: settings.init_program.clone(),
                     block: Block::around(settings.fixed_range.network, 16),
                     engine: None,
                     api: listener.local_addr().map_err(StartError::Socket)?,
+                    enforce: settings.enforce_security_groups,
                 };
-                let watcher = Arc::clone(&network) as Arc<dyn PortWatcher>;
+                let watcher: Arc<dyn PortWatcher> = Arc::new(floating.clone());
                 let backend = container::Container::open(place, exits, ports, watcher).await?;
-                (Arc::new(backend), network)
+                let network = container::network::Containers::new(backend.clone(), floating);
+                (Arc::new(backend), Arc::new(network))
             }
             BackendKind::Libvirt => virtual_machines(settings, exits)?,
         };

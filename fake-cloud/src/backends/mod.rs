@@ -5,6 +5,7 @@
 //! different servers run at the same time.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -302,16 +303,25 @@ pub enum BackendError {
         step: String,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
 impl BackendError {
     /// For `map_err`: names the step that failed.
-    pub fn step(step: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn step(step: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let step = step.into();
         move |source| Self::Step { step, source }
     }
+}
+
+/// Does one step that waits for files or programs, where it does not hold up the rest.
+async fn blocking<T: Send + 'static>(
+    step: &str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten();
+    done.map_err(BackendError::step(step))
 }
 
 /// What has become of a server while the cloud was away.

@@ -59,9 +59,7 @@ pub(super) fn regions(call: &Call) -> Result<Xml, Fault> {
 pub(super) fn zones(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["zone-name", "zone-id", "region-name", "state"])?;
     let zone = call.zone();
-    if let Some(other) = call.params.texts("ZoneId").into_iter().find(|id| *id != zone.id()) {
-        return Err(Fault::invalid_value(format!("Invalid availability zone-id: [{other}]")));
-    }
+    call.params.texts("ZoneId").into_iter().try_for_each(|id| check_zone_id(call, id))?;
     call.params.texts("ZoneName").into_iter().try_for_each(|name| check_zone(call, name))?;
     let pass = filters.pass(NO_TAGS, |name| match name {
         "zone-name" => vec![zone.to_string()],
@@ -90,6 +88,14 @@ pub(super) fn check_zone(call: &Call, name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::invalid_value(format!("Invalid availability zone: [{name}]")))
+}
+
+/// Refuses ids of zones that there are not.
+pub(super) fn check_zone_id(call: &Call, id: &str) -> Result<(), Fault> {
+    if id == call.zone().id() {
+        return Ok(());
+    }
+    Err(Fault::invalid_value(format!("Invalid availability zone-id: [{id}]")))
 }
 
 pub(super) fn account_attributes(call: &Call) -> Result<Xml, Fault> {

@@ -12,6 +12,8 @@ use crate::model::firewall::Firewall;
 pub mod bridge;
 pub mod inert;
 pub mod loopback;
+pub(crate) mod namespace;
+pub(crate) mod netfilter;
 
 /// The contract between the model, which gives addresses out, and what makes them answer.
 #[async_trait]
@@ -85,6 +87,13 @@ pub trait PortWatcher: Send + Sync + std::fmt::Debug {
     /// A process of the server with this fixed address is about to listen on the TCP port. The
     /// call returns once the port is reachable through the server's floating addresses.
     fn opened(&self, fixed: Ipv4Addr, port: u16);
+
+    /// Whether anyone wants to be told of ports of this fixed address just now: nobody does where no
+    /// floating address leads.
+    fn is_curious(&self, fixed: Ipv4Addr) -> bool {
+        let _ = fixed;
+        true
+    }
 
     /// The server with this fixed address has ended, and no port is open there any more.
     fn closed(&self, fixed: Ipv4Addr) {

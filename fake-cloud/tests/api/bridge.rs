@@ -1,7 +1,7 @@
 //! The network `bridge`, in network namespaces that the tests make: nothing leaves them.
 
 use std::future::Future;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -275,10 +275,11 @@ fn spawn(state: &std::path::Path) -> (std::process::Child, String) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // It is written at once.
-    let mut buffer = [0; 4096];
-    let count = cloud.stdout.as_mut().unwrap().read(&mut buffer).unwrap();
-    let greeting = std::str::from_utf8(&buffer[..count]).unwrap().to_owned();
+    let mut greeting = String::new();
+    let mut lines = BufReader::new(cloud.stdout.as_mut().unwrap());
+    while !greeting.contains("CONTROL_TOKEN") {
+        assert!(lines.read_line(&mut greeting).unwrap() > 0, "{greeting}");
+    }
     (cloud, greeting)
 }
 

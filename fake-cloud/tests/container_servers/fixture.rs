@@ -7,12 +7,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fake_cloud::backends::container::network::Containers;
 use fake_cloud::backends::container::ports::Ports;
 use fake_cloud::backends::container::{Container, Settings};
 use fake_cloud::backends::{Backend as _, ImageSource, Interface, ServerExit, ServerSpec};
+use fake_cloud::model::SecurityGroupId;
 use fake_cloud::model::address::Block;
-use fake_cloud::network::PortWatcher;
+use fake_cloud::model::firewall::{Allow, Firewall, Group, GuardedPort, Remote, Traffic};
 use fake_cloud::network::loopback::Loopback;
+use fake_cloud::network::{Network as _, PortWatcher};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -23,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) backend: Container,
-    pub(crate) network: Loopback,
+    pub(crate) network: Containers,
     pub(crate) exits: mpsc::UnboundedReceiver<ServerExit>,
     image: PathBuf,
     state: PathBuf,
@@ -47,20 +50,40 @@ pub(crate) fn with_engine(test: impl AsyncFnOnce(Fixture)) {
 async fn open(
     state: &Path,
     host: &str,
-) -> (Container, Loopback, mpsc::UnboundedReceiver<ServerExit>) {
+) -> (Container, Containers, mpsc::UnboundedReceiver<ServerExit>) {
     let (sender, exits) = mpsc::unbounded_channel();
     let ports = Arc::new(Ports::default());
-    let network = Loopback::of(Arc::clone(&ports) as _);
+    let floating = Loopback::of(Arc::clone(&ports) as _);
     let settings = Settings {
         state_dir: state.to_owned(),
         init_program: env!("CARGO_BIN_EXE_fake-cloud").into(),
         block: Block::around(Ipv4Addr::new(10, 77, 0, 0), 24),
         engine: Some(host.to_owned()),
         api: "127.0.0.1:5000".parse().unwrap(),
+        enforce: true,
     };
-    let watcher: Arc<dyn PortWatcher> = Arc::new(network.clone());
+    let watcher: Arc<dyn PortWatcher> = Arc::new(floating.clone());
     let backend = Container::open(settings, sender, ports, watcher).await.unwrap();
+    let network = Containers::new(backend.clone(), floating);
+    network.guard(everybody(Some(anything()))).await.unwrap();
     (backend, network, exits)
+}
+
+/// What lets everything pass.
+pub(crate) fn anything() -> Allow {
+    Allow { traffic: Traffic::Any, remote: Remote::Anyone }
+}
+
+/// A firewall with one group, of all servers, that lets everything out and this in.
+pub(crate) fn everybody(ingress: Option<Allow>) -> Firewall {
+    let group = SecurityGroupId(Uuid::from_u128(7));
+    let addresses = (2..10).map(|last| Ipv4Addr::new(10, 77, 0, last));
+    let ports = addresses
+        .clone()
+        .map(|first| (first, GuardedPort { first, mac: String::new(), groups: Some(vec![group]) }));
+    let ingress = ingress.into_iter().collect();
+    let rules = Group { members: addresses.collect(), ingress, egress: vec![anything()] };
+    Firewall { groups: [(group, rules)].into(), ports: ports.collect(), ..Firewall::default() }
 }
 
 /// A system with a shell and Perl: both are on every Debian.
@@ -113,6 +136,15 @@ impl Fixture {
             hosts: vec![(Ipv4Addr::new(10, 77, 0, 9), "db-1".to_owned())],
             volumes: vec![],
         }
+    }
+
+    /// The network namespace of a server that runs.
+    pub(crate) fn network_of(&self, server: &ServerSpec) -> fs::File {
+        let name = format!("fake-cloud-{}", server.id);
+        let arguments = ["--host", &self.host, "inspect", "--format", "{{.State.Pid}}", &name];
+        let output = Command::new("docker").args(arguments).output().unwrap();
+        let process = String::from_utf8(output.stdout).unwrap();
+        fs::File::open(format!("/proc/{}/ns/net", process.trim())).unwrap()
     }
 
     /// Starts a server; waits until its console shows the text.

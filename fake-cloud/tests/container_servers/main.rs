@@ -3,8 +3,11 @@
 #![cfg(feature = "container")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+#[path = "../built_image/mod.rs"]
+mod built_image;
 mod engine;
 mod fixture;
+mod images;
 mod life;
 mod network;
 mod volumes;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_cloud::backends::libvirt::{Libvirt, Settings};
-use fake_cloud::backends::{BackendError, ImageSource, ServerExit, ServerSpec};
+use fake_cloud::backends::{
+    BackendError, ImageSource, Interface, InterfaceAddress, ServerExit, ServerSpec,
+};
+use fake_cloud::model::address::Block;
 use fake_cloud::network::loopback::Loopback;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -50,6 +53,7 @@ pub(crate) fn tree(place: &Path) -> PathBuf {
 pub(crate) fn server(tree: &Path, script: &str) -> ServerSpec {
     let id = Uuid::new_v4();
     let [a, b, c, ..] = id.into_bytes();
+    let fixed_ip = Ipv4Addr::new(127, 34, a, b);
     ServerSpec {
         id,
         hostname: "web-1".to_owned(),
@@ -57,10 +61,14 @@ pub(crate) fn server(tree: &Path, script: &str) -> ServerSpec {
         vcpus: 1,
         memory_mib: 128,
         disk_gib: 1,
-        fixed_ip: Ipv4Addr::new(127, 34, a, b),
+        fixed_ip,
         interfaces: vec![Interface {
             mac: format!("fa:16:3e:{a:02x}:{b:02x}:{c:02x}"),
-            addresses: vec![],
+            addresses: vec![InterfaceAddress {
+                address: fixed_ip,
+                subnet: Block::around(fixed_ip, 16),
+                gateway: None,
+            }],
         }],
         metadata_url: "http://127.0.0.1:1".to_owned(),
         meta_data: serde_json::json!({"uuid": id}),

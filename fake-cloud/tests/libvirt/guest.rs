@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::built_image;
 use crate::fixture::{Fixture, PATIENCE, PORT, server};
 
 /// The root file system of the guests, made once.
@@ -40,7 +41,7 @@ fn open(place: &Path) -> Fixture {
     Fixture::open(&uri, &place.join("state")).unwrap()
 }
 
-/// Where guests report to: for them this machine is 10.0.2.2.
+/// Where guests report to: for them this machine is their gateway.
 struct Reports(TcpListener);
 
 impl Reports {
@@ -50,7 +51,7 @@ impl Reports {
 
     /// For scripts: what is piped to it comes to the next [`Self::next`].
     fn command(&self) -> String {
-        format!("nc 10.0.2.2 {}", self.0.local_addr().unwrap().port())
+        format!("nc $(cat /etc/gateway) {}", self.0.local_addr().unwrap().port())
     }
 
     async fn next(&self) -> String {
@@ -85,16 +86,18 @@ async fn a_guest_runs_its_user_data_once_answers_at_its_address_and_shuts_down()
         &format!(
             "echo the user-data runs\n\
              mkdir /srv; echo written once >> /srv/file\n\
-             printf '#!/bin/sh\\nhttpd -p {PORT} -h /srv; echo up | {report}\\n' > /etc/at-boot\n\
+             printf '#!/bin/sh\\nhttpd -p {PORT} -h /srv; echo up at $(cat /etc/address) | {report}\\n' > /etc/at-boot\n\
              chmod +x /etc/at-boot"
         ),
     );
     let (backend, id) = (&fixture.backend, server.id);
+    let [_, second, third, fourth] = server.fixed_ip.octets();
+    let up = format!("up at 10.{second}.{third}.{fourth}");
 
     let begin = Instant::now();
     backend.start(&server).await.unwrap();
     let running = begin.elapsed();
-    assert_eq!(reports.next().await, "up");
+    assert_eq!(reports.next().await, up);
     eprintln!("running after {running:?}, its user-data ran after {:?}", begin.elapsed());
 
     let answer = get((server.fixed_ip, PORT), "/file").await;
@@ -119,7 +122,7 @@ async fn a_guest_runs_its_user_data_once_answers_at_its_address_and_shuts_down()
     assert!(TcpStream::connect((server.fixed_ip, PORT)).await.is_err());
 
     backend.start(&server).await.unwrap();
-    assert_eq!(reports.next().await, "up");
+    assert_eq!(reports.next().await, up);
     let answer = get((server.fixed_ip, PORT), "/file").await;
     assert!(answer.ends_with("\r\n\r\nwritten once\n"), "its disk stays: {answer}");
     backend.delete(id).await.unwrap();
@@ -178,6 +181,59 @@ async fn an_uploaded_disk_image_boots() {
         let console = fixture.backend.console(server.id, Some(1)).await.unwrap();
         assert!(console.contains("this came from the disk"), "{console:?}");
     }
+}
+
+/// Tells the port of this machine what cloud-init has made of the config drive, and what it would make
+/// of the other one.
+const CLOUD_INIT: &str = r#"#!/bin/bash
+gateway=$(ip -4 route show default | cut -d ' ' -f 3)
+exec 3<>/dev/tcp/$gateway/@PORT@
+keys=$(grep -c mine /root/.ssh/authorized_keys)
+echo $(cloud-id) $(hostname) $(hostname -I | cut -d ' ' -f 1) $keys >&3
+python3 - >&3 <<'END'
+from cloudinit import stages
+from cloudinit.sources.DataSourceNoCloud import DataSourceNoCloud
+init = stages.Init()
+init.read_cfg()
+source = DataSourceNoCloud(init.cfg, init.distro, init.paths)
+found = source.get_data()
+print(found, source.metadata["local-hostname"], source.get_public_ssh_keys(),
+      source.network_config["ethernets"]["net0"]["dhcp4"], len(source.userdata_raw) > 100)
+END
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest: see the head of this file"]
+async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let fixture = open(place.path());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut server = server(&built_image::root(), "");
+    server.user_data = Some(CLOUD_INIT.replace("@PORT@", &port.to_string()).into_bytes());
+    let key = "ssh-ed25519 AAAA mine";
+    server.authorized_keys = vec![key.to_owned()];
+    server.meta_data = serde_json::json!({
+        "uuid": server.id, "hostname": "web-1", "name": "web-1", "public_keys": {"mine": key},
+    });
+    (server.memory_mib, server.disk_gib) = (768, 2);
+    let begin = Instant::now();
+    fixture.backend.start(&server).await.unwrap();
+    let reports = async {
+        let mut lines = String::new();
+        listener.accept().await.unwrap().0.read_to_string(&mut lines).await.unwrap();
+        lines
+    };
+    let report = timeout(PATIENCE * 4, reports).await;
+    let console = fixture.backend.console(server.id, None).await.unwrap();
+    let report = report.unwrap_or_else(|_| panic!("it does not report:\n{console}"));
+    eprintln!("cloud-init ran its user-data after {:?}", begin.elapsed());
+    let [_, second, third, fourth] = server.fixed_ip.octets();
+    let expected = format!(
+        "configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True\n"
+    );
+    assert_eq!(report, expected, "{console}");
+    fixture.backend.delete(server.id).await.unwrap();
 }
 
 /// A boot sector that writes to the serial port and switches the machine off.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+#[path = "../built_image/mod.rs"]
+mod built_image;
 mod fixture;
 mod guest;
 mod pretended;

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use fake_cloud::backends::{Backend as _, ImageSource, ServerSpec};
+use fake_cloud::image::build::STEPS;
 
+use crate::built_image;
 use crate::fixture::{Fixture, server};
 
 #[tokio::test]
@@ -87,4 +89,27 @@ async fn a_directory_boots_and_is_never_written_to() {
     assert!(console.contains("nothing else: /usr/*/* /proc/1 /dev/null\n"), "{console}");
     assert_eq!(fs::read_to_string(image.path().join("etc/motd")).unwrap(), "the image\n");
     assert!(!image.path().join("etc/hostname").exists());
+}
+
+#[tokio::test]
+async fn a_process_server_boots_a_built_image_that_is_built_once() {
+    let first = built_image::build();
+    let said = String::from_utf8(first.stdout).unwrap();
+    if said.starts_with("tested: built, Debian") {
+        let steps = String::from_utf8(first.stderr).unwrap();
+        for (step, _) in STEPS {
+            assert!(steps.contains(&format!("tested: {step}\n")), "{step} in\n{steps}");
+        }
+    }
+    let again = String::from_utf8(built_image::build().stdout).unwrap();
+    assert!(again.starts_with("tested: unchanged, Debian"), "{again}");
+
+    let fixture = Fixture::new();
+    let image = ImageSource::Directory { path: built_image::root() };
+    let script = "cat /etc/built /etc/made; . /etc/os-release; echo this is $ID";
+    let server = ServerSpec { image, ..server(script) };
+    fixture.backend.start(&server).await.unwrap();
+    let console = fixture.console_shows(server.id, "server: user-data ").await;
+    let expected = "from Debian's packages\nmade by a command\nthis is debian\n";
+    assert!(console.contains(expected), "{console}");
 }

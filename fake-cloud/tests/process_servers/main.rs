@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod boot;
+#[path = "../built_image/mod.rs"]
+mod built_image;
 mod crashes;
 mod fixture;
 mod images;

@@ -145,7 +145,7 @@ async fn a_start_shows_the_volumes_and_a_deletion_leaves_them() {
     fixture.backend.volume_delete(volume.id).await.unwrap();
     assert!(fixture.backend.volumes().await.unwrap().is_empty());
     let error = fixture.backend.start(&server).await.unwrap_err();
-    assert!(error.to_string().contains("show the volume"), "{error}");
+    assert!(error.to_string().contains("mount the volume"), "{error}");
 }
 
 #[tokio::test]

@@ -22,6 +22,19 @@ pub(super) struct Origin<'a> {
     pub(super) network: &'a str,
 }
 
+/// Its place in the network.
+pub(super) fn endpoint(server: &ServerSpec) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: Some(server.fixed_ip.to_string()),
+            ..EndpointIpamConfig::default()
+        }),
+        aliases: Some(vec![server.hostname.clone()]),
+        mac_address: Some(server.mac().to_owned()),
+        ..EndpointSettings::default()
+    }
+}
+
 /// The container of a server; `place` is where its volumes appear on this machine.
 pub(super) fn body(
     server: &ServerSpec,
@@ -54,15 +67,6 @@ pub(super) fn body(
         }),
         ..HostConfig::default()
     };
-    let endpoint = EndpointSettings {
-        ipam_config: Some(EndpointIpamConfig {
-            ipv4_address: Some(server.fixed_ip.to_string()),
-            ..EndpointIpamConfig::default()
-        }),
-        aliases: Some(vec![server.hostname.clone()]),
-        mac_address: Some(server.mac().to_owned()),
-        ..EndpointSettings::default()
-    };
     let state = origin.state_dir.to_string_lossy().into_owned();
     let labels = [
         (engine::CLOUD, origin.cloud.to_owned()),
@@ -89,7 +93,7 @@ pub(super) fn body(
         labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
         host_config: Some(host),
         networking_config: Some(NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(origin.network.to_owned(), endpoint)])),
+            endpoints_config: Some(HashMap::from([(origin.network.to_owned(), endpoint(server))])),
         }),
         ..ContainerCreateBody::default()
     }

@@ -10,13 +10,14 @@ use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, Ipam, IpamConfig,
-    NetworkCreateRequest,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, EndpointSettings, Ipam,
+    IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
 };
 use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::backends::{BackendError, ConsoleStream};
 use crate::image::pack::pack;
@@ -42,6 +43,12 @@ fn failed(step: impl Into<String>) -> impl FnOnce(Error) -> BackendError {
 fn done(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::DockerResponseServerError { status_code: 304 | 404 | 409, .. }) => Ok(()),
+        // Podman's word for it.
+        Err(Error::DockerResponseServerError { message, .. })
+            if message.contains("container state improper") =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }
@@ -109,6 +116,39 @@ impl Engine {
 
     pub(super) async fn start(&self, name: &str) -> Result<(), BackendError> {
         self.0.start_container(name, None).await.map_err(failed("start the container"))
+    }
+
+    /// Lets the first process begin: it waits for a line on its standard input.
+    pub(super) async fn let_begin(&self, name: &str) -> Result<(), BackendError> {
+        let options = query::AttachContainerOptionsBuilder::default().stdin(true).stream(true);
+        let attached = self.0.attach_container(name, Some(options.build())).await;
+        let mut input = attached.map_err(failed("reach the container's input"))?.input;
+        let written = async {
+            input.write_all(b"\n").await?;
+            input.flush().await
+        };
+        written.await.map_err(BackendError::step("let the container begin"))
+    }
+
+    /// Takes a container from its network.
+    pub(super) async fn disconnect(&self, network: &str, name: &str) -> Result<(), BackendError> {
+        let container = name.to_owned();
+        let request = NetworkDisconnectRequest { container, force: Some(true) };
+        let taken = self.0.disconnect_network(network, request).await;
+        taken.map_err(failed("take the container from its network"))
+    }
+
+    /// Puts a container into a network.
+    pub(super) async fn connect_to(
+        &self,
+        network: &str,
+        name: &str,
+        endpoint: EndpointSettings,
+    ) -> Result<(), BackendError> {
+        let (container, endpoint_config) = (name.to_owned(), Some(endpoint));
+        let request = NetworkConnectRequest { container, endpoint_config };
+        let put = self.0.connect_network(network, request).await;
+        put.map_err(failed("put the container into its network"))
     }
 
     /// Ends the container: politely for some seconds, or at once.
@@ -231,15 +271,14 @@ impl Engine {
         let made = root.metadata().map_err(reading())?.ctime();
         // The same tree has the same name: nothing in it ever changes.
         let key = Sha256::digest(format!("{} {made}", root.display()));
-        let tag = format!("{key:x}");
-        let name = format!("fake-cloud:{tag}");
+        let name = format!("fake-cloud:{key:x}");
         if self.0.inspect_image(&name).await.is_ok() {
             return Ok(name);
         }
         let options = query::CreateImageOptionsBuilder::default()
             .from_src("-")
-            .repo("fake-cloud")
-            .tag(&tag)
+            // Podman overlooks a tag that comes by itself.
+            .repo(&name)
             .message(&root.to_string_lossy())
             .build();
         let body = bollard::body_try_stream(archive_of(root.to_owned()));

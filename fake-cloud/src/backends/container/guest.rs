@@ -1,7 +1,8 @@
 //! What is put into a container before it starts: its first process, and what that needs.
 //!
 //! The first process is a shell script, because `/bin/sh` is the one program that every image has.
-//! It says what happens on the console, runs `/etc/rc.local`, and user-data once, reaps what is
+//! It waits for a line on its standard input, for nothing may run before the cloud has set up its
+//! guard. It says what happens on the console, runs `/etc/rc.local`, and user-data once, reaps what is
 //! orphaned, and ends everything when it is told to.
 
 use std::fmt::Write as _;
@@ -54,7 +55,7 @@ fn header(kind: EntryType, mode: u32) -> Header {
 }
 
 fn init(server: &ServerSpec, metadata_url: &str) -> String {
-    let mut script = String::from("#!/bin/sh\n");
+    let mut script = String::from("#!/bin/sh\nread -r _\n");
     // Writing to a string cannot fail.
     let _ = writeln!(script, "say() {{ echo \"server: $*\"; }}\nsay booting {}", server.hostname);
     script.push_str("{\necho 127.0.0.1 localhost\necho ::1 localhost ip6-localhost ip6-loopback\n");
@@ -93,7 +94,7 @@ once() { [ ! -e /.fake-cloud/booted ] && : > /.fake-cloud/booted; }
 [ -x /etc/rc.local ] && run rc.local /etc/rc.local
 "#;
 
-/// Nothing ever comes from the standard input: to read from it is to wait for ever. Whoever waits
+/// Nothing more ever comes from the standard input: to read from it is to wait for ever. Whoever waits
 /// in the foreground also takes leave of the orphans.
 const STAY: &str = r#"
 trap 'trap : TERM; say shutting down; kill -TERM -1 2>/dev/null; wait; exit 0' TERM

@@ -9,13 +9,15 @@
 
 mod body;
 mod engine;
+mod guard;
 mod guest;
+pub mod network;
 mod places;
 pub mod ports;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -28,13 +30,15 @@ use uuid::Uuid;
 use super::process::volumes::Volumes;
 use super::{
     Backend, BackendError, ConsoleStream, ExitSender, ImageSource, ServerExit, ServerSpec,
-    VolumeMount,
+    VolumeMount, blocking,
 };
 use crate::model::address::Block;
 use crate::network::PortWatcher;
-use crate::network::loopback::forward::{Door, Forward};
+use crate::network::loopback::forward::Forward;
 use body::Origin;
 use engine::Engine;
+use guard::Guard;
+use network::Place;
 use places::Places;
 use ports::Ports;
 
@@ -61,6 +65,8 @@ pub struct Settings {
     pub engine: Option<String>,
     /// Where the cloud's API listens: containers reach it at their gateway, on the same port.
     pub api: SocketAddr,
+    /// Whether security groups are enforced.
+    pub enforce: bool,
 }
 
 /// The backend.
@@ -80,8 +86,12 @@ struct Inner {
     ports: Arc<Ports>,
     watcher: Arc<dyn PortWatcher>,
     exits: ExitSender,
-    /// Servers that should run, and their addresses.
-    running: Mutex<HashMap<Uuid, Ipv4Addr>>,
+    /// Servers that should run, and where.
+    running: Mutex<HashMap<Uuid, Place>>,
+    /// The addresses of servers that are cut off.
+    cut: Mutex<HashSet<Ipv4Addr>>,
+    /// Enforces security groups where that is possible.
+    guard: Option<Guard>,
     /// One import at a time: the second finds what the first has brought.
     importing: tokio::sync::Mutex<()>,
     /// The API, at the containers' gateway.
@@ -111,6 +121,10 @@ impl Container {
         if let Err(error) = &places {
             tracing::warn!(%error, "servers have no volumes: only root can mount them");
         }
+        let guard = match settings.enforce {
+            true => network::guard(gateway(settings.block)).await,
+            false => None,
+        };
         let inner = Arc::new(Inner {
             engine,
             cloud,
@@ -121,8 +135,10 @@ impl Container {
             watcher,
             exits,
             running: Mutex::default(),
+            cut: Mutex::default(),
+            guard,
             importing: tokio::sync::Mutex::default(),
-            _relay: relay(gateway(settings.block), settings.api),
+            _relay: network::relay(gateway(settings.block), settings.api),
             settings: Settings { state_dir: state, ..settings },
         });
         tokio::spawn(watch_ends(Arc::downgrade(&inner)));
@@ -148,22 +164,6 @@ async fn tidy(engine: &Engine, cloud: &str) -> Result<(), BackendError> {
         engine.remove_network(&cloud).await?;
     }
     Ok(())
-}
-
-/// Lets containers reach the API, which listens where they cannot go.
-fn relay(gateway: Ipv4Addr, api: SocketAddr) -> Option<Forward> {
-    let SocketAddr::V4(api) = api else { return None };
-    let from = SocketAddrV4::new(gateway, api.port());
-    let door = Door { admits: Box::new(|_| true), still_open: Box::new(|| true) };
-    match Forward::start(&tokio::runtime::Handle::current(), from, api, door) {
-        Ok(forward) => Some(forward),
-        // The API listens at every address.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => None,
-        Err(error) => {
-            tracing::warn!(%from, %error, "containers cannot reach the metadata service");
-            None
-        }
-    }
 }
 
 /// Reports containers that end by themselves, as long as there is the backend.
@@ -198,7 +198,7 @@ fn name(id: Uuid) -> String {
 }
 
 impl Inner {
-    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Ipv4Addr>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Place>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -221,12 +221,12 @@ impl Inner {
 
     /// The server runs no more; whether it should have.
     fn forget(&self, id: Uuid) -> bool {
-        let fixed = self.running().remove(&id);
-        if let Some(fixed) = fixed {
+        let place = self.running().remove(&id);
+        if let Some(Place { fixed, .. }) = place {
             self.ports.ended(fixed);
             self.watcher.closed(fixed);
         }
-        fixed.is_some()
+        place.is_some()
     }
 
     fn clear(&self, id: Uuid) -> Result<(), BackendError> {
@@ -242,13 +242,15 @@ impl Inner {
 
     async fn start(&self, server: &ServerSpec) -> Result<(), BackendError> {
         let name = name(server.id);
-        if self.process(server.id).await?.is_none() {
+        let is_new = self.process(server.id).await?.is_none();
+        if is_new {
             // The engine wants it at every start.
             let place = self.places.as_ref().ok().map(|places| places.of(server.id));
             let place =
                 place.transpose().map_err(BackendError::step("make a place for volumes"))?;
-            if self.engine.inspect(&name).await?.is_none() {
-                self.create(server, &name, place).await?;
+            match self.engine.inspect(&name).await? {
+                Some(container) => self.replace(server, container).await?,
+                None => self.create(server, &name, place).await?,
             }
             let archive = guest::archive(server, &self.metadata_url(server))
                 .map_err(BackendError::step("make the server's files"))?;
@@ -263,9 +265,24 @@ impl Inner {
             let last = log.lines().last().unwrap_or("it printed nothing").to_owned();
             return Err(BackendError::step("keep the container running")(io::Error::other(last)));
         };
-        self.running().insert(server.id, server.fixed_ip);
+        let begun = self.begin(server, process, is_new).await;
+        if begun.is_err() {
+            self.end(server.id, 0).await?;
+        }
+        begun
+    }
+
+    /// Lets a container that was just started do something, guarded and watched.
+    async fn begin(
+        &self,
+        server: &ServerSpec,
+        process: i64,
+        is_new: bool,
+    ) -> Result<(), BackendError> {
+        self.secure(server, process).await?;
+        self.running().insert(server.id, Place::of(server));
         self.ports.started(server.fixed_ip, process, Arc::clone(&self.watcher));
-        Ok(())
+        if is_new { self.engine.let_begin(&name(server.id)).await } else { Ok(()) }
     }
 
     async fn create(
@@ -312,15 +329,6 @@ impl Inner {
     fn earlier_console(&self, id: Uuid) -> PathBuf {
         self.settings.state_dir.join(format!("{id}.console"))
     }
-}
-
-/// Work with files, away from the runtime.
-async fn blocking<T: Send + 'static>(
-    step: &str,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, BackendError> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten();
-    done.map_err(BackendError::step(step))
 }
 
 #[async_trait]

@@ -8,11 +8,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_bind, mount_change, move_mount,
     unmount,
 };
 use uuid::Uuid;
+
+use crate::guest::directory;
 
 /// The directories of all servers of a cloud.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Places {
             return Ok(());
         }
         unmount(&place, UnmountFlags::NOFOLLOW)?;
-        fs::remove_dir(place)
+        vacate(&place)
     }
 
     /// Takes all from a server that does not run any more.
@@ -76,10 +79,7 @@ impl Places {
             result => result?,
         };
         for place in places {
-            let place = place?.path();
-            detach(&place);
-            // What is no directory the server itself has left there.
-            fs::remove_dir(&place).or_else(|_| fs::remove_file(&place))?;
+            vacate(&place?.path())?;
         }
         fs::remove_dir(path)
     }
@@ -92,6 +92,18 @@ impl Places {
 impl Drop for Places {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Removes a place, and what the server itself has left there before anything was mounted.
+fn vacate(place: &Path) -> io::Result<()> {
+    loop {
+        match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            Ok(()) => {}
+            // Nothing is mounted there: what is removed is nobody's volume.
+            Err(Errno::INVAL) => return directory::remove(place),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

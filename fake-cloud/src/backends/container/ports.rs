@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::network::PortWatcher;
 use crate::network::loopback::listening::{OpenPorts, ports_in};
 
-/// Nothing tells when a container opens a port; so late may its floating addresses know.
+/// Nothing tells when a container opens a port; so late may its floating addresses know. Those
+/// without floating addresses are not looked at.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// The first process of every container that runs, by its fixed address.
@@ -49,7 +50,7 @@ async fn watch(ports: Weak<Ports>, fixed: Ipv4Addr, process: i64, watcher: Arc<d
     let mut known = BTreeSet::new();
     let mut ticks = tokio::time::interval(EVERY);
     while ports.upgrade().is_some_and(|it| it.processes().get(&fixed) == Some(&process)) {
-        let now = open_of(process, fixed);
+        let now = if watcher.is_curious(fixed) { open_of(process, fixed) } else { BTreeSet::new() };
         for port in now.difference(&known) {
             watcher.opened(fixed, *port);
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::bases::Kernel;
+use super::user_network::UserNetwork;
 use super::xml::Element;
 use crate::backends::VolumeMount;
 
@@ -39,7 +40,7 @@ pub(super) struct Machine<'a> {
     pub(super) drives: &'a [PathBuf],
     /// The volumes, and where their data is.
     pub(super) volumes: &'a [(VolumeMount, PathBuf)],
-    pub(super) mac: &'a str,
+    pub(super) network: &'a UserNetwork,
     /// The socket that takes what is written to the serial console.
     pub(super) console: &'a Path,
     /// Who runs the machine, when libvirt itself would choose someone else.
@@ -78,6 +79,7 @@ impl Machine<'_> {
             .child(Element::new("on_crash").text("destroy"))
             .child(self.devices())
             .children(owner)
+            .child(self.network.arguments())
             .to_string()
     }
 
@@ -94,14 +96,6 @@ impl Machine<'_> {
         }
     }
 
-    /// QEMU itself plays the network.
-    fn interface(&self) -> Element {
-        Element::new("interface")
-            .with("type", "user")
-            .child(Element::new("mac").with("address", self.mac))
-            .child(Element::new("model").with("type", "virtio"))
-    }
-
     fn devices(&self) -> Element {
         let source = Element::new("source")
             .with("mode", "connect")
@@ -116,7 +110,6 @@ impl Machine<'_> {
             .child(disk("qcow2", self.root, "vda"))
             .children(self.volumes.iter().map(|(mount, path)| volume(mount, path)))
             .children(self.drives.iter().zip(["hda", "hdb"]).map(|(path, at)| drive(path, at)))
-            .child(self.interface())
             .child(serial)
             .child(random)
             .child(Element::new("memballoon").with("model", "none"))
@@ -176,6 +169,7 @@ mod tests {
     use super::*;
 
     fn definition(kernel: Option<&Kernel>, owner: Option<(u32, u32)>) -> String {
+        let server = crate::backends::libvirt::seed::tests::server(None);
         let mount = VolumeMount { id: Uuid::from_u128(3), device: "sdb".to_owned() };
         Machine {
             id: Uuid::from_u128(1),
@@ -188,7 +182,7 @@ mod tests {
             root: Path::new("/state & all/root.qcow2"),
             drives: &[PathBuf::from("/seed"), PathBuf::from("/config")],
             volumes: &[(mount, PathBuf::from("/volume"))],
-            mac: "fa:16:3e:00:00:01",
+            network: &UserNetwork::of(&server),
             console: Path::new("/console"),
             owner,
         }

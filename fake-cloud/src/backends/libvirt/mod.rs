@@ -13,6 +13,7 @@ mod qcow2;
 mod seed;
 mod start;
 mod state;
+mod user_network;
 mod volumes;
 mod xml;
 

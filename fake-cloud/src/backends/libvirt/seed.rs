@@ -9,6 +9,7 @@ use std::path::Path;
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
 use serde_json::{Value, json};
 
+use super::user_network::as_seen_inside;
 use crate::backends::ServerSpec;
 
 /// Of a drive; more than the largest user-data, which is 64 KiB.
@@ -59,7 +60,7 @@ pub(super) fn config_drive(server: &ServerSpec) -> Drive {
         "instance-id": server.id,
         "hostname": server.hostname,
         "local-hostname": server.hostname,
-        "local-ipv4": server.fixed_ip,
+        "local-ipv4": as_seen_inside(server.fixed_ip),
     });
     let text = |value: &Value| value.to_string().into_bytes();
     let mut files = vec![
@@ -109,7 +110,7 @@ fn is_in(path: &str, directory: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Read as _;
     use std::net::Ipv4Addr;
 
@@ -118,7 +119,8 @@ mod tests {
     use super::*;
     use crate::backends::{ImageSource, Interface};
 
-    fn server(user_data: Option<&[u8]>) -> ServerSpec {
+    /// One with or without user-data.
+    pub(in crate::backends::libvirt) fn server(user_data: Option<&[u8]>) -> ServerSpec {
         ServerSpec {
             id: Uuid::from_u128(7),
             hostname: "web".to_owned(),

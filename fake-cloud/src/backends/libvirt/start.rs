@@ -9,6 +9,7 @@ use virt_sys as sys;
 
 use super::connection::failed;
 use super::domain::{Accelerator, Machine};
+use super::user_network::{ID, UserNetwork};
 use super::{Inner, is_paused};
 use crate::backends::{BackendError, ServerSpec};
 use crate::network::loopback::listening;
@@ -61,7 +62,7 @@ impl Inner {
             root: &disks.root,
             drives: &disks.drives,
             volumes: &volumes,
-            mac: server.mac(),
+            network: &UserNetwork::of(server),
             console: &socket,
             owner: self.owner()?,
         }
@@ -91,8 +92,7 @@ impl Inner {
             self.ports.iter().copied().filter(|port| !open.contains(port)).collect();
         self.hypervisor.with_domain(id, |domain| {
             for port in missing {
-                // libvirt's name of the first network interface.
-                let command = format!("hostfwd_add hostnet0 tcp:{fixed_ip}:{port}-:{port}");
+                let command = format!("hostfwd_add {ID} tcp:{fixed_ip}:{port}-:{port}");
                 let flags = sys::VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP;
                 match domain.qemu_monitor_command(&command, flags) {
                     Ok(answer) if answer.trim().is_empty() => {}

@@ -54,7 +54,7 @@ pub(crate) use remains::Remains;
 
 use super::{
     Backend, BackendError, ConsoleStream, ExitSender, ImageSource, Interface, ServerSpec, Usage,
-    VolumeMount, console,
+    VolumeMount, blocking, console,
 };
 use crate::guest::order::{Command, Isolation};
 use crate::network::Wiring;
@@ -177,8 +177,7 @@ impl Backend for Process {
 
     async fn pause(&self, id: Uuid, paused: bool) -> Result<(), BackendError> {
         let running = self.0.servers().get(&id).cloned().ok_or(BackendError::NoSuchServer(id))?;
-        let step = if paused { "freeze the server" } else { "thaw the server" };
-        running.pause(paused).await.map_err(BackendError::step(step))
+        running.pause(paused).await
     }
 
     fn resolves_names(&self) -> bool {
@@ -198,9 +197,7 @@ impl Backend for Process {
 
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
         let log = self.0.state.server(id).console();
-        blocking(move || console::read(&log, lines))
-            .await
-            .map_err(BackendError::step("read the console log"))
+        blocking("read the console log", move || console::read(&log, lines)).await
     }
 
     async fn follow_console(
@@ -209,9 +206,7 @@ impl Backend for Process {
         lines: Option<usize>,
     ) -> Result<ConsoleStream, BackendError> {
         let (log, live) = (self.0.state.server(id).console(), self.0.consoles.of(id));
-        blocking(move || live.follow(&log, lines))
-            .await
-            .map_err(BackendError::step("read the console log"))
+        blocking("read the console log", move || live.follow(&log, lines)).await
     }
 
     async fn usage(&self, id: Uuid) -> Usage {
@@ -221,14 +216,14 @@ impl Backend for Process {
             let disk_bytes = usage::taken(&[directory.disk(), directory.layers()]);
             Ok(Usage { disk_bytes, ..group.map(|it| it.usage()).unwrap_or_default() })
         };
-        blocking(measure).await.unwrap_or_default()
+        blocking("measure the server", measure).await.unwrap_or_default()
     }
 
     async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
         let system = self.0.system_parts(&server.image)?;
         let (state, image) = (self.0.state.clone(), server.image.clone());
         let (id, archive) = (server.id, archive.to_owned());
-        blocking(move || {
+        blocking("copy the server's disk", move || {
             if matches!(image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
@@ -236,7 +231,6 @@ impl Backend for Process {
             capture::Root { server: &server, image: &image, base, system }.capture(&archive)
         })
         .await
-        .map_err(BackendError::step("copy the server's disk"))
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
@@ -250,16 +244,12 @@ impl Backend for Process {
         from: Option<Uuid>,
     ) -> Result<(), BackendError> {
         let volumes = self.0.state.volumes().clone();
-        blocking(move || volumes.create(id, size_gib, from))
-            .await
-            .map_err(BackendError::step("make the volume's data"))
+        blocking("make the volume's data", move || volumes.create(id, size_gib, from)).await
     }
 
     async fn volume_extend(&self, id: Uuid, size_gib: u64) -> Result<(), BackendError> {
         let volumes = self.0.state.volumes().clone();
-        blocking(move || volumes.extend(id, size_gib))
-            .await
-            .map_err(BackendError::step("make the volume larger"))
+        blocking("make the volume larger", move || volumes.extend(id, size_gib)).await
     }
 
     async fn volume_delete(&self, id: Uuid) -> Result<(), BackendError> {
@@ -271,7 +261,7 @@ impl Backend for Process {
     }
 
     async fn volume_attach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
-        self.0.attach(server, volume).await.map_err(BackendError::step("mount the volume"))
+        self.0.attach(server, volume).await
     }
 
     async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
@@ -328,11 +318,4 @@ impl Drop for Inner {
         }
         self.state.finish();
     }
-}
-
-/// Does what blocks where it does not hold up the rest.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::from).flatten()
 }

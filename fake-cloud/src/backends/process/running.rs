@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use super::cables::Cables;
 use super::cgroups::Group;
-use super::{blocking, sys};
-use crate::backends::ServerExit;
+use super::sys;
+use crate::backends::{BackendError, ServerExit, blocking};
 use crate::guest::channel;
 use crate::guest::order::{Answer, Command};
 use crate::network::PortWatcher;
@@ -100,9 +100,10 @@ impl Running {
     }
 
     /// Lets every process stand still, or go on.
-    pub(super) async fn pause(&self, paused: bool) -> io::Result<()> {
+    pub(super) async fn pause(&self, paused: bool) -> Result<(), BackendError> {
         let running = self.clone();
-        blocking(move || if paused { running.hold() } else { running.release() }).await
+        let step = if paused { "freeze the server" } else { "thaw the server" };
+        blocking(step, move || if paused { running.hold() } else { running.release() }).await
     }
 
     fn hold(&self) -> io::Result<()> {

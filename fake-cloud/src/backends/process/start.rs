@@ -1,7 +1,6 @@
 //! How a server starts: with the strongest isolation that the machine grants, its volumes and its
 //! cable.
 
-use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
@@ -12,8 +11,8 @@ use super::cgroups::{Group, MemoryEvents, Quota};
 use super::launch::{self, Cable, LaunchError, Launched, Prepared};
 use super::running::{self, Running};
 use super::seccomp::decide::Place;
-use super::{Inner, blocking, trees};
-use crate::backends::{BackendError, ImageSource, ServerSpec, VolumeMount};
+use super::{Inner, trees};
+use crate::backends::{BackendError, ImageSource, ServerSpec, VolumeMount, blocking};
 use crate::guest::order::{Command, Isolation, Order, SystemPart};
 use crate::guest::root::layout;
 use crate::network::Wiring;
@@ -104,7 +103,7 @@ impl Inner {
         };
         let user_data = server.user_data.clone();
         let state = self.state.clone();
-        let (order, directory) = blocking(move || {
+        let (order, directory) = blocking("prepare the server's disk", move || {
             if matches!(order.image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
@@ -112,15 +111,12 @@ impl Inner {
             Ok((order, directory))
         })
         .await
-        .map_err(|error| {
-            LaunchError::Failed(BackendError::step("prepare the server's disk")(error))
-        })?;
+        .map_err(LaunchError::Failed)?;
         let mut volumes = vec![];
         if isolation != Isolation::Plain {
             for volume in &server.volumes {
-                let step = BackendError::step(format!("show the volume {}", volume.id));
                 let mount = self.mount_volume(volume.id, None).await;
-                volumes.push(mount.map_err(step).map_err(LaunchError::Failed)?);
+                volumes.push(mount.map_err(LaunchError::Failed)?);
             }
         }
         let cable = match &self.wiring {
@@ -199,7 +195,11 @@ impl Inner {
     }
 
     /// Shows a volume in a server, if it runs.
-    pub(super) async fn attach(&self, server: Uuid, volume: &VolumeMount) -> io::Result<()> {
+    pub(super) async fn attach(
+        &self,
+        server: Uuid,
+        volume: &VolumeMount,
+    ) -> Result<(), BackendError> {
         let Some(running) = self.servers().get(&server).cloned() else { return Ok(()) };
         let mount = match self.isolation() {
             Isolation::Users | Isolation::Namespaces => {
@@ -207,16 +207,17 @@ impl Inner {
             }
             Isolation::Plain => None,
         };
-        running.order(&Command::Attach { volume: volume.clone() }, mount).await
+        let shown = running.order(&Command::Attach { volume: volume.clone() }, mount).await;
+        shown.map_err(BackendError::step("mount the volume in the server"))
     }
 
     pub(super) async fn mount_volume(
         &self,
         id: Uuid,
         users: Option<Arc<OwnedFd>>,
-    ) -> io::Result<OwnedFd> {
+    ) -> Result<OwnedFd, BackendError> {
         let volumes = self.state.volumes().clone();
-        blocking(move || {
+        blocking(&format!("mount the volume {id}"), move || {
             let mount = volumes.mount(id)?;
             users.map_or(Ok(()), |users| trees::map_users(&mount, users.as_fd()))?;
             Ok(mount)

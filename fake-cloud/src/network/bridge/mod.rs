@@ -19,15 +19,14 @@
 //! with their sender, as on EC2.
 
 mod conntrack;
-mod namespace;
+mod guard;
 mod netlink;
-mod nft;
 mod remains;
 mod rules;
 mod servers;
-mod table;
 #[cfg(test)]
 mod tests;
+mod translation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,21 +34,23 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
 use super::Network;
+use super::namespace::Namespace;
+use super::netfilter::{nft, to_the_end};
 use crate::backends::process::Capability;
 use crate::cloud::chain;
 use crate::model::address::Block;
 use crate::model::firewall::Firewall;
-use namespace::Namespace;
+use guard::Guard;
 use netlink::{ANYWHERE, Netlink, Way};
 pub(crate) use remains::Remains;
 use servers::port_name;
-use table::Table;
+use translation::Translation;
 
 /// Where servers find the cloud.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -127,25 +128,10 @@ pub struct Bridge {
     plan: Plan,
     host: Namespace,
     router: Namespace,
-    translation: tokio::sync::Mutex<Translation>,
-    guard: tokio::sync::Mutex<Guard>,
+    translation: Arc<tokio::sync::Mutex<Translation>>,
+    guard: Arc<tokio::sync::Mutex<Guard>>,
     /// Servers' addresses whose cables are cut.
     cut: Mutex<BTreeSet<Ipv4Addr>>,
-}
-
-/// Where floating addresses lead, and the rules that do it.
-#[derive(Debug)]
-struct Translation {
-    associations: BTreeMap<Ipv4Addr, Ipv4Addr>,
-    rules: Table,
-}
-
-/// The rules that say what may pass, and the addresses that the router has on subnets.
-#[derive(Debug)]
-struct Guard {
-    anti_spoofing: Table,
-    rules: Table,
-    routers: BTreeSet<Ipv4Addr>,
 }
 
 fn step(step: &'static str) -> impl FnOnce(io::Error) -> BridgeError {
@@ -174,8 +160,8 @@ impl Bridge {
             plan: plan.clone(),
             host: host.clone(),
             router: router.clone(),
-            translation: tokio::sync::Mutex::new(Translation::nothing(&plan)),
-            guard: tokio::sync::Mutex::new(Guard::nothing(&plan)),
+            translation: Arc::default(),
+            guard: Arc::default(),
             cut: Mutex::default(),
         };
         let own = plan.clone();
@@ -199,25 +185,10 @@ impl Bridge {
         self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leads floating addresses elsewhere.
-    async fn translate(
-        &self,
-        translation: &mut Translation,
-        associations: BTreeMap<Ipv4Addr, Ipv4Addr>,
-    ) -> io::Result<()> {
-        let rules = rules::floating(&self.plan, &associations);
-        self.apply(rules.after(&translation.rules)).await?;
-        *translation = Translation { associations, rules };
-        Ok(())
-    }
-
-    async fn apply(&self, commands: String) -> io::Result<()> {
-        self.router.run(move || nft::apply(&commands)).await
-    }
-
-    /// Ends the connections through a floating address.
-    async fn forget(&self, floating: Ipv4Addr) -> io::Result<()> {
-        self.router.run(move || conntrack::forget(rules::mark(floating))).await
+    async fn lead(&self, floating: Ipv4Addr, fixed: Option<Ipv4Addr>) -> io::Result<()> {
+        let mut translation = Arc::clone(&self.translation).lock_owned().await;
+        let (plan, router) = (self.plan.clone(), self.router.clone());
+        to_the_end(async move { translation.lead(floating, fixed, &plan, &router).await }).await
     }
 }
 
@@ -252,28 +223,11 @@ pub fn capability() -> Capability {
 #[async_trait]
 impl Network for Bridge {
     async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> io::Result<()> {
-        let mut translation = self.translation.lock().await;
-        let mut associations = translation.associations.clone();
-        let before = associations.insert(floating, fixed);
-        self.translate(&mut translation, associations).await?;
-        if before.is_some() {
-            self.forget(floating).await?;
-        }
-        self.router.run(move || Netlink::open()?.add_address(HOST_SIDE, floating, 32)).await
+        self.lead(floating, Some(fixed)).await
     }
 
     async fn disassociate(&self, floating: Ipv4Addr) {
-        let mut translation = self.translation.lock().await;
-        let mut associations = translation.associations.clone();
-        if associations.remove(&floating).is_none() {
-            return;
-        }
-        let taken = async {
-            self.translate(&mut translation, associations).await?;
-            self.forget(floating).await?;
-            self.router.run(move || Netlink::open()?.remove_address(HOST_SIDE, floating)).await
-        };
-        if let Err(error) = taken.await {
+        if let Err(error) = self.lead(floating, None).await {
             tracing::error!(%floating, %error, "failed to take a floating address away");
         }
     }
@@ -307,61 +261,10 @@ impl Network for Bridge {
     }
 
     async fn guard(&self, firewall: Firewall) -> io::Result<()> {
-        let mut guard = self.guard.lock().await;
-        let next = Guard::of(&self.plan, &firewall);
-        let changes = next.after(&guard);
-        if !changes.is_empty() {
-            self.apply(changes).await?;
-        }
-        let routers = (guard.routers.clone(), next.routers.clone());
-        if routers.0 != routers.1 {
-            let bridge = self.plan.bridge.clone();
-            self.router.run(move || move_routers(&bridge, &routers.0, &routers.1)).await?;
-        }
-        *guard = next;
-        Ok(())
+        let mut guard = Arc::clone(&self.guard).lock_owned().await;
+        let (plan, router) = (self.plan.clone(), self.router.clone());
+        to_the_end(async move { guard.follow(&firewall, &plan, &router).await }).await
     }
-}
-
-impl Translation {
-    fn nothing(plan: &Plan) -> Self {
-        let associations = BTreeMap::new();
-        Self { rules: rules::floating(plan, &associations), associations }
-    }
-}
-
-impl Guard {
-    fn nothing(plan: &Plan) -> Self {
-        Self::of(plan, &Firewall::default())
-    }
-
-    fn of(plan: &Plan, firewall: &Firewall) -> Self {
-        let mut routers = firewall.reach.routers.clone();
-        // Always there.
-        routers.remove(&plan.gateway);
-        let rules = rules::guard(plan, firewall);
-        Self { anti_spoofing: rules::anti_spoofing(firewall), rules, routers }
-    }
-
-    fn after(&self, before: &Self) -> String {
-        self.anti_spoofing.after(&before.anti_spoofing) + &self.rules.after(&before.rules)
-    }
-}
-
-/// In the router: gives the bridge other addresses.
-fn move_routers(
-    bridge: &str,
-    before: &BTreeSet<Ipv4Addr>,
-    after: &BTreeSet<Ipv4Addr>,
-) -> io::Result<()> {
-    let netlink = Netlink::open()?;
-    for gone in before.difference(after) {
-        netlink.remove_address(bridge, *gone)?;
-    }
-    for new in after.difference(before) {
-        netlink.add_address(bridge, *new, 32)?;
-    }
-    Ok(())
 }
 
 impl Settings {
@@ -462,8 +365,9 @@ fn furnish(plan: &Plan) -> io::Result<()> {
     }
     let netlink = Netlink::open()?;
     netlink.set_up("lo")?;
-    let guard = Guard::nothing(plan);
-    let tables = [guard.anti_spoofing, guard.rules, Translation::nothing(plan).rules];
+    // Nothing passes until it is told what may.
+    let [anti_spoofing, guard] = guard::tables(plan, &Firewall::default());
+    let tables = [anti_spoofing, guard, rules::floating(plan, &BTreeMap::new())];
     nft::apply(&tables.map(|table| table.anew()).concat())?;
     netlink.add_bridge(&plan.bridge)?;
     configure(&format!("ipv4/conf/{}/proxy_arp_pvlan", plan.bridge), "1")?;

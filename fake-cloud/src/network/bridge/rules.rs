@@ -1,18 +1,15 @@
 //! What the router lets pass and translates, as tables for `nft`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::table::Table;
 use super::{HOST_SIDE, METADATA, Plan, port_name};
 use crate::model::SecurityGroupId;
-use crate::model::firewall::{Allow, Firewall, Group, Remote, Traffic};
-
-/// What belongs to a connection that passed once is not asked again.
-const KNOWN: &str = "ct state vmap { established : accept, related : accept, invalid : drop }";
+use crate::model::firewall::Firewall;
+use crate::network::netfilter::groups::{self, KNOWN};
+use crate::network::netfilter::table::Table;
 
 /// A server speaks with its own addresses or not at all.
 pub(super) fn anti_spoofing(firewall: &Firewall) -> Table {
@@ -36,9 +33,7 @@ pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
     let Plan { bridge, public, .. } = plan;
     let mut table = Table::new("ip guard");
     if plan.enforce {
-        for (id, group) in &firewall.groups {
-            add_group(&mut table, *id, group, firewall);
-        }
+        groups::add(&mut table, firewall.groups.keys().copied(), firewall);
         add_ports(&mut table, firewall);
     }
     let reach = &firewall.reach;
@@ -92,7 +87,8 @@ fn add_ports(table: &mut Table, firewall: &Firewall) {
             let (chain, rules) = match &port.groups {
                 None => (format!("{direction}_ports_unguarded"), vec!["accept".to_owned()]),
                 Some(groups) => {
-                    let jumps = groups.iter().map(|id| format!("jump {direction}_{}", name(*id)));
+                    let jumps =
+                        groups.iter().map(|id| format!("jump {direction}_{}", groups::name(*id)));
                     (format!("{direction}_ports_{}", digest(groups)), jumps.collect())
                 }
             };
@@ -110,29 +106,6 @@ fn digest(groups: &[SecurityGroupId]) -> String {
         digest.update(group.0.as_bytes());
     }
     format!("{:x}", digest.finalize())[..32].to_owned()
-}
-
-fn add_group(table: &mut Table, id: SecurityGroupId, group: &Group, firewall: &Firewall) {
-    let name = name(id);
-    table.set(format!("members_{name}"), "type ipv4_addr", &group.members);
-    for (direction, address, rules) in
-        [("in", "ip saddr", &group.ingress), ("out", "ip daddr", &group.egress)]
-    {
-        let rules = rules.iter().filter_map(|Allow { traffic, remote }| {
-            let remote = match remote {
-                Remote::Anyone => String::new(),
-                Remote::Block(network, prefix) => format!("{address} {network}/{prefix} "),
-                // Who comes by a floating IP is nobody's member. A group without members has no
-                // set, and lets nobody pass.
-                Remote::Group(group) if firewall.groups.contains_key(group) => {
-                    format!("ct status & dnat == 0 {address} @members_{} ", self::name(*group))
-                }
-                Remote::Group(_) => return None,
-            };
-            Some(format!("{}{remote}accept", Condition(traffic)))
-        });
-        table.chain(format!("{direction}_{name}"), rules.collect());
-    }
 }
 
 /// Where floating addresses lead, and as whom servers are seen outside.
@@ -185,30 +158,6 @@ pub(super) fn masquerade(name: &str, plan: &Plan) -> String {
 /// Takes a table away, whether it is there or not.
 pub(super) fn remove(table: &str) -> String {
     format!("table ip {table}\ndelete table ip {table}\n")
-}
-
-fn name(group: SecurityGroupId) -> String {
-    group.0.simple().to_string()
-}
-
-/// The condition of a rule on the kind of traffic, with a space after it if there is any.
-struct Condition<'a>(&'a Traffic);
-
-impl fmt::Display for Condition<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Traffic::Any => Ok(()),
-            Traffic::Protocol(number) => write!(f, "meta l4proto {number} "),
-            Traffic::Ports(number, ports) => {
-                // All protocols that have ports have them at the same place.
-                write!(f, "meta l4proto {number} th dport {}-{} ", ports.start(), ports.end())
-            }
-            Traffic::Icmp(kind, code) => {
-                write!(f, "icmp type {kind} ")?;
-                code.map_or(Ok(()), |code| write!(f, "icmp code {code} "))
-            }
-        }
-    }
 }
 
 #[cfg(test)]

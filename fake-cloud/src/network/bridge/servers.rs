@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::namespace::Namespace;
 use super::netlink::{ANYWHERE, Netlink, Way};
 use super::{Bridge, METADATA, configure};
 use crate::backends::{Interface, InterfaceAddress};
 use crate::model::address::Block;
 use crate::network::Switch;
+use crate::network::namespace::Namespace;
 
 /// The router's end of the cable to the interface that is known by an address.
 pub(super) fn port_name(address: Ipv4Addr) -> String {

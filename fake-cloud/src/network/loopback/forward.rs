@@ -35,8 +35,12 @@ impl Forward {
         let listener = std::net::TcpListener::bind(from)?;
         listener.set_nonblocking(true)?;
         let _inside = runtime.enter();
-        let listener = TcpListener::from_std(listener)?;
-        Ok(Self(runtime.spawn(serve(listener, to, door))))
+        Ok(Self::of(TcpListener::from_std(listener)?, to, door))
+    }
+
+    /// Hands on what comes to a listener.
+    pub(crate) fn of(listener: TcpListener, to: SocketAddrV4, door: Door) -> Self {
+        Self(tokio::spawn(serve(listener, to, door)))
     }
 
     /// Returns when the port is closed and its connections are ended.

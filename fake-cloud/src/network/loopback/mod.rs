@@ -255,6 +255,10 @@ impl PortWatcher for Loopback {
         }
     }
 
+    fn is_curious(&self, fixed: Ipv4Addr) -> bool {
+        self.table().associations.values().any(|association| association.fixed == fixed)
+    }
+
     fn closed(&self, fixed: Ipv4Addr) {
         let mut table = self.table();
         table.opened.retain(|address, _| *address.ip() != fixed);

@@ -1,6 +1,7 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
 mod attributes;
+mod groups;
 mod images;
 mod instances;
 mod key_pairs;
@@ -10,6 +11,7 @@ mod places;
 mod requests;
 mod volumes;
 mod vpc;
+mod vpc_changes;
 
 use std::fmt::Write;
 

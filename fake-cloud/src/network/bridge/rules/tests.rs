@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::*;
 use crate::backends::process::sys;
 use crate::model::address::Block;
-use crate::model::firewall::GuardedPort;
+use crate::model::firewall::{Allow, Group, GuardedPort, Remote, Traffic};
 use crate::model::reach::Reach;
-use crate::network::bridge::nft;
+use crate::network::netfilter::nft;
 
 fn plan() -> Plan {
     Plan {
@@ -74,7 +74,7 @@ fn a_rule_is_written_for_its_group_and_a_port_leads_there() {
     ] {
         assert!(text.contains(&expected), "{expected} in\n{text}");
     }
-    assert!(!text.contains(&name(group(8))), "who has no members lets nobody in");
+    assert!(!text.contains(&groups::name(group(8))), "who has no members lets nobody in");
 }
 
 #[test]

@@ -14,26 +14,26 @@ use crate::backends::process::sys;
 /// A network namespace. It lives as long as a process is in it or holds it open, as this value
 /// does; with it go its interfaces, addresses, routes and rules.
 #[derive(Debug, Clone)]
-pub(super) struct Namespace(Arc<OwnedFd>);
+pub(crate) struct Namespace(Arc<OwnedFd>);
 
 impl Namespace {
     /// The one that this thread is in.
-    pub(super) fn current() -> io::Result<Self> {
+    pub(crate) fn current() -> io::Result<Self> {
         Ok(Self(Arc::new(File::open("/proc/thread-self/ns/net")?.into())))
     }
 
     /// The one that the descriptor refers to.
-    pub(super) fn of(descriptor: Arc<OwnedFd>) -> Self {
+    pub(crate) fn of(descriptor: Arc<OwnedFd>) -> Self {
         Self(descriptor)
     }
 
     /// A new one, with nothing in it but a loopback interface that is down.
-    pub(super) async fn create() -> io::Result<Self> {
+    pub(crate) async fn create() -> io::Result<Self> {
         on_a_thread(Self::leave_for_new).await
     }
 
     /// As [`Namespace::create`], for who cannot wait otherwise.
-    pub(super) fn create_blocking() -> io::Result<Self> {
+    pub(crate) fn create_blocking() -> io::Result<Self> {
         on_a_thread_blocking(Self::leave_for_new)
     }
 
@@ -44,7 +44,7 @@ impl Namespace {
 
     /// Does some work inside. A thread of its own does it: one that has entered a namespace is of
     /// no use to anybody else.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
@@ -52,7 +52,7 @@ impl Namespace {
     }
 
     /// As [`Namespace::run`], for who cannot wait otherwise.
-    pub(super) fn run_blocking<T: Send + 'static>(
+    pub(crate) fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {

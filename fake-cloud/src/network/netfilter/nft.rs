@@ -16,13 +16,13 @@ fn nft() -> Command {
 }
 
 /// Whether there is such a table: not where there is no `nft`.
-pub(super) fn has_table(name: &str) -> bool {
+pub(crate) fn has_table(name: &str) -> bool {
     let listed = nft().args(["list", "table", "ip", name]).output();
     listed.is_ok_and(|listed| listed.status.success())
 }
 
 /// Applies commands, all of them or none.
-pub(super) fn apply(commands: &str) -> io::Result<()> {
+pub(crate) fn apply(commands: &str) -> io::Result<()> {
     let spawned = nft()
         .args(["-f", "-"])
         .stdin(Stdio::piped())

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write as _};
 
 /// A table: named collections, and chains that look into them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Family and name, as in `ip guard`.
     name: String,
     collections: BTreeMap<String, Collection>,
@@ -32,11 +32,11 @@ struct Chain {
 }
 
 impl Table {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), collections: BTreeMap::new(), chains: BTreeMap::new() }
     }
 
-    pub(super) fn set(
+    pub(crate) fn set(
         &mut self,
         name: impl Into<String>,
         properties: &str,
@@ -47,7 +47,7 @@ impl Table {
         self.collections.insert(name.into(), set);
     }
 
-    pub(super) fn map(
+    pub(crate) fn map(
         &mut self,
         name: impl Into<String>,
         properties: &str,
@@ -60,24 +60,24 @@ impl Table {
     }
 
     /// A chain that others jump to.
-    pub(super) fn chain(&mut self, name: impl Into<String>, rules: Vec<String>) {
+    pub(crate) fn chain(&mut self, name: impl Into<String>, rules: Vec<String>) {
         self.base_chain(name, "", rules);
     }
 
     /// A chain that packets enter at a hook, as in `type filter hook input priority 0`.
-    pub(super) fn base_chain(&mut self, name: impl Into<String>, hook: &str, rules: Vec<String>) {
+    pub(crate) fn base_chain(&mut self, name: impl Into<String>, hook: &str, rules: Vec<String>) {
         self.chains.insert(name.into(), Chain { hook: hook.to_owned(), rules });
     }
 
     /// What makes the table from nothing, whether there is one of its name or not.
-    pub(super) fn anew(&self) -> String {
+    pub(crate) fn anew(&self) -> String {
         let name = &self.name;
         let before = Self::new(name);
         format!("add table {name}\ndelete table {name}\nadd table {name}\n{}", self.after(&before))
     }
 
     /// What makes this table of an earlier one; nothing when they are the same.
-    pub(super) fn after(&self, before: &Self) -> String {
+    pub(crate) fn after(&self, before: &Self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = self.write_changes(before, &mut text);

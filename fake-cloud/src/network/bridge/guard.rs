@@ -1,0 +1,62 @@
+//! What may pass the router.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::Ipv4Addr;
+
+use super::netlink::Netlink;
+use super::{Plan, rules};
+use crate::model::firewall::Firewall;
+use crate::network::namespace::Namespace;
+use crate::network::netfilter::Tables;
+use crate::network::netfilter::table::Table;
+
+/// The rules that say what may pass, and the addresses that the router has on subnets.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    tables: Tables,
+    routers: BTreeSet<Ipv4Addr>,
+}
+
+/// The tables that let pass what a firewall lets pass.
+pub(super) fn tables(plan: &Plan, firewall: &Firewall) -> [Table; 2] {
+    [rules::anti_spoofing(firewall), rules::guard(plan, firewall)]
+}
+
+impl Guard {
+    /// Lets pass what the firewall lets pass and nothing else.
+    pub(super) async fn follow(
+        &mut self,
+        firewall: &Firewall,
+        plan: &Plan,
+        router: &Namespace,
+    ) -> io::Result<()> {
+        self.tables.replace(router, tables(plan, firewall).to_vec()).await?;
+        let mut routers = firewall.reach.routers.clone();
+        // Always there.
+        routers.remove(&plan.gateway);
+        if routers != self.routers {
+            let (before, after) = (self.routers.clone(), routers.clone());
+            let bridge = plan.bridge.clone();
+            router.run(move || move_routers(&bridge, &before, &after)).await?;
+            self.routers = routers;
+        }
+        Ok(())
+    }
+}
+
+/// In the router: gives the bridge other addresses.
+fn move_routers(
+    bridge: &str,
+    before: &BTreeSet<Ipv4Addr>,
+    after: &BTreeSet<Ipv4Addr>,
+) -> io::Result<()> {
+    let netlink = Netlink::open()?;
+    for gone in before.difference(after) {
+        netlink.remove_address(bridge, *gone)?;
+    }
+    for new in after.difference(before) {
+        netlink.add_address(bridge, *new, 32)?;
+    }
+    Ok(())
+}
