@@ -13,6 +13,7 @@ mod steering;
 pub mod steps;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,7 @@ impl Control {
         Self(regions)
     }
 
-    fn cloud(&self) -> &Cloud {
+    fn cloud(&self) -> &Arc<Cloud> {
         self.0.here()
     }
 
