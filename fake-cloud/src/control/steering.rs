@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -150,11 +150,11 @@ impl Cloud {
     }
 
     /// Ends a server as if it had died by itself.
-    pub(crate) async fn kill(&self, id: ServerId) -> Result<(), Failure> {
+    pub(crate) async fn kill(self: &Arc<Self>, id: ServerId) -> Result<(), Failure> {
         let _turn = self.turns.begin(id).await;
         self.backend.cut(id.0).await?;
-        let (_, written) = self.decide(|model, now| model.server_ended(id, now));
-        Ok(written.wait().await?)
+        self.record_end(id).await?;
+        Ok(())
     }
 
     /// Cuts a server off the network, at all of its addresses.

@@ -189,7 +189,7 @@ impl Model {
         count: u32,
     ) -> Result<Vec<Plug>, Error> {
         let plugs = match plugs {
-            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, None)],
+            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, WantedIp::default())],
             Plugs::These(plugs) => plugs.clone(),
         };
         let new = plugs.iter().filter(|plug| matches!(plug, Plug::Network(..))).count();
@@ -221,7 +221,7 @@ impl Model {
 
     pub(super) fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
         match plug {
-            Plug::Network(id, address) => {
+            Plug::Network(id, wanted) => {
                 let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
                 let network = self.network(caller, &id.to_string()).map_err(missing)?;
                 if network.external && !caller.is_admin {
@@ -234,9 +234,8 @@ impl Model {
                         "Network {id} requires a subnet in order to boot instances on."
                     )));
                 }
-                if address.is_some() {
+                if wanted.address.is_some() {
                     check_single(count, "fixed IP")?;
-                    let wanted = WantedIp { subnet_id: None, address };
                     self.choose_fixed_ips(id, Some(&[wanted]), None)?;
                 }
                 Ok(())
@@ -315,10 +314,10 @@ impl Model {
     ) -> Result<PortId, Error> {
         let (id, new) = match plug {
             Plug::Port(id) => (id, false),
-            Plug::Network(network_id, address) => {
-                let wanted = WantedIp { subnet_id: None, address };
+            Plug::Network(network_id, wanted) => {
+                let anywhere = wanted == WantedIp::default();
                 let port = NewPort {
-                    fixed_ips: address.map(|_| vec![wanted]),
+                    fixed_ips: (!anywhere).then(|| vec![wanted]),
                     security_groups: groups.to_vec(),
                     ..NewPort::on(network_id, project)
                 };

@@ -53,6 +53,7 @@ mod volume;
 mod volume_states;
 mod volume_type;
 mod volumes;
+mod vpc;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use aggregate::Aggregate;
@@ -100,6 +101,7 @@ pub use volume::{
 pub use volume_type::{DEFAULT_TYPE, VolumeType, VolumeTypeChanges};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
+pub use vpc::{GroupOfVpc, Route, RouteTable, RouteTarget, SubnetOptions, Vpc};
 
 use address::Block;
 use quota::Quotas;
@@ -191,6 +193,8 @@ tables! {
     ports: Port,
     /// Routers.
     routers: Router,
+    /// Route tables.
+    route_tables: RouteTable,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

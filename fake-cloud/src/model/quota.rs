@@ -167,7 +167,7 @@ impl Model {
         }
     }
 
-    /// How many floating IPs a project has.
+    /// How many floating IPs a project has, without the public addresses of EC2's instances.
     pub fn floating_ips_used(&self, project: ProjectId) -> u64 {
         self.floating_ips.index().projects.of(project)
     }

@@ -46,6 +46,17 @@ impl Model {
             let Some(mut pool) = self.subnet_pools.get_mut(id) else { continue };
             pool.prefixes = pool.prefixes.iter().map(|block| to.block(*block)).collect();
         }
+        for id in self.networks.iter().map(|network| network.id).collect::<Vec<_>>() {
+            let Some(mut network) = self.networks.get_mut(id) else { continue };
+            let Some(vpc) = network.vpc.as_mut() else { continue };
+            vpc.block = to.block(vpc.block);
+        }
+        for id in self.route_tables.iter().map(|table| table.id).collect::<Vec<_>>() {
+            let Some(mut table) = self.route_tables.get_mut(id) else { continue };
+            for route in &mut table.routes {
+                route.destination = to.block(route.destination);
+            }
+        }
         for id in self.routers.iter().map(|router| router.id).collect::<Vec<_>>() {
             let Some(mut router) = self.routers.get_mut(id) else { continue };
             router.routes = to.routes(&router.routes);

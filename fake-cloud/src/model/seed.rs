@@ -162,6 +162,8 @@ impl Model {
             host_routes: Vec::new(),
             subnet_pool_id: None,
             configured,
+            options: known.map(|subnet| subnet.options.clone()).unwrap_or_default(),
+            tags: known.map(|subnet| subnet.tags.clone()).unwrap_or_default(),
             standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
         });
         id

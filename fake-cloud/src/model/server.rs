@@ -12,7 +12,7 @@ use super::life::{Refusal, Request, State, Task};
 use super::table::record;
 use super::{
     Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, Options, PortId, ProjectId, Resize,
-    SecurityGroupId, ServerGroupId, ServerId, UserId,
+    SecurityGroupId, ServerGroupId, ServerId, UserId, WantedIp,
 };
 use crate::backends::ImageSource;
 
@@ -196,8 +196,8 @@ pub enum Plugs {
 /// One place where a new server is plugged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plug {
-    /// Into this network, at this address if given.
-    Network(NetworkId, Option<std::net::Ipv4Addr>),
+    /// Into this network, in this subnet and at this address if given.
+    Network(NetworkId, WantedIp),
     /// Into this port.
     Port(PortId),
 }

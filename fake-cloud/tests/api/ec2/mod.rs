@@ -1,6 +1,7 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
 mod attributes;
+mod groups;
 mod images;
 mod instances;
 mod key_pairs;
@@ -9,6 +10,7 @@ mod network;
 mod requests;
 mod volumes;
 mod vpc;
+mod vpc_changes;
 
 use std::fmt::Write;
 
