@@ -12,15 +12,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{Effect, Faults};
-use super::steps::{Gate, Pending, Transitions, Wait};
+use super::points::METADATA;
+use super::steps::{Gate, Pending, Wait};
 use crate::cloud::{Cloud, Failure};
 use crate::model::ServerId;
+use crate::settings::Settings;
 
 /// What a cloud keeps of how it is steered.
 #[derive(Debug)]
 pub(crate) struct Steering {
     /// How long work takes, and what waits.
     pub(crate) gate: Gate,
+    /// How long the way to the APIs takes.
+    latency: Mutex<Duration>,
     faults: Mutex<Faults>,
     /// Cancelled when someone asks for the end of the cloud.
     pub(crate) shutdown_requested: CancellationToken,
@@ -60,13 +64,18 @@ pub(crate) enum Passage {
 }
 
 impl Steering {
-    pub(crate) fn new(seed: u64, transitions: Transitions) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            gate: Gate::new(transitions),
-            faults: Mutex::new(Faults::new(seed)),
+            gate: Gate::new(settings.transitions.clone()),
+            latency: Mutex::new(settings.latency),
+            faults: Mutex::new(Faults::new(settings.seed)),
             shutdown_requested: CancellationToken::new(),
             cut_off: Mutex::default(),
         }
+    }
+
+    pub(crate) fn latency(&self) -> MutexGuard<'_, Duration> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -82,8 +91,11 @@ impl Cloud {
     /// Does what a call asks for, unless a fault strikes it.
     pub(crate) async fn strike<T>(&self, point: &str, work: impl Future<Output = T>) -> Struck<T> {
         let strike = self.steering.faults().strike(point);
-        if !strike.delay.is_zero() {
-            self.until(self.now() + strike.delay).await;
+        // Servers are where their metadata is.
+        let way = if point == METADATA { Duration::ZERO } else { *self.steering.latency() };
+        let delay = strike.delay + way;
+        if !delay.is_zero() {
+            self.until(self.now() + delay).await;
         }
         match strike.effect {
             Some((_, Effect::Error { status, code, message, after })) => {

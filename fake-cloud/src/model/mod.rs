@@ -44,6 +44,7 @@ mod servers;
 mod sharing;
 mod shortages;
 mod table;
+mod tenant;
 mod terminated;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -92,6 +93,7 @@ pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
 pub use table::{Change, Changing, Record, Table};
+pub use tenant::Tenant;
 pub use terminated::Terminated;
 pub use transfer::Transfer;
 pub use usage::{PastServer, ServerUsage};
@@ -177,6 +179,8 @@ tables! {
     tokens: Token,
     /// Keys of the EC2 API.
     access_keys: AccessKey,
+    /// Projects as this region knows them.
+    tenants: Tenant,
     /// Flavors.
     flavors: Flavor,
     /// Images.

@@ -79,11 +79,7 @@ impl Model {
 
 impl Move {
     fn address(self, address: Ipv4Addr) -> Ipv4Addr {
-        if !self.from.contains(address) {
-            return address;
-        }
-        let offset = address.to_bits() - self.from.network.to_bits();
-        Ipv4Addr::from_bits(self.to.network.to_bits() + offset)
+        if self.from.contains(address) { self.to.at(address) } else { address }
     }
 
     fn block(self, block: Block) -> Block {

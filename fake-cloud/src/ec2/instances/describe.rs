@@ -11,7 +11,7 @@ use crate::ec2::ids::account;
 use crate::ec2::operation::Call;
 use crate::ec2::pages::{Page, Place};
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{Model, Port, ZONE};
+use crate::model::{Model, Port};
 
 const FILTERS: [&str; 24] = [
     "architecture",
@@ -45,10 +45,10 @@ pub(crate) fn instances(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "InstanceId")?;
     let model = call.cloud.read();
     let wanted = selected(call, &model)?;
-    let passing = wanted.filter(|instance| pass(&filters, &model, instance));
+    let passing = wanted.filter(|instance| pass(call, &filters, &model, instance));
     let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
     let mut xml = Xml::default();
-    view::reservations(&mut xml, &model, &instances);
+    view::reservations(&mut xml, call, &model, &instances);
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -62,13 +62,13 @@ pub(crate) fn status(call: &Call) -> Result<Xml, Fault> {
     let wanted = selected(call, &model)?;
     let passing = wanted
         .filter(|instance| every || instance.state().1 == "running")
-        .filter(|instance| pass(&filters, &model, instance));
+        .filter(|instance| pass(call, &filters, &model, instance));
     let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
     let mut xml = Xml::default();
     xml.list("instanceStatusSet", instances, |xml, instance| {
         let state = instance.state();
         xml.text("instanceId", instance.id());
-        xml.text("availabilityZone", ZONE);
+        xml.text("availabilityZone", call.zone());
         xml.within("instanceState", |xml| {
             xml.text("code", state.0);
             xml.text("name", state.1);
@@ -112,13 +112,13 @@ fn place(instance: &Instance<'_>) -> Place {
     }
 }
 
-fn pass(filters: &Filters, model: &Model, instance: &Instance<'_>) -> bool {
+fn pass(call: &Call, filters: &Filters, model: &Model, instance: &Instance<'_>) -> bool {
     let tags = if filters.is_empty() { BTreeMap::new() } else { instance.tags() };
-    filters.pass(&tags, |name| values(model, instance, name))
+    filters.pass(&tags, |name| values(call, model, instance, name))
 }
 
 /// What an instance has for a filter's name.
-fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
+fn values(call: &Call, model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
     let server = instance.server;
     let (port, floating) = view::addresses(model, instance);
     let groups = || {
@@ -128,7 +128,7 @@ fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
     let one = |value: Option<String>| value.into_iter().collect();
     match name {
         "architecture" => vec![std::env::consts::ARCH.to_owned()],
-        "availability-zone" => vec![ZONE.to_owned()],
+        "availability-zone" => vec![call.zone().to_string()],
         "block-device-mapping.delete-on-termination" => model
             .volumes_of(server.id)
             .map(|(_, it)| it.delete_on_termination.to_string())

@@ -37,7 +37,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     };
     let instances: Vec<Instance<'_>> = ids.into_iter().filter_map(find).collect();
     let mut xml = Xml::default();
-    view::reservation(&mut xml, &model, &instances);
+    view::reservation(&mut xml, &call, &model, &instances);
     Ok(xml)
 }
 
@@ -50,7 +50,8 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }
-    params.text("Placement.AvailabilityZone").map_or(Ok(()), places::check_zone)?;
+    let zone = params.text("Placement.AvailabilityZone");
+    zone.map_or(Ok(()), |zone| places::check_zone(call, zone))?;
     let place = place(call, model)?;
     let group = params.text("Placement.GroupName");
     let group = group.map(|name| placement_groups::by_name(call, model, name)).transpose()?;

@@ -4,11 +4,12 @@ use super::options::metadata_options;
 use super::{Instance, groups, is_root};
 use crate::ec2::Kind;
 use crate::ec2::ids::{Id, account};
+use crate::ec2::operation::Call;
 use crate::ec2::security_groups;
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{Event, FloatingIp, Model, Port, SecurityGroupId, Server, ZONE};
+use crate::model::{Event, FloatingIp, Model, Port, SecurityGroupId, Server};
 
 /// The port of an instance, and the floating IP that leads there.
 pub(super) fn addresses<'a>(
@@ -25,22 +26,22 @@ pub(super) fn subnet_of(port: &Port) -> Option<Id> {
 }
 
 /// Reservations: all instances of one request that stand together.
-pub(super) fn reservations(xml: &mut Xml, model: &Model, instances: &[Instance<'_>]) {
+pub(super) fn reservations(xml: &mut Xml, call: &Call, model: &Model, instances: &[Instance<'_>]) {
     let together =
         instances.chunk_by(|one, next| one.server.reservation_id == next.server.reservation_id);
-    xml.list("reservationSet", together, |xml, instances| reservation(xml, model, instances));
+    xml.list("reservationSet", together, |xml, instances| reservation(xml, call, model, instances));
 }
 
 /// One reservation.
-pub(super) fn reservation(xml: &mut Xml, model: &Model, instances: &[Instance<'_>]) {
+pub(super) fn reservation(xml: &mut Xml, call: &Call, model: &Model, instances: &[Instance<'_>]) {
     let Some(first) = instances.first() else { return };
     xml.text("reservationId", &first.server.reservation_id);
     xml.text("ownerId", account(first.server.project_id));
     xml.list("groupSet", [(); 0], |_, ()| {});
-    xml.list("instancesSet", instances, |xml, one| instance(xml, model, one));
+    xml.list("instancesSet", instances, |xml, one| instance(xml, call, model, one));
 }
 
-fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
+fn instance(xml: &mut Xml, call: &Call, model: &Model, instance: &Instance<'_>) {
     let server = instance.server;
     let (port, floating) = addresses(model, instance);
     let public = floating.map(|floating| floating.address);
@@ -62,7 +63,7 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     xml.text("instanceType", &server.flavor.name);
     xml.text("launchTime", Millis(server.created));
     xml.within("placement", |xml| {
-        xml.text("availabilityZone", ZONE);
+        xml.text("availabilityZone", call.zone());
         let group = server.group_id.and_then(|group| model.server_groups.get(group));
         xml.text("groupName", group.map_or("", |group| group.name.as_str()));
         xml.optional("groupId", group.map(|group| Kind::PlacementGroup.id(group.id)));

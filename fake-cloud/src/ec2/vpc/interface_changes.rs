@@ -51,7 +51,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let model = call.cloud.read();
     let port = model.ports.get(id).ok_or_else(|| missing(id))?;
     let mut xml = Xml::default();
-    xml.within("networkInterface", |xml| view(xml, &model, port));
+    xml.within("networkInterface", |xml| view(xml, &call, &model, port));
     xml.optional("clientToken", params.text("ClientToken"));
     Ok(xml)
 }

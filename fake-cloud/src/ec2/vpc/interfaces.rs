@@ -9,7 +9,7 @@ use crate::ec2::pages::Page;
 use crate::ec2::places::wanted;
 use crate::ec2::tags::{self, Tags, tag_set};
 use crate::ec2::xml::Xml;
-use crate::model::{Device, Model, Port, ZONE};
+use crate::model::{Device, Model, Port};
 
 const FILTERS: [&str; 19] = [
     "addresses.private-ip-address",
@@ -42,20 +42,20 @@ pub(in crate::ec2) fn interfaces(call: &Call) -> Result<Xml, Fault> {
     let named = wanted(call, "NetworkInterfaceId", Kind::Interface, ids)?;
     let shown = own().filter(|port| {
         (named.is_empty() || named.contains(&Kind::Interface.id(port.id)))
-            && filters.pass(&interface_tags(port), |name| values(&model, port, name))
+            && filters.pass(&interface_tags(port), |name| values(call, &model, port, name))
     });
     let (ports, next) = page.in_order(&model.ports, shown);
     let mut xml = Xml::default();
-    xml.list("networkInterfaceSet", ports, |xml, port| view(xml, &model, port));
+    xml.list("networkInterfaceSet", ports, |xml, port| view(xml, call, &model, port));
     xml.optional("nextToken", next);
     Ok(xml)
 }
 
 /// An interface by itself.
-pub(super) fn view(xml: &mut Xml, model: &Model, port: &Port) {
+pub(super) fn view(xml: &mut Xml, call: &Call, model: &Model, port: &Port) {
     let server = port.server_id().and_then(|server| model.servers.get(server));
     instances::view::interface(xml, model, server, port, true);
-    xml.text("availabilityZone", ZONE);
+    xml.text("availabilityZone", call.zone());
     xml.text("interfaceType", "interface");
     xml.text("requesterManaged", false);
     tag_set(xml, &interface_tags(port));
@@ -71,7 +71,7 @@ pub(super) fn is_interface(call: &Call, port: &Port) -> bool {
     port.project_id == call.project && matches!(port.device, Device::Server(_) | Device::Nothing)
 }
 
-fn values(model: &Model, port: &Port, name: &str) -> Vec<String> {
+fn values(call: &Call, model: &Model, port: &Port, name: &str) -> Vec<String> {
     let groups = || port.security_groups.iter().filter_map(|id| model.security_groups.get(*id));
     let server = port.server_id();
     match name {
@@ -85,7 +85,7 @@ fn values(model: &Model, port: &Port, name: &str) -> Vec<String> {
             server.iter().map(|id| Kind::Instance.id(*id).to_string()).collect()
         }
         "attachment.status" => server.iter().map(|_| "attached".to_owned()).collect(),
-        "availability-zone" => vec![ZONE.to_owned()],
+        "availability-zone" => vec![call.zone().to_string()],
         "description" => vec![port.standard.description.clone()],
         "attachment.attachment-id" => {
             server.iter().map(|_| Kind::InterfaceAttachment.id(port.id).to_string()).collect()

@@ -128,7 +128,7 @@ pub(in crate::ec2) fn create_default(call: &Call) -> Result<Xml, Fault> {
 
 pub(in crate::ec2) fn create_default_subnet(call: &Call) -> Result<Xml, Fault> {
     let zone = call.params.required("AvailabilityZone")?;
-    crate::ec2::places::check_zone(zone)?;
+    crate::ec2::places::check_zone(call, zone)?;
     Err(Fault::new(
         "DefaultSubnetAlreadyExistsInAvailabilityZone",
         format!("A default subnet already exists in {zone}."),

@@ -6,11 +6,11 @@ use crate::ec2::filters::Filters;
 use crate::ec2::ids::{Id, Kind, account, arn};
 use crate::ec2::operation::Call;
 use crate::ec2::pages::Page;
-use crate::ec2::places::{check_zone, wanted};
+use crate::ec2::places::{check_zone, check_zone_id, wanted};
 use crate::ec2::tags::{self, NAME, Tags, tag_set};
 use crate::ec2::xml::Xml;
 use crate::model::address::Block;
-use crate::model::{Device, Model, Network, Port, Subnet, SubnetId, ZONE};
+use crate::model::{Device, Model, Network, Port, Subnet, SubnetId};
 
 const FILTERS: [&str; 12] = [
     "subnet-id",
@@ -39,7 +39,7 @@ pub(in crate::ec2) fn subnets(call: &Call) -> Result<Xml, Fault> {
                 "subnet-id" => vec![id(subnet).to_string()],
                 "vpc-id" => vec![Kind::Vpc.id(subnet.network_id).to_string()],
                 "state" => vec!["available".to_owned()],
-                "availability-zone" => vec![ZONE.to_owned()],
+                "availability-zone" => vec![call.zone().to_string()],
                 "available-ip-address-count" => vec![model.free_addresses(subnet).to_string()],
                 "cidr" | "cidr-block" | "cidrBlock" => vec![subnet.block.to_string()],
                 "map-public-ip-on-launch" => vec![subnet.options.public_on_launch.to_string()],
@@ -64,8 +64,8 @@ fn view(xml: &mut Xml, call: &Call, model: &Model, subnet: &Subnet) {
     xml.text("cidrBlock", subnet.block);
     xml.list("ipv6CidrBlockAssociationSet", [(); 0], |_, ()| {});
     xml.text("availableIpAddressCount", model.free_addresses(subnet));
-    xml.text("availabilityZone", ZONE);
-    xml.text("availabilityZoneId", ZONE);
+    xml.text("availabilityZone", call.zone());
+    xml.text("availabilityZoneId", call.zone().id());
     xml.text("defaultForAz", of_default(model, subnet));
     xml.text("mapPublicIpOnLaunch", subnet.options.public_on_launch);
     xml.text("assignIpv6AddressOnCreation", false);
@@ -82,9 +82,8 @@ fn view(xml: &mut Xml, call: &Call, model: &Model, subnet: &Subnet) {
 pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let params = &call.params;
     let block = block(params.required("CidrBlock")?, "cidrBlock")?;
-    for zone in ["AvailabilityZone", "AvailabilityZoneId"] {
-        params.text(zone).map_or(Ok(()), check_zone)?;
-    }
+    params.text("AvailabilityZone").map_or(Ok(()), |name| check_zone(&call, name))?;
+    params.text("AvailabilityZoneId").map_or(Ok(()), |id| check_zone_id(&call, id))?;
     if params.text("Ipv6CidrBlock").is_some() || params.flag("Ipv6Native")? == Some(true) {
         return Err(Fault::new("UnsupportedOperation", "This cloud has no IPv6"));
     }

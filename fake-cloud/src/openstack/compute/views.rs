@@ -182,7 +182,7 @@ impl Full<'_> {
         map.serialize_entry("created", &Zulu(server.created))?;
         map.serialize_entry("flavor", &FlavorOf(lens, &server.flavor))?;
         let host_id = match server.launched {
-            Some(_) => lens.model.projects.get(server.project_id).map_or("", |p| &p.host_id),
+            Some(_) => lens.model.tenants.get(server.project_id).map_or("", |it| &it.host_id),
             None => "",
         };
         map.serialize_entry("hostId", host_id)?;
