@@ -22,6 +22,7 @@ pub struct Builder {
     listen: Option<Listen>,
     password: Option<String>,
     adjustments: Vec<Adjustment>,
+    regions: Vec<(String, Adjustment)>,
 }
 
 type Adjustment = Box<dyn FnOnce(&mut Settings) + Send>;
@@ -30,7 +31,22 @@ type Adjustment = Box<dyn FnOnce(&mut Settings) + Send>;
 #[derive(Debug, Default)]
 pub(crate) struct Borrowed {
     _directory: Option<ScratchDirectory>,
-    _block: Option<ScratchBlock>,
+    blocks: Vec<ScratchBlock>,
+}
+
+impl Borrowed {
+    /// An address with a block of its own.
+    fn address(&mut self) -> Result<Listen, StartError> {
+        let block = ScratchBlock::new().map_err(StartError::Scratch)?;
+        let address = SocketAddr::from((block.api_address(), 0));
+        self.blocks.push(block);
+        Ok(Listen::Address(address))
+    }
+
+    /// Whether an address is one of these.
+    fn has(&self, listen: &Listen) -> bool {
+        self.blocks.iter().any(|block| listen.ip() == Some(block.api_address()))
+    }
 }
 
 impl Builder {
@@ -95,6 +111,35 @@ impl Builder {
         self.settings(move |settings| settings.seed = seed)
     }
 
+    /// One more region, as the others but for what is changed of it: its flavors and prices, its
+    /// latency. Users, projects and tokens are good in all regions.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let cloud = fake_cloud::FakeCloud::builder()
+    ///     .region("west", |west| {
+    ///         west.latency = Duration::from_millis(80);
+    ///         west.flavors.iter_mut().for_each(|flavor| flavor.price_per_hour *= 1.2);
+    ///     })
+    ///     .start()
+    ///     .await?;
+    /// let west = cloud.region("west").expect("it is one of its regions");
+    /// assert_ne!(west.api_url(), cloud.api_url());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn region(
+        mut self,
+        name: &str,
+        adjust: impl FnOnce(&mut Settings) + Send + 'static,
+    ) -> Self {
+        self.regions.push((name.to_owned(), Box::new(adjust)));
+        self
+    }
+
     /// Changes whatever else there is in the settings.
     pub fn settings(mut self, adjust: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
         self.adjustments.push(Box::new(adjust));
@@ -118,17 +163,21 @@ impl Builder {
         };
         let listen = match self.listen {
             Some(listen) => listen,
-            None => {
-                let block = ScratchBlock::new().map_err(StartError::Scratch)?;
-                let address = SocketAddr::from((block.api_address(), 0));
-                borrowed._block = Some(block);
-                Listen::Address(address)
-            }
+            None => borrowed.address()?,
         };
         let password = self.password.as_deref().unwrap_or("secret");
         let mut settings = Settings::loopback(state_dir, listen, password);
         for adjust in self.adjustments {
             adjust(&mut settings);
+        }
+        for (name, adjust) in self.regions {
+            let listen = match borrowed.has(&settings.listen) {
+                true => Some(borrowed.address()?),
+                false => None,
+            };
+            let mut region = settings.region_beside(&name, listen);
+            adjust(&mut region);
+            settings.regions.push(region);
         }
         FakeCloud::start_in(settings, borrowed).await
     }

@@ -1,18 +1,21 @@
 //! Cleaning up after a cloud that was killed and will not be started again.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::backends::process;
 use crate::fake_cloud::{StartError, lock};
 use crate::network::bridge;
+use crate::regions;
 
 /// What a cloud that was killed has left: a start on the same directory removes it too. No cloud
 /// can start there while this is kept.
 #[derive(Debug)]
 pub struct Leftovers {
     state_dir: PathBuf,
-    found: Option<(process::Remains, bridge::Remains, File)>,
+    /// Of each region, and what keeps clouds out meanwhile.
+    found: Option<(Vec<(process::Remains, bridge::Remains)>, File)>,
 }
 
 impl Leftovers {
@@ -28,15 +31,20 @@ impl Leftovers {
         }
         let lock = lock(state_dir)?;
         let state_dir = state_dir.canonicalize().map_err(failed)?;
-        let servers = process::Remains::find(&state_dir).map_err(failed)?;
-        let network = bridge::Remains::find(&state_dir);
-        Ok(Self { state_dir, found: Some((servers, network, lock)) })
+        let find =
+            |region: &PathBuf| Ok((process::Remains::find(region)?, bridge::Remains::find(region)));
+        let regions = regions::state_dirs(&state_dir).map_err(failed)?;
+        let found: std::io::Result<_> = regions.iter().map(find).collect();
+        Ok(Self { found: Some((found.map_err(failed)?, lock)), state_dir })
     }
 
     /// Each thing that was found, in a few words.
     pub fn list(&self) -> Vec<String> {
-        let parts = self.found.iter();
-        parts.flat_map(|(servers, network, _)| [servers.list(), network.list()].concat()).collect()
+        let parts = self.found.iter().flat_map(|(regions, _)| regions);
+        let all = parts.flat_map(|(servers, network)| [servers.list(), network.list()].concat());
+        // What is of a region is also of the cloud that it is in.
+        let mut seen = HashSet::new();
+        all.filter(|thing| seen.insert(thing.clone())).collect()
     }
 
     /// Removes all of it. Servers, their disks and volumes stay in the directory.
@@ -44,9 +52,12 @@ impl Leftovers {
     /// # Errors
     /// When something cannot be removed.
     pub fn remove(self) -> Result<(), StartError> {
-        let Some((servers, network, _lock)) = self.found else { return Ok(()) };
+        let Some((regions, _lock)) = self.found else { return Ok(()) };
         let failed = |source| StartError::StateDir { path: self.state_dir, source };
-        servers.remove().and_then(|()| network.remove()).map_err(failed)
+        let mut all = regions.into_iter();
+        let removed =
+            all.try_for_each(|(servers, network)| servers.remove().and_then(|()| network.remove()));
+        removed.map_err(failed)
     }
 }
 

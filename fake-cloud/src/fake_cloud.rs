@@ -1,40 +1,32 @@
 //! A whole cloud: from settings to a listener that answers, and down again.
 
-use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::future::IntoFuture;
-#[cfg(feature = "container")]
-use std::net::Ipv4Addr;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use futures::future::join_all;
 
-use crate::backends::{BackendError, ImageSource};
+use crate::backends::BackendError;
 use crate::builder::{Borrowed, Builder};
-use crate::cloud::{Cloud, Failure, chain};
+use crate::cloud::{Cloud, chain};
 use crate::control::{self, Control, ControlAccess};
 use crate::credentials::Credentials;
 use crate::model::{AccessKeyPair, Model};
 use crate::network::bridge::BridgeError;
-#[cfg(feature = "container")]
-use crate::settings::BackendKind;
-use crate::settings::{ImageSettings, Settings};
-use crate::store::{self, Store, StoreError};
-use crate::world::World;
-use crate::{image, openstack, passwords};
+use crate::region::{Opened, Region, Running};
+use crate::regions::{Place, RegionError, Regions};
+use crate::settings::Settings;
+use crate::store::{self, StoreError};
+use crate::{image, passwords};
 
 /// The file in the state directory that a cloud holds locked as long as it is there.
 pub const LOCK: &str = "fake-cloud.lock";
 
 /// How long open connections may delay the end.
-const FAREWELL: Duration = Duration::from_millis(200);
+pub(crate) const FAREWELL: Duration = Duration::from_millis(200);
 
 /// A running cloud. Dropping it is a power cut: the listener and the servers end, and what was under
 /// way is taken up by the next start. [`FakeCloud::shutdown`] does the same and waits for it.
@@ -53,16 +45,10 @@ const FAREWELL: Duration = Duration::from_millis(200);
 /// ```
 #[derive(Debug)]
 pub struct FakeCloud {
-    cloud: Arc<Cloud>,
-    address: SocketAddr,
+    /// The home region first.
+    regions: Vec<Running>,
     state_dir: PathBuf,
-    closing: DropGuard,
-    going_down: DropGuard,
-    listener: JoinHandle<()>,
-    writer: JoinHandle<()>,
     _lock: File,
-    /// Keeps them from being removed.
-    _images: Vec<File>,
 }
 
 /// Why a cloud did not start.
@@ -77,6 +63,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The regions cannot stand side by side.
+    #[error(transparent)]
+    Region(#[from] RegionError),
     /// There is no place for a cloud that nobody gave one.
     #[error("failed to find a place for a temporary cloud")]
     Scratch(#[source] std::io::Error),
@@ -154,86 +143,80 @@ impl FakeCloud {
 
     pub(crate) async fn start_in(
         mut settings: Settings,
-        borrowed: Borrowed,
+        mut borrowed: Borrowed,
     ) -> Result<Self, StartError> {
-        control::check_transitions(&settings.transitions).map_err(StartError::Transitions)?;
         let lock = lock(&settings.state_dir)?;
         // Servers are started elsewhere, and later.
         settings.state_dir = settings
             .state_dir
             .canonicalize()
             .map_err(|source| StartError::StateDir { path: settings.state_dir.clone(), source })?;
-        let images = offer_stored(&mut settings)?;
-        #[cfg(feature = "container")]
-        route_containers(&mut settings);
-        let (exit_sender, exits) = mpsc::unbounded_channel();
-        let World { listener, backend, network, entrance } =
-            World::open(&settings, exit_sender).await?;
-        let address = listener.local_addr().map_err(StartError::Socket)?;
-        let (store, mut model, writer) =
-            Store::open(&settings.state_dir.join(store::FILE)).await.map_err(unreadable)?;
-        model.seed(&settings, settings.clock.now());
+        let (state_dir, admin) = (settings.state_dir.clone(), settings.admin.clone());
 
-        let (api_url, pair) = (format!("http://{address}"), (backend, network));
-        let cloud = Cloud::new(&settings, api_url, pair, model, store, borrowed);
-        tokio::spawn(Arc::clone(&cloud).watch_exits(exits));
-        tokio::spawn(Arc::clone(&cloud).watch_names());
-        learn_passwords(&cloud, &settings);
-
-        let closing = CancellationToken::new();
-        if let Some(entrance) = entrance {
-            entrance.set_nonblocking(true).map_err(StartError::Socket)?;
-            tokio::spawn(serve(entrance, Arc::clone(&cloud), closing.clone()));
+        let mut opened: Vec<Opened> = Vec::new();
+        for settings in settings.into_regions()? {
+            let home = opened.first().map(|home| &home.model);
+            let owner = home.and_then(|model| Some(model.project_named(&admin.project)?.id));
+            opened.push(Opened::open(settings, owner).await?);
         }
-        let listener = tokio::spawn(serve(listener, Arc::clone(&cloud), closing.clone()));
-        let started = Self {
-            address,
-            state_dir: settings.state_dir.clone(),
-            closing: closing.drop_guard(),
-            going_down: cloud.going_down.clone().drop_guard(),
-            cloud,
-            listener,
-            writer,
-            _lock: lock,
-            _images: images,
-        };
-        let path = settings.state_dir.clone();
-        let kept = started.control_access().keep(&path);
-        kept.map_err(|source| StartError::StateDir { path, source })?;
-        started.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
+        let places: Arc<[Place]> = opened.iter().map(Opened::place).collect();
+        let (mut clouds, mut idle) = (Vec::<Arc<Cloud>>::new(), Vec::new());
+        for region in opened {
+            let (home, borrowed) = (clouds.first().cloned(), std::mem::take(&mut borrowed));
+            let (cloud, waiting) = region.assemble(Arc::clone(&places), home, borrowed);
+            clouds.push(cloud);
+            idle.push(waiting);
+        }
+        learn_passwords(&clouds[0]);
+        let regions = Regions::new(clouds).each();
+        let running = idle.into_iter().zip(regions).map(|(idle, here)| idle.run(here));
+        let regions = running.collect::<Result<Vec<Running>, _>>()?;
+        let started = Self { regions, state_dir, _lock: lock };
+        let kept = started.control_access().keep(&started.state_dir);
+        kept.map_err(|source| StartError::StateDir { path: started.state_dir.clone(), source })?;
+        for region in &started.regions {
+            region.resume().await.map_err(|failure| StartError::Resume(Box::new(failure)))?;
+        }
         Ok(started)
     }
 
-    async fn resume(&self) -> Result<(), Failure> {
-        // Writes what seeding has changed before anything depends on it.
-        self.cloud.change(|_, _| Ok::<_, Failure>(())).await?;
-        self.cloud.lead_all().await?;
-        self.cloud.resume().await
+    fn home(&self) -> &Cloud {
+        &self.regions[0].cloud
+    }
+
+    /// The regions, the home region first; most clouds have no other.
+    pub fn regions(&self) -> impl Iterator<Item = Region<'_>> {
+        self.regions.iter().map(Region)
+    }
+
+    /// The region with this name.
+    pub fn region(&self, name: &str) -> Option<Region<'_>> {
+        self.regions().find(|region| region.name() == name)
     }
 
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.regions[0].address
     }
 
     /// The address of everything, as in `http://127.0.0.1:5000`.
     pub fn api_url(&self) -> &str {
-        &self.cloud.api_url
+        &self.home().api_url
     }
 
     /// What clients call `OS_AUTH_URL`.
     pub fn auth_url(&self) -> String {
-        self.cloud.auth_url()
+        self.home().auth_url()
     }
 
     /// What clients of the EC2 API call `AWS_ENDPOINT_URL_EC2`.
     pub fn ec2_url(&self) -> String {
-        self.cloud.ec2_url()
+        self.home().ec2_url()
     }
 
     /// Makes things go wrong, and time pass.
     pub fn control(&self) -> Control {
-        Control::new(Arc::clone(&self.cloud))
+        Region(&self.regions[0]).control()
     }
 
     /// Where the cloud is steered over HTTP, and with which token.
@@ -248,42 +231,37 @@ impl FakeCloud {
 
     /// The key with which a user signs requests of the EC2 API: the oldest they have.
     pub fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
-        self.cloud.access_key(user)
+        self.home().access_key(user)
     }
 
     /// What a user of the settings needs to use the cloud.
     pub fn credentials(&self, user: &str) -> Option<Credentials> {
-        self.cloud.credentials(user)
+        self.home().credentials(user)
     }
 
     /// Comes back when someone asks for the end of the cloud, with `fake-cloud stop` or over HTTP.
     /// It is for the program that runs the cloud to call [`FakeCloud::shutdown`] then.
     pub async fn shutdown_requested(&self) {
-        self.cloud.steering.shutdown_requested.cancelled().await;
+        self.home().steering.shutdown_requested.cancelled().await;
     }
 
     /// Ends all servers, as a power cut would, and then the cloud. A later start on the same
     /// state directory brings everything back.
     pub async fn shutdown(self) {
-        self.cloud.power_off().await;
-        drop(self.closing);
-        let mut listener = self.listener;
-        if tokio::time::timeout(FAREWELL, &mut listener).await.is_err() {
-            listener.abort();
-        }
-        let last = Arc::downgrade(&self.cloud);
-        drop((self.cloud, self.going_down));
+        let home = Arc::downgrade(&self.regions[0].cloud);
+        join_all(self.regions.iter().map(|region| region.cloud.power_off())).await;
+        let writers = join_all(self.regions.into_iter().map(Running::close)).await;
         // Connections that outlive the listener hold the cloud; everything acknowledged is
         // written already.
-        let _ = tokio::time::timeout(FAREWELL, self.writer).await;
-        if let Some(cloud) = last.upgrade() {
-            cloud.give_back();
+        let _ = tokio::time::timeout(FAREWELL, join_all(writers)).await;
+        if let Some(home) = home.upgrade() {
+            home.give_back();
         }
     }
 }
 
 /// A state directory of a newer version is the user's business; the rest is a detail below it.
-fn unreadable(error: StoreError) -> StartError {
+pub(crate) fn unreadable(error: StoreError) -> StartError {
     match error {
         StoreError::Newer { found } => StartError::Newer { found },
         StoreError::Unknown { .. }
@@ -309,43 +287,9 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Adds the images of the store to those that everyone can use; what the settings name goes first.
-fn offer_stored(settings: &mut Settings) -> Result<Vec<File>, image::Error> {
-    let Some(path) = &settings.image_store else { return Ok(vec![]) };
-    let store = image::Store::open(path)?;
-    let mut held = vec![];
-    for image in store.list()? {
-        if settings.images.iter().any(|known| known.name == image.name) {
-            continue;
-        }
-        held.push(store.hold(&image)?);
-        settings.images.push(ImageSettings {
-            source: ImageSource::Directory { path: store.root(&image) },
-            properties: BTreeMap::from([
-                ("os_distro".to_owned(), image.system),
-                ("architecture".to_owned(), image.architecture),
-            ]),
-            name: image.name,
-        });
-    }
-    Ok(held)
-}
-
-/// No container can have a loopback address.
-#[cfg(feature = "container")]
-fn route_containers(settings: &mut Settings) {
-    let range = &mut settings.fixed_range;
-    if settings.backend == BackendKind::Container && range.network.is_loopback() {
-        for address in [&mut range.network, &mut range.first, &mut range.last] {
-            let [_, second, third, fourth] = address.octets();
-            *address = Ipv4Addr::new(10, second, third, fourth);
-        }
-    }
-}
-
 /// Makes the configured passwords good at once; their slow hashes follow in the background.
-fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
-    for user in settings.all_users() {
+fn learn_passwords(cloud: &Arc<Cloud>) {
+    for user in &cloud.users {
         let Some((id, known)) =
             cloud.read().user_named(&user.name).map(|u| (u.id, u.password_hash.clone()))
         else {
@@ -369,22 +313,5 @@ fn learn_passwords(cloud: &Arc<Cloud>, settings: &Settings) {
                 tracing::error!(error = chain(&error), "failed to keep a password");
             }
         });
-    }
-}
-
-async fn serve(listener: TcpListener, cloud: Arc<Cloud>, closing: CancellationToken) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "failed to use the listening socket"),
-    };
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "failed to set TCP_NODELAY");
-        }
-    });
-    let service = openstack::router(cloud).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned());
-    if let Err(error) = served.into_future().await {
-        tracing::error!(%error, "the listener ended");
     }
 }

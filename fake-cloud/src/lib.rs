@@ -32,9 +32,12 @@ pub mod network;
 mod openstack;
 mod passwords;
 mod query;
+mod region;
+mod regions;
 mod scratch;
 pub mod settings;
 pub mod snapshot;
+mod stamp;
 mod store;
 mod world;
 
@@ -43,6 +46,8 @@ pub use clean::{Leftovers, clean};
 pub use credentials::Credentials;
 pub use fake_cloud::{FakeCloud, LOCK, StartError};
 pub use openstack::coverage;
+pub use region::Region;
+pub use regions::RegionError;
 pub use settings::Settings;
 
 /// The examples of README.md are tried.

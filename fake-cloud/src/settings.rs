@@ -1,7 +1,7 @@
 //! Everything that can be chosen about a cloud; nothing is hard-coded elsewhere.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::model::address::{AddressRange, Block};
 use crate::model::quota::Quotas;
 
 /// Everything that can be chosen about a cloud.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the cloud keeps its state; made when missing.
     pub state_dir: PathBuf,
@@ -23,6 +23,12 @@ pub struct Settings {
     pub listen: Listen,
     /// The region's name in the catalogue.
     pub region: String,
+    /// How long the way to the region's APIs takes: every answer comes so much later, by the
+    /// cloud's clock. Its servers have no such way to their metadata.
+    pub latency: Duration,
+    /// Other regions: [`Settings::region_beside`] makes one. Who may ask, the time and the state
+    /// directory are this region's, the home region's, in all of them.
+    pub regions: Vec<Settings>,
     /// The name of the network that servers are plugged into.
     pub private_network: String,
     /// The addresses that servers get.
@@ -72,12 +78,30 @@ pub struct Settings {
 }
 
 /// Where the API listens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Listen {
     /// At this address; port 0 for any free one.
     Address(SocketAddr),
     /// On a socket that is bound already.
-    Bound(TcpListener),
+    Bound(Arc<TcpListener>),
+}
+
+impl Listen {
+    /// The address, if the socket has one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Bound(listener) => listener.local_addr().ok(),
+        }
+    }
+
+    /// The address of the machine.
+    pub(crate) fn ip(&self) -> Option<Ipv4Addr> {
+        match self.address()?.ip() {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        }
+    }
 }
 
 /// What a server is made of.
@@ -208,14 +232,7 @@ impl Settings {
     /// that any number of clouds fit on one machine: fixed ones `127.N.16.0/20`, floating ones
     /// `127.N.1.10` to `127.N.1.254`.
     pub fn loopback(state_dir: PathBuf, listen: Listen, admin_password: &str) -> Self {
-        let second = match &listen {
-            Listen::Address(address) => Some(*address),
-            Listen::Bound(listener) => listener.local_addr().ok(),
-        };
-        let net = match second {
-            Some(SocketAddr::V4(address)) if address.ip().is_loopback() => address.ip().octets()[1],
-            _ => 0,
-        };
+        let net = listen.ip().filter(Ipv4Addr::is_loopback).map_or(0, |ip| ip.octets()[1]);
         let range = |first: [u8; 2], last: [u8; 2]| AddressRange {
             network: Ipv4Addr::new(127, net, first[0], 0),
             prefix: if first[0] == last[0] { 24 } else { 20 },
@@ -226,6 +243,8 @@ impl Settings {
             state_dir,
             listen,
             region: "RegionOne".to_owned(),
+            latency: Duration::ZERO,
+            regions: Vec::new(),
             private_network: "private".to_owned(),
             fixed_range: range([16, 2], [31, 254]),
             public_network: "public".to_owned(),
@@ -282,6 +301,21 @@ impl Settings {
         self.network = NetworkKind::Bridge { name: name.to_owned(), outside };
     }
 
+    /// Makes of a cloud on loopback addresses one whose servers exist in the API only, with room
+    /// for many: 16,381 addresses from `127.N.64.0/18`, and for each project what sixteen have
+    /// else.
+    pub fn run_nothing(&mut self) {
+        let [first, second, ..] = self.fixed_range.network.octets();
+        let at = |third, fourth| Ipv4Addr::new(first, second, third, fourth);
+        self.fixed_range =
+            AddressRange { network: at(64, 0), prefix: 18, first: at(64, 2), last: at(127, 254) };
+        self.backend = BackendKind::Inert;
+        let Quotas { instances, cores, ram, ports, .. } = &mut self.quotas;
+        for limit in [instances, cores, ram, ports] {
+            *limit *= 16;
+        }
+    }
+
     /// The only addresses that can answer, each in one place; any when there is none.
     pub(crate) fn carried(&self) -> Option<Block> {
         let nothing_runs = self.backend == BackendKind::Inert;
@@ -304,5 +338,14 @@ mod tests {
         let settings = Settings::loopback(PathBuf::new(), listen, "secret");
         assert_eq!(settings.fixed_range, "127.9.16.0/20".parse().unwrap());
         assert_eq!(settings.floating_range, "127.9.1.10-127.9.1.254".parse().unwrap());
+    }
+
+    #[test]
+    fn where_nothing_runs_there_is_room_for_ten_thousand() {
+        let listen = Listen::Address("127.9.0.1:0".parse().unwrap());
+        let mut settings = Settings::loopback(PathBuf::new(), listen, "secret");
+        settings.run_nothing();
+        assert_eq!(settings.fixed_range, "127.9.64.0/18".parse().unwrap());
+        assert!(settings.fixed_range.pool().size() > 10_000 && settings.quotas.instances > 10_000);
     }
 }

@@ -15,6 +15,7 @@ use tokio::process::Command;
 
 use crate::fake_cloud::{StartError, lock};
 use crate::guest::directory::{remove_tree, write_private};
+use crate::regions;
 use crate::store::{self, StoreError};
 
 /// What the archives hold; raised when an earlier program would misread a later one.
@@ -26,7 +27,8 @@ const MANIFEST: &str = "manifest.json";
 const STAGE: &str = "snapshot.partial";
 
 /// What is of one run only, or is made again by each.
-const LEFT_OUT: [&str; 7] = [
+const LEFT_OUT: [&str; 11] = [
+    STAGE,
     "control.json",
     "fake-cloud.lock",
     "fake-cloud.db",
@@ -34,6 +36,10 @@ const LEFT_OUT: [&str; 7] = [
     "fake-cloud.db-wal",
     "base",
     "trash",
+    // An ordinary user cannot even read those of overlays.
+    "servers/*/layers/*/work",
+    "images/*.partial",
+    "volumes/*.new",
 ];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -144,8 +150,14 @@ async fn pack(state_dir: &Path, stage: &Path, file: &Path) -> Result<(), Snapsho
     let manifest =
         serde_json::to_vec(&manifest).map_err(|error| failed("describe it")(error.into()))?;
     write_private(&stage.join(MANIFEST), &manifest).map_err(failed("describe the snapshot"))?;
-    let copied = store::copy(&state_dir.join(store::FILE), &stage.join(store::FILE)).await;
-    copied.map_err(|error: StoreError| SnapshotError::Database(Box::new(error)))?;
+    let databases = databases(state_dir).map_err(failed("look for regions"))?;
+    for database in &databases {
+        let (from, to) = (state_dir.join(database), stage.join(database));
+        let place = to.parent().map_or(Ok(()), fs::create_dir_all);
+        place.map_err(failed("prepare the snapshot"))?;
+        let copied = store::copy(&from, &to).await;
+        copied.map_err(|error: StoreError| SnapshotError::Database(Box::new(error)))?;
+    }
     // What lies in the cache of a mounted volume.
     rustix::fs::sync();
     let mut tar = tar();
@@ -153,12 +165,11 @@ async fn pack(state_dir: &Path, stage: &Path, file: &Path) -> Result<(), Snapsho
     tar.args(["--create", "--use-compress-program=gzip -1"]).arg("--file").arg(file);
     tar.args(["--sparse", "--one-file-system", "--warning=no-file-changed"]);
     tar.args(["--warning=no-file-removed", "--warning=no-file-ignored"]);
-    // Those of overlays, which an ordinary user cannot even read.
     tar.args(["--anchored", "--no-wildcards-match-slash"]);
-    tar.args(["./servers/*/layers/*/work", "./images/*.partial", "./volumes/*.new"].map(left_out));
-    tar.args(LEFT_OUT.map(|name| left_out(&format!("./{name}"))));
-    tar.arg(left_out(&format!("./{STAGE}")));
-    tar.arg("--directory").arg(stage).args([MANIFEST, store::FILE]);
+    for region in [".", "./regions/*"] {
+        tar.args(LEFT_OUT.map(|name| format!("--exclude={region}/{name}")));
+    }
+    tar.arg("--directory").arg(stage).arg(MANIFEST).args(databases);
     tar.arg("--directory").arg(absolute(state_dir)?).arg(".");
     // Its status is 1 when a file has changed meanwhile, as a console does.
     run(tar, "write the snapshot", &[0, 1]).await.map(drop)
@@ -253,8 +264,11 @@ async fn run(mut tar: Command, step: &'static str, good: &[i32]) -> Result<Vec<u
     Err(SnapshotError::Tar { step, reason: line.trim_start_matches("tar: ").to_owned() })
 }
 
-fn left_out(pattern: &str) -> String {
-    format!("--exclude={pattern}")
+/// The state databases of all regions, below the state directory.
+fn databases(state_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let all = regions::state_dirs(state_dir)?.into_iter().map(|region| region.join(store::FILE));
+    let known = all.filter(|database| database.exists());
+    Ok(known.filter_map(|it| Some(it.strip_prefix(state_dir).ok()?.to_owned())).collect())
 }
 
 /// A name for what is not finished.

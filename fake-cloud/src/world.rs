@@ -19,6 +19,7 @@ use crate::network::{self, Network, PortWatcher, Switch, Wiring};
 use crate::settings::{BackendKind, Listen, NetworkKind, Settings};
 
 /// The cloud's surroundings.
+#[derive(Debug)]
 pub(crate) struct World {
     /// Where the API listens.
     pub(crate) listener: TcpListener,

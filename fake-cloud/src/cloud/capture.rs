@@ -1,10 +1,13 @@
 //! Images of servers' disks: the effects of the model's decisions.
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::fs;
 
+use super::images::Content;
 use super::{Cloud, Failure, Tree, chain};
 use crate::backends::{BackendError, ImageSource};
 use crate::model::life::State;
@@ -73,11 +76,7 @@ impl Cloud {
     }
 
     /// Copies the disk while nothing else is done to the server, and its processes stand still.
-    async fn copy_disk(
-        &self,
-        image: ImageId,
-        server: ServerId,
-    ) -> Result<super::images::Content, Failure> {
+    async fn copy_disk(&self, image: ImageId, server: ServerId) -> Result<Content, Failure> {
         let _turn = self.turns.begin(server).await;
         let (spec, runs) = {
             let model = self.read();
@@ -94,10 +93,20 @@ impl Cloud {
         if runs {
             self.backend.pause(server.0, false).await?;
         }
-        captured?;
-        let file = fs::File::open(&archive).await.map_err(Failure::Image)?;
-        let content = self.keep_image_content(image, file).await.map_err(Failure::Image)?;
-        fs::remove_file(&archive).await.map_err(Failure::Image)?;
-        Ok(content)
+        let kept = match captured {
+            Ok(()) => self.keep_captured(image, &archive).await.map_err(Failure::Image),
+            Err(error) => Err(error.into()),
+        };
+        match fs::remove_file(&archive).await {
+            // It was not even begun.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.map_err(Failure::Image)?,
+        }
+        kept
+    }
+
+    async fn keep_captured(&self, image: ImageId, archive: &Path) -> io::Result<Content> {
+        let file = fs::File::open(archive).await?;
+        self.keep_image_content(image, file).await
     }
 }

@@ -6,6 +6,7 @@ mod capture;
 mod failure;
 mod freeze;
 mod guard;
+mod identity;
 mod image_trees;
 mod images;
 mod interfaces;
@@ -37,6 +38,7 @@ use crate::image::unpack::Limits;
 use crate::model::{AccessKeyPair, Model};
 use crate::network::Network;
 use crate::passwords::Passwords;
+use crate::regions::Place;
 use crate::settings::{Settings, UserSettings};
 use crate::store::{Store, StoreError, Written};
 use crate::world::Pair;
@@ -55,12 +57,16 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// A running cloud, without its listener.
 #[derive(Debug)]
 pub(crate) struct Cloud {
+    /// The cloud of the home region, unless this is it.
+    home: Option<Arc<Cloud>>,
+    /// Where all regions are, the home region first.
+    pub(crate) places: Arc<[Place]>,
     /// The address of the API, as in `http://127.0.0.1:5000`.
     pub(crate) api_url: String,
     /// The region's name.
     pub(crate) region: String,
-    /// The users of the settings.
-    users: Vec<UserSettings>,
+    /// The users of the settings; the home region has all.
+    pub(crate) users: Vec<UserSettings>,
     /// How long a token is valid.
     pub(crate) token_lifetime: Duration,
     /// How long an answer may wait for the work it began.
@@ -81,7 +87,7 @@ pub(crate) struct Cloud {
     pub(crate) going_down: CancellationToken,
     /// What someone does to it from outside its APIs.
     pub(crate) steering: Steering,
-    /// Who knows it may do that.
+    /// Who knows it may do that, in all regions.
     pub(crate) control_token: String,
     model: RwLock<Model>,
     store: Store,
@@ -100,17 +106,37 @@ pub(crate) struct Cloud {
     borrowed: Mutex<Borrowed>,
 }
 
+/// What a cloud is put together of, besides what is chosen.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The address of its API.
+    pub(crate) api_url: String,
+    /// Where all regions are, the home region first.
+    pub(crate) places: Arc<[Place]>,
+    /// The cloud of the home region, unless this is it.
+    pub(crate) home: Option<Arc<Cloud>>,
+    /// What runs servers, and what makes their addresses answer.
+    pub(crate) pair: Pair,
+    /// What it knows.
+    pub(crate) model: Model,
+    /// Where that is kept.
+    pub(crate) store: Store,
+    /// What is given back when it is gone.
+    pub(crate) borrowed: Borrowed,
+}
+
 impl Cloud {
-    /// Puts a cloud together; `borrowed` is given back when it is gone.
-    pub(crate) fn new(
-        settings: &Settings,
-        api_url: String,
-        (backend, network): Pair,
-        model: Model,
-        store: Store,
-        borrowed: Borrowed,
-    ) -> Arc<Self> {
+    /// Puts the cloud of a region together.
+    pub(crate) fn new(settings: &Settings, parts: Parts) -> Arc<Self> {
+        let Parts { api_url, places, home, pair: (backend, network), model, store, borrowed } =
+            parts;
+        let control_token = match &home {
+            Some(home) => home.control_token.clone(),
+            None => Uuid::new_v4().simple().to_string(),
+        };
         Arc::new(Self {
+            home,
+            places,
             api_url,
             region: settings.region.clone(),
             users: settings.all_users().cloned().collect(),
@@ -123,8 +149,8 @@ impl Cloud {
             passwords: Passwords::new(),
             backend,
             going_down: CancellationToken::new(),
-            steering: Steering::new(settings.seed, settings.transitions.clone()),
-            control_token: Uuid::new_v4().simple().to_string(),
+            steering: Steering::new(settings),
+            control_token,
             model: RwLock::new(model),
             store,
             clock: Arc::clone(&settings.clock),
@@ -151,16 +177,17 @@ impl Cloud {
 
     /// The oldest key of a user for the EC2 API.
     pub(crate) fn access_key(&self, user: &str) -> Option<AccessKeyPair> {
-        let model = self.read();
+        let model = self.identity().read();
         let user = model.user_named(user)?.id;
         model.access_keys_of(user).next().map(|key| key.pair.clone())
     }
 
     /// What a user of the settings needs to use the cloud.
     pub(crate) fn credentials(&self, user: &str) -> Option<Credentials> {
-        let user = self.users.iter().find(|known| known.name == user)?;
+        let home = self.identity();
+        let user = home.users.iter().find(|known| known.name == user)?;
         Some(Credentials {
-            auth_url: self.auth_url(),
+            auth_url: home.auth_url(),
             username: user.name.clone(),
             password: user.password.clone(),
             project: user.project.clone(),

@@ -14,6 +14,7 @@ use crate::model::life::{Request, Task};
 use crate::model::{
     Caller, Error, LaunchSource, LaunchVolume, Model, NewServers, ProjectId, Server, ServerId,
 };
+use crate::store::StoreError;
 
 impl Cloud {
     /// Records new servers and begins to start them; comes back when they are recorded, and with
@@ -115,20 +116,36 @@ impl Cloud {
         }
     }
 
-    async fn server_ended(&self, exit: ServerExit) {
+    async fn server_ended(self: &Arc<Self>, exit: ServerExit) {
         let id = ServerId(exit.id);
         let _turn = self.turns.begin(id).await;
         // While we waited it may have been started again, by whoever had the turn.
         if self.going_down.is_cancelled() || self.backend.runs(id.0).await {
             return;
         }
-        let (ended, written) = self.decide(|model, now| model.server_ended(id, now));
-        if ended {
-            tracing::info!(server = %id, reason = exit.reason, "server ended by itself");
+        match self.record_end(id).await {
+            Ok(true) => {
+                tracing::info!(server = %id, reason = exit.reason, "server ended by itself");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(server = %id, error = chain(&error), "the end is not recorded");
+            }
         }
-        if let Err(error) = written.wait().await {
-            tracing::error!(server = %id, error = chain(&error), "the end is not recorded");
+    }
+
+    /// Records that a server has ended by itself, if it was to run, and begins to remove it when
+    /// that was to be its end.
+    pub(crate) async fn record_end(self: &Arc<Self>, id: ServerId) -> Result<bool, StoreError> {
+        let ((ended, removal), written) = self.decide(|model, now| {
+            let ended = model.server_ended(id, now);
+            (ended, ended.then(|| model.begin_removal_after_end(id, now)).flatten())
+        });
+        if let Some(task) = removal {
+            self.begin_task(id, task);
         }
+        written.wait().await?;
+        Ok(ended)
     }
 
     fn begin_task(self: &Arc<Self>, id: ServerId, task: Task) -> tokio::task::JoinHandle<()> {
@@ -155,6 +172,11 @@ impl Cloud {
             tracing::warn!(server = %id, task = task.name(), error = chain(error), "failed");
         }
         let result = result.map_err(|error| chain(&error));
+        let booted_tree = self
+            .read()
+            .servers
+            .get(id)
+            .is_some_and(|server| matches!(server.image_source, ImageSource::Directory { .. }));
         // A floating IP that a deletion takes away may not be led elsewhere before it is.
         let _moving = match task {
             Task::Deleting => Some(self.moving.lock().await),
@@ -175,7 +197,9 @@ impl Cloud {
         }
         if task == Task::Deleting {
             self.enforce_or_warn().await;
-            self.drop_image_trees().await;
+            if booted_tree {
+                self.drop_image_trees().await;
+            }
             self.remove_released().await;
         }
         if let Err(error) = written.wait().await {
@@ -226,7 +250,7 @@ impl Cloud {
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
         // A server must not run unguarded.
         self.enforce().await.map_err(BackendError::step("enforce the security groups"))?;
-        let spec = self.spec(id).ok_or(BackendError::NoSuchServer(id.0))?;
+        let spec = self.spec(id).ok_or(BackendError::NoAddress(id.0))?;
         self.backend.start(&spec).await
     }
 

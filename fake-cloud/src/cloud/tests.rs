@@ -143,7 +143,9 @@ impl Stage {
         settings.patience = Duration::from_millis(1);
         let pair: Pair = (Arc::clone(&backend) as _, Arc::new(network::inert::Inert));
         let api_url = "http://127.0.0.1:1".to_owned();
-        let cloud = Cloud::new(&settings, api_url, pair, model, store, Borrowed::default());
+        let (places, borrowed) = (Arc::default(), Borrowed::default());
+        let parts = Parts { api_url, places, home: None, pair, model, store, borrowed };
+        let cloud = Cloud::new(&settings, parts);
         let (exits, exited) = mpsc::unbounded_channel();
         let watcher = tokio::spawn(Arc::clone(&cloud).watch_exits(exited));
         Self { cloud, backend, caller, exits, watcher, writer, dir }

@@ -33,12 +33,16 @@ pub(super) struct Target {
         global = true
     )]
     control_token: Option<String>,
+
+    /// The region that is meant, the first one when not given.
+    #[arg(long, value_name = "NAME", global = true)]
+    region: Option<String>,
 }
 
 impl Target {
     /// The cloud that runs on a state directory.
     pub(super) fn of(state: PathBuf) -> Self {
-        Self { state: Some(state), control_url: None, control_token: None }
+        Self { state: Some(state), control_url: None, control_token: None, region: None }
     }
 
     fn access(&self) -> Result<ControlAccess, Box<dyn Error>> {
@@ -98,9 +102,11 @@ impl Target {
     /// Asks; gives what is answered, unless it is a refusal.
     async fn send(&self, method: Method, path: &str, body: Value) -> Result<Body, Box<dyn Error>> {
         let access = self.access()?;
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let region = self.region.as_deref().map(|name| format!("{sign}region={}", segment(name)));
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", access.url))
+            .uri(format!("{}{path}{}", access.url, region.unwrap_or_default()))
             .header(header::AUTHORIZATION, format!("Bearer {}", access.token))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::<Bytes>::from(body.to_string()))?;

@@ -8,6 +8,7 @@ pub(crate) mod console;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod image;
+mod regions;
 pub(crate) mod run;
 pub(crate) mod snapshot;
 pub(crate) mod time;

@@ -11,6 +11,8 @@ use fake_cloud::settings::{BackendKind, GUEST_PORTS, LibvirtSettings, Listen};
 use fake_cloud::{Builder, FakeCloud};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::regions;
+
 /// The user whom the commands know.
 pub(super) const ADMIN: &str = "admin";
 
@@ -30,6 +32,16 @@ pub(crate) struct Arguments {
     /// `loopback` servers get addresses that begin with the same two numbers.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+
+    /// The name of the region [default: RegionOne]. Several, each with a `--region` of its own, stand
+    /// side by side; the first one knows the users of all, the others listen beside it: at
+    /// 127.1.0.1 beside 127.0.0.1.
+    #[arg(long, value_name = "NAME")]
+    region: Vec<String>,
+
+    /// A file that describes the regions: names, flavors, prices, latency.
+    #[arg(long, value_name = "FILE", conflicts_with = "region")]
+    regions: Option<PathBuf>,
 
     /// What a server is made of.
     #[arg(long, value_enum, default_value_t = BackendKind::Process)]
@@ -87,9 +99,11 @@ enum Network {
 
 impl Arguments {
     /// The cloud that is meant.
-    pub(super) fn builder(self) -> io::Result<Builder> {
+    pub(super) fn builder(self) -> Result<Builder, Box<dyn Error>> {
         let init_program = std::env::current_exe()?;
-        let mut builder = FakeCloud::builder().password(&self.password);
+        let described = self.regions.as_deref().map(regions::read).transpose()?;
+        let regions = described.unwrap_or_else(|| regions::named(self.region));
+        let mut builder = regions::add(regions, FakeCloud::builder().password(&self.password));
         if let Some(state) = self.state {
             builder = builder.state_dir(state).listen(USUAL);
         }
@@ -101,6 +115,9 @@ impl Arguments {
                 settings.put_on_bridge(&self.bridge, !self.no_outside);
             }
             settings.backend = self.backend;
+            if (self.backend, self.network) == (BackendKind::Inert, Network::Loopback) {
+                settings.run_nothing();
+            }
             settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
             settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
             if self.network == Network::Bridge && self.listen.is_none() {
@@ -148,6 +165,9 @@ impl Ending {
 pub(super) fn greet(cloud: &FakeCloud) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     writeln!(out, "# fake-cloud answers at {}", cloud.api_url())?;
+    for region in cloud.regions().skip(1) {
+        writeln!(out, "# its region {} is at {}", region.name(), region.api_url())?;
+    }
     for (name, value) in cloud.control().environment(ADMIN)? {
         writeln!(out, "{}", export(name, &value))?;
     }

@@ -16,6 +16,7 @@ use super::client::Target;
   fake-cloud time step --step server.spawning --count 1    # … until they are stepped
   fake-cloud time timed --seconds server.spawning=30       # as slow as a real cloud
   fake-cloud time immediate
+  fake-cloud time latency 0.2 --region west                # how far away that is
   fake-cloud time advance 3600                             # tokens have expired")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -36,6 +37,11 @@ enum Command {
     },
     /// Work waits until it is stepped.
     Manual,
+    /// Every answer of a region's APIs comes so much later.
+    Latency {
+        /// In seconds.
+        seconds: f64,
+    },
     /// Let work go on that waits, the oldest first.
     Step {
         /// How many pieces of work; all when not given.
@@ -74,6 +80,7 @@ pub(crate) async fn run(Arguments { target, command }: Arguments) -> Result<(), 
         Command::Step { count, id, step } => {
             (Method::POST, "/step", json!({"count": count, "id": id, "step": step}))
         }
+        Command::Latency { seconds } => (Method::PUT, "/latency", json!({"seconds": seconds})),
         Command::Advance { seconds } => (Method::POST, "/clock", json!({"seconds": seconds})),
     };
     target.ask(method, path, body).await

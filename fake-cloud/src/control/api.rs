@@ -14,8 +14,14 @@ use super::{ControlError, points};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
+struct Seconds {
     seconds: f64,
+}
+
+impl Seconds {
+    fn duration(&self, unfit: &'static str) -> Result<Duration, ControlError> {
+        Duration::try_from_secs_f64(self.seconds).map_err(|_| ControlError::Unfit(unfit))
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,13 +59,19 @@ pub(super) async fn transitions(call: Call) -> Result<Value, Refusal> {
     Ok(json!(call.control.overview().transitions))
 }
 
+pub(super) async fn latency(call: Call) -> Result<Value, Refusal> {
+    let latency = call.json::<Seconds>()?.duration("a latency is a number of seconds")?;
+    call.control.set_latency(latency);
+    Ok(json!({"seconds": latency.as_secs_f64()}))
+}
+
 pub(super) async fn step(call: Call) -> Result<Value, Refusal> {
     Ok(json!({"stepped": call.control.step(&call.json()?)}))
 }
 
 pub(super) async fn advance(call: Call) -> Result<Value, Refusal> {
-    let by = Duration::try_from_secs_f64(call.json::<Advance>()?.seconds);
-    let by = by.map_err(|_| ControlError::Unfit("a clock moves forward by a number of seconds"))?;
+    let by = call.json::<Seconds>()?;
+    let by = by.duration("a clock moves forward by a number of seconds")?;
     call.control.advance_clock(by);
     Ok(json!({"now": call.control.overview().now.to_string()}))
 }

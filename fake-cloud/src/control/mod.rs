@@ -29,10 +29,11 @@ pub use steps::{Pending, StepWanted, Transitions};
 use crate::cloud::{Cloud, Failure};
 use crate::model::quota::Quotas;
 use crate::model::{NetworkId, ServerId};
+use crate::regions::Regions;
 use crate::snapshot::SnapshotError;
 
-/// The steering of a cloud; clones steer the same one. `/control` is this over HTTP, and
-/// `fake-cloud chaos` is that on the command line.
+/// The steering of a region of a cloud, the only one of most; clones steer the same one. `/control`
+/// is this over HTTP, and `fake-cloud chaos` is that on the command line.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -53,7 +54,7 @@ use crate::snapshot::SnapshotError;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Control(Arc<Cloud>);
+pub struct Control(Regions);
 
 /// Why a cloud was not steered.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +97,13 @@ pub enum Supply {
 /// How a cloud is steered at the moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Overview {
+    /// The region.
+    pub region: String,
     /// The cloud's time.
     #[serde(with = "time::serde::rfc3339")]
     pub now: OffsetDateTime,
+    /// How long the way to the region's APIs takes, in seconds.
+    pub latency: f64,
     /// How long work takes.
     pub transitions: Transitions,
     /// Work that waits.
@@ -126,15 +131,19 @@ impl Effect {
 }
 
 impl Control {
-    pub(crate) fn new(cloud: Arc<Cloud>) -> Self {
-        Self(cloud)
+    pub(crate) fn new(regions: Regions) -> Self {
+        Self(regions)
+    }
+
+    fn cloud(&self) -> &Arc<Cloud> {
+        self.0.here()
     }
 
     /// Where the cloud is steered over HTTP, and with which token.
     pub fn access(&self) -> ControlAccess {
         ControlAccess {
-            url: format!("{}{PATH}", self.0.api_url),
-            token: self.0.control_token.clone(),
+            url: format!("{}{PATH}", self.cloud().api_url),
+            token: self.cloud().control_token.clone(),
         }
     }
 
@@ -144,10 +153,10 @@ impl Control {
     /// # Errors
     /// When there is no such user.
     pub fn environment(&self, user: &str) -> Result<Vec<(&'static str, String)>, ControlError> {
-        let credentials = self.0.credentials(user);
+        let credentials = self.cloud().credentials(user);
         let credentials = credentials.ok_or_else(|| missing("user of the settings", user))?;
         let mut variables = credentials.environment();
-        let (access, state) = (self.access(), self.0.state_dir.to_string_lossy());
+        let (access, state) = (self.access(), self.0.home().state_dir.to_string_lossy());
         variables.extend([
             ("FAKE_CLOUD_CONTROL_URL", &*access.url),
             ("FAKE_CLOUD_CONTROL_TOKEN", &*access.token),
@@ -158,14 +167,16 @@ impl Control {
 
     /// Asks for the end of the cloud: see [`crate::FakeCloud::shutdown_requested`].
     pub fn request_shutdown(&self) {
-        self.0.steering.shutdown_requested.cancel();
+        self.0.home().steering.shutdown_requested.cancel();
     }
 
     /// How the cloud is steered at the moment.
     pub fn overview(&self) -> Overview {
-        let steering = &self.0.steering;
+        let steering = &self.cloud().steering;
         Overview {
-            now: self.0.now(),
+            region: self.cloud().region.clone(),
+            now: self.cloud().now(),
+            latency: self.cloud().steering.latency().as_secs_f64(),
             transitions: steering.gate.transitions(),
             pending: steering.gate.pending(),
             faults: steering.faults().list(),
@@ -180,7 +191,7 @@ impl Control {
     /// When nothing is called so, or the effect makes no sense there.
     pub fn inject(&self, fault: NewFault) -> Result<Fault, ControlError> {
         check(&fault)?;
-        let added = self.0.steering.faults().add(fault);
+        let added = self.cloud().steering.faults().add(fault);
         added.ok_or(ControlError::Unfit("there are too many faults; clear some first"))
     }
 
@@ -189,21 +200,21 @@ impl Control {
     /// # Errors
     /// When there is none with that number.
     pub fn remove(&self, fault: u64) -> Result<(), ControlError> {
-        if !self.0.steering.faults().remove(fault) {
+        if !self.cloud().steering.faults().remove(fault) {
             return Err(ControlError::Missing { what: "fault", name: fault.to_string() });
         }
-        self.0.steering.gate.release_fault(Some(fault));
+        self.cloud().steering.gate.release_fault(Some(fault));
         Ok(())
     }
 
     /// Removes all faults, lets all servers rejoin the network, and refills what was exhausted.
     pub async fn clear(&self) {
-        self.0.steering.faults().clear();
-        self.0.steering.gate.release_fault(None);
-        let ((), _) = self.0.decide(|model, _| model.shortages = Default::default());
-        let cut_off: Vec<ServerId> = self.0.steering.cut_off().keys().copied().collect();
+        self.cloud().steering.faults().clear();
+        self.cloud().steering.gate.release_fault(None);
+        let ((), _) = self.cloud().decide(|model, _| model.shortages = Default::default());
+        let cut_off: Vec<ServerId> = self.cloud().steering.cut_off().keys().copied().collect();
         for server in cut_off {
-            self.0.rejoin(server).await;
+            self.cloud().rejoin(server).await;
         }
     }
 
@@ -213,35 +224,41 @@ impl Control {
     /// When a step that is given a time is not known.
     pub fn set_transitions(&self, transitions: Transitions) -> Result<(), ControlError> {
         check_transitions(&transitions)?;
-        self.0.steering.gate.set_transitions(transitions);
+        self.cloud().steering.gate.set_transitions(transitions);
         Ok(())
+    }
+
+    /// How long the way to the region's APIs takes from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        *self.cloud().steering.latency() = latency;
     }
 
     /// Lets work go on that waits for its time or to be stepped; tells which.
     pub fn step(&self, wanted: &StepWanted) -> Vec<Pending> {
-        self.0.steering.gate.release(wanted)
+        self.cloud().steering.gate.release(wanted)
     }
 
     /// Comes back when no work is under way, apart from what waits: to be stepped, for its time,
     /// for the end of a fault. What was just let go on is under way.
     pub async fn settled(&self) {
-        self.0.steering.gate.settled(|| self.0.now()).await;
+        self.cloud().steering.gate.settled(|| self.cloud().now()).await;
     }
 
-    /// Moves the cloud's clock forward.
+    /// Moves the cloud's clock forward, which is that of all its regions.
     pub fn advance_clock(&self, by: Duration) -> OffsetDateTime {
-        self.0.advance_clock(by);
-        self.0.now()
+        self.cloud().advance_clock(by);
+        self.cloud().now()
     }
 
-    /// Writes the whole cloud to a file that is not there yet. Servers stand still meanwhile.
+    /// Writes the whole cloud, with all its regions, to a file that is not there yet. Servers stand
+    /// still meanwhile.
     ///
     /// # Errors
     /// When the file cannot be written, or servers do not lie in the state directory.
     pub async fn snapshot(&self, file: impl Into<PathBuf>) -> Result<(), SnapshotError> {
-        let (cloud, file) = (Arc::clone(&self.0), file.into());
+        let (regions, file) = (self.0.clone(), file.into());
         // A task of its own: servers must go on even if nobody waits for the snapshot any more.
-        let written = self.0.spawn(async move { cloud.snapshot(&file).await });
+        let written = self.cloud().spawn(async move { regions.snapshot(&file).await });
         written.await.map_err(|error| SnapshotError::Io {
             step: "write the snapshot",
             source: error.into(),
@@ -253,7 +270,7 @@ impl Control {
     /// # Errors
     /// When there is no such server, or it cannot be ended.
     pub async fn kill(&self, server: &str) -> Result<(), ControlError> {
-        self.0.kill(self.server(server)?).await.map_err(failed)
+        self.cloud().kill(self.server(server)?).await.map_err(failed)
     }
 
     /// Cuts a server off the network: its floating IPs do not answer, and it reaches no other
@@ -263,11 +280,11 @@ impl Control {
     /// When there is no such server, it has no address, or the network cannot do that.
     pub async fn cut_off(&self, server: &str) -> Result<(), ControlError> {
         let id = self.server(server)?;
-        let addresses = self.0.addresses_of(id);
+        let addresses = self.cloud().addresses_of(id);
         if addresses.is_empty() {
             return Err(ControlError::Unfit("the server has no address"));
         }
-        self.0.cut_off(id, addresses).await.map_err(ControlError::Network)
+        self.cloud().cut_off(id, addresses).await.map_err(ControlError::Network)
     }
 
     /// Lets a server rejoin the network.
@@ -275,7 +292,7 @@ impl Control {
     /// # Errors
     /// When there is no such server.
     pub async fn rejoin(&self, server: &str) -> Result<(), ControlError> {
-        self.0.rejoin(self.server(server)?).await;
+        self.cloud().rejoin(self.server(server)?).await;
         Ok(())
     }
 
@@ -284,7 +301,7 @@ impl Control {
     /// # Errors
     /// When there is none of that name.
     pub fn exhaust(&self, supply: &Supply) -> Result<(), ControlError> {
-        let (done, _) = self.0.decide(|model, _| match supply {
+        let (done, _) = self.cloud().decide(|model, _| match supply {
             Supply::Pool(name) => {
                 let found = model.networks.iter().find(|network| network.name == *name);
                 let id = found.map(|network| network.id).ok_or_else(|| missing("network", name))?;
@@ -304,7 +321,7 @@ impl Control {
     }
 
     fn exhausted(&self) -> Vec<Supply> {
-        let model = self.0.read();
+        let model = self.cloud().read();
         let name = |id: &NetworkId| model.networks.get(*id).map(|network| network.name.clone());
         let pools = model.shortages.pools.iter().filter_map(name).map(Supply::Pool);
         pools.chain(model.shortages.quotas.iter().cloned().map(Supply::Quota)).collect()
@@ -312,7 +329,7 @@ impl Control {
 
     /// The server with this id, or the only one with this name.
     fn server(&self, name: &str) -> Result<ServerId, ControlError> {
-        let model = self.0.read();
+        let model = self.cloud().read();
         let fits = |id: ServerId, known: &str| id.to_string() == name || known == name;
         let mut found = model.servers.iter().filter(|server| fits(server.id, &server.name));
         match (found.next(), found.next()) {

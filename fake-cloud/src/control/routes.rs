@@ -1,7 +1,5 @@
 //! The steering API's routes, and who may ask: who has the token that the cloud tells at its start.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
@@ -17,6 +15,7 @@ use subtle::ConstantTimeEq;
 use super::{Control, ControlError, api};
 use crate::cloud::{Cloud, chain};
 use crate::query;
+use crate::regions::Regions;
 use crate::snapshot::SnapshotError;
 
 /// What all paths begin with.
@@ -85,6 +84,7 @@ pub(crate) const ROUTES: &[Route] = routes![
     POST "/faults" inject "makes something go wrong";
     DELETE "/faults/{fault}" remove "ends a fault; what it holds up goes on";
     PUT "/transitions" transitions "how long work takes: immediate, timed or manual";
+    PUT "/latency" latency "how long the way to a region's APIs takes";
     POST "/step" step "lets work go on that waits";
     POST "/clock" advance "moves the cloud's clock forward";
     GET "/servers/{server}/console" console "what a server printed; with `follow`, as it comes";
@@ -138,12 +138,12 @@ impl From<SnapshotError> for Refusal {
 }
 
 /// Answers below [`PATH`].
-pub(crate) fn router(cloud: &Arc<Cloud>) -> Router {
+pub(crate) fn router(regions: &Regions) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
-        let cloud = Arc::clone(cloud);
+        let regions = regions.clone();
         let handler = move |params: RawPathParams, request: Request| {
-            answer(route, Arc::clone(&cloud), params, request)
+            answer(route, regions.clone(), params, request)
         };
         let filter = MethodFilter::try_from(route.method.clone());
         let filter = filter.expect("the table names usual methods only");
@@ -154,20 +154,20 @@ pub(crate) fn router(cloud: &Arc<Cloud>) -> Router {
 
 async fn answer(
     route: &'static Route,
-    cloud: Arc<Cloud>,
+    regions: Regions,
     params: RawPathParams,
     request: Request,
 ) -> Response {
     let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let result = async {
         let (parts, body) = request.into_parts();
-        admit(&cloud, parts.headers.get(header::AUTHORIZATION).map(|it| it.as_bytes()))?;
+        admit(regions.here(), parts.headers.get(header::AUTHORIZATION).map(|it| it.as_bytes()))?;
         let body = axum::body::to_bytes(body, BODY_MAX)
             .await
             .map_err(|_| Refusal(StatusCode::PAYLOAD_TOO_LARGE, "too much".to_owned()))?;
         let query = query::parse(parts.uri.query().unwrap_or_default());
-        (route.handler)(Call { control: Control::new(cloud), params, query, body: body.to_vec() })
-            .await
+        let control = Control::new(steered(regions, &query)?);
+        (route.handler)(Call { control, params, query, body: body.to_vec() }).await
     };
     match result.await {
         Ok(Reply::Json(value)) => axum::Json(value).into_response(),
@@ -177,6 +177,14 @@ async fn answer(
         Err(Refusal(status, message)) => {
             (status, axum::Json(json!({"error": message}))).into_response()
         }
+    }
+}
+
+/// The region that a query names, the one whose address was asked when it names none.
+fn steered(regions: Regions, query: &[(String, String)]) -> Result<Regions, ControlError> {
+    match query.iter().find(|(name, _)| name == "region") {
+        None => Ok(regions),
+        Some((_, name)) => regions.seen_from(name).ok_or_else(|| super::missing("region", name)),
     }
 }
 

@@ -15,7 +15,7 @@ impl Control {
         lines: Option<usize>,
     ) -> Result<String, ControlError> {
         let id = self.server(server)?.0;
-        self.0.backend.console(id, lines).await.map_err(unread)
+        self.cloud().backend.console(id, lines).await.map_err(unread)
     }
 
     /// What [`Control::console`] gives, and then all that the server prints while it exists. Of a
@@ -29,7 +29,7 @@ impl Control {
         lines: Option<usize>,
     ) -> Result<ConsoleStream, ControlError> {
         let id = self.server(server)?.0;
-        self.0.backend.follow_console(id, lines).await.map_err(unread)
+        self.cloud().backend.follow_console(id, lines).await.map_err(unread)
     }
 
     /// What a server uses now, by its id or name.
@@ -38,7 +38,7 @@ impl Control {
     /// When there is no such server.
     pub async fn usage(&self, server: &str) -> Result<Usage, ControlError> {
         let id = self.server(server)?.0;
-        Ok(self.0.backend.usage(id).await)
+        Ok(self.cloud().backend.usage(id).await)
     }
 }
 

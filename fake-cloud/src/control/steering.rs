@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,15 +12,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{Effect, Faults};
-use super::steps::{Gate, Pending, Transitions, Wait};
+use super::points::METADATA;
+use super::steps::{Gate, Pending, Wait};
 use crate::cloud::{Cloud, Failure};
 use crate::model::ServerId;
+use crate::settings::Settings;
 
 /// What a cloud keeps of how it is steered.
 #[derive(Debug)]
 pub(crate) struct Steering {
     /// How long work takes, and what waits.
     pub(crate) gate: Gate,
+    /// How long the way to the APIs takes.
+    latency: Mutex<Duration>,
     faults: Mutex<Faults>,
     /// Cancelled when someone asks for the end of the cloud.
     pub(crate) shutdown_requested: CancellationToken,
@@ -60,13 +64,18 @@ pub(crate) enum Passage {
 }
 
 impl Steering {
-    pub(crate) fn new(seed: u64, transitions: Transitions) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            gate: Gate::new(transitions),
-            faults: Mutex::new(Faults::new(seed)),
+            gate: Gate::new(settings.transitions.clone()),
+            latency: Mutex::new(settings.latency),
+            faults: Mutex::new(Faults::new(settings.seed)),
             shutdown_requested: CancellationToken::new(),
             cut_off: Mutex::default(),
         }
+    }
+
+    pub(crate) fn latency(&self) -> MutexGuard<'_, Duration> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -82,8 +91,11 @@ impl Cloud {
     /// Does what a call asks for, unless a fault strikes it.
     pub(crate) async fn strike<T>(&self, point: &str, work: impl Future<Output = T>) -> Struck<T> {
         let strike = self.steering.faults().strike(point);
-        if !strike.delay.is_zero() {
-            self.until(self.now() + strike.delay).await;
+        // Servers are where their metadata is.
+        let way = if point == METADATA { Duration::ZERO } else { *self.steering.latency() };
+        let delay = strike.delay + way;
+        if !delay.is_zero() {
+            self.until(self.now() + delay).await;
         }
         match strike.effect {
             Some((_, Effect::Error { status, code, message, after })) => {
@@ -150,11 +162,11 @@ impl Cloud {
     }
 
     /// Ends a server as if it had died by itself.
-    pub(crate) async fn kill(&self, id: ServerId) -> Result<(), Failure> {
+    pub(crate) async fn kill(self: &Arc<Self>, id: ServerId) -> Result<(), Failure> {
         let _turn = self.turns.begin(id).await;
         self.backend.cut(id.0).await?;
-        let (_, written) = self.decide(|model, now| model.server_ended(id, now));
-        Ok(written.wait().await?)
+        self.record_end(id).await?;
+        Ok(())
     }
 
     /// Cuts a server off the network, at all of its addresses.

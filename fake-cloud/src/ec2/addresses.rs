@@ -7,8 +7,9 @@ use super::filters::Filters;
 use super::ids::{Id, Kind};
 use super::operation::Call;
 use super::tags::{self, tag_set};
+use super::vpc::{interface_changes, public_addresses};
 use super::{instances, xml::Xml};
-use crate::model::{FloatingIp, Model, NewFloatingIp, Server};
+use crate::model::{FloatingIp, Model, NewFloatingIp, Port, PortId, Server, Target};
 
 pub(super) async fn allocate(call: Call) -> Result<Xml, Fault> {
     let tags = tags::specified(&call.params, Kind::Allocation)?;
@@ -44,34 +45,51 @@ pub(super) async fn associate(call: Call) -> Result<Xml, Fault> {
     let (id, port, others) = {
         let model = call.cloud.read();
         let floating = named(&call, &model)?;
-        let server = instances::find(&call, &model, call.params.required("InstanceId")?)?.server;
-        let port = model.primary_port(server).map(|port| port.id);
-        let port = port.ok_or_else(|| {
-            let message = "The instance has no network interface to associate an address with.";
-            Fault::new("IncorrectInstanceState", message)
-        })?;
+        let port = target(&call, &model)?;
         let moves = floating.port_id.is_some_and(|other| other != port);
         if moves && call.params.flag("AllowReassociation")? == Some(false) {
             let id = Kind::Allocation.id(floating.id);
             let message = format!("resource {id} is already associated with an instance");
             return Err(Fault::new("Resource.AlreadyAssociated", message));
         }
-        let others: Vec<String> = model
+        let address = call.params.text("PrivateIpAddress").map(|text| {
+            text.parse().map_err(|_| Fault::invalid_value(format!("Invalid IP address: {text}")))
+        });
+        let fixed_address = match address.transpose()? {
+            None => model.ports.get(port).and_then(Port::address),
+            given => given,
+        };
+        let others: Vec<(String, bool)> = model
             .floating_ips_of(port)
-            .filter(|other| other.id != floating.id)
-            .map(|other| other.id.to_string())
+            .filter(|other| other.id != floating.id && other.fixed_address == fixed_address)
+            .map(|other| (other.id.to_string(), other.goes_with_port))
             .collect();
-        (floating.id, port, others)
+        (floating.id, Target { port_id: port, fixed_address }, others)
     };
     // An instance has one public address: the new one takes the place of the old one.
-    for other in others {
-        call.cloud.associate(&call.caller, &other, None).await?;
+    for (other, goes_with_port) in others {
+        match goes_with_port {
+            true => call.cloud.delete_floating_ip(&call.caller, &other).await?,
+            false => call.cloud.associate(&call.caller, &other, None).await.map(drop)?,
+        }
     }
-    call.cloud.associate(&call.caller, &id.to_string(), Some(port.into())).await?;
+    call.cloud.associate(&call.caller, &id.to_string(), Some(port)).await?;
     let mut xml = Xml::default();
     xml.text("return", true);
-    xml.text("associationId", association_id(id.0, port.0));
+    xml.text("associationId", association_id(id.0, port.port_id.0));
     Ok(xml)
+}
+
+/// The port that a request wants an address to lead to.
+fn target(call: &Call, model: &Model) -> Result<PortId, Fault> {
+    if let Some(text) = call.params.text("NetworkInterfaceId") {
+        return Ok(interface_changes::by_id(call, model, text)?.id);
+    }
+    let server = instances::find(call, model, call.params.required("InstanceId")?)?.server;
+    model.primary_port(server).map(|port| port.id).ok_or_else(|| {
+        let message = "The instance has no network interface to associate an address with.";
+        Fault::new("IncorrectInstanceState", message)
+    })
 }
 
 pub(super) async fn disassociate(call: Call) -> Result<Xml, Fault> {
@@ -94,6 +112,7 @@ pub(super) async fn disassociate(call: Call) -> Result<Xml, Fault> {
         }
     };
     call.cloud.associate(&call.caller, &id.to_string(), None).await?;
+    public_addresses::give(&call).await;
     Ok(Xml::done())
 }
 
@@ -117,6 +136,7 @@ pub(super) fn addresses(call: &Call) -> Result<Xml, Fault> {
         "association-id",
         "domain",
         "instance-id",
+        "network-interface-id",
         "private-ip-address",
         "public-ip",
     ];
@@ -159,6 +179,7 @@ fn values(model: &Model, ip: &FloatingIp, name: &str) -> Vec<String> {
         "instance-id" => {
             one(server_of(model, ip).map(|server| Kind::Instance.id(server.id).to_string()))
         }
+        "network-interface-id" => one(ip.port_id.map(|port| Kind::Interface.id(port).to_string())),
         "private-ip-address" => one(ip.fixed_address.map(|address| address.to_string())),
         _ => vec![ip.address.to_string()],
     }
@@ -177,9 +198,10 @@ fn association_id(floating: Uuid, port: Uuid) -> Id {
     Kind::Association.id(Uuid::from_u128(floating.as_u128() ^ port.as_u128()))
 }
 
-fn own<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a FloatingIp> {
+/// The addresses that the account has asked for.
+pub(super) fn own<'a>(call: &Call, model: &'a Model) -> impl Iterator<Item = &'a FloatingIp> {
     let project = call.project;
-    model.floating_ips.iter().filter(move |ip| ip.project_id == project)
+    model.floating_ips.iter().filter(move |ip| ip.project_id == project && !ip.goes_with_port)
 }
 
 /// The address that a request names, by its allocation or by itself.

@@ -72,6 +72,12 @@ impl Fault {
         Self::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", kind.prefix()))
     }
 
+    /// What the account may not do.
+    pub(crate) fn unauthorized() -> Self {
+        let message = "You are not authorized to perform this operation.";
+        Self::new("UnauthorizedOperation", message).with_status(StatusCode::FORBIDDEN)
+    }
+
     /// What someone wants to see answered.
     pub(crate) fn injected(error: Injected) -> Self {
         let (code, message) = match error.status {
@@ -177,6 +183,8 @@ fn missing(kind: model::error::Kind, id: &str, message: String) -> Fault {
         Model::FloatingIp => Kind::Allocation,
         Model::Network => Kind::Vpc,
         Model::Subnet => Kind::Subnet,
+        Model::Port => Kind::Interface,
+        Model::Router => Kind::InternetGateway,
         Model::Volume => Kind::Volume,
         Model::Snapshot => Kind::Snapshot,
         _ => return Fault::invalid_value(message),

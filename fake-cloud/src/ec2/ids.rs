@@ -86,6 +86,12 @@ kinds! {
     NetworkAclAssociation: "aclassoc", "InvalidAssociationID", "InvalidAssociationID", "association ID", "network-acl-association";
     /// A port and what is plugged in.
     InterfaceAttachment: "eni-attach", "InvalidAttachmentID", "InvalidAttachmentID", "attachment ID", "network-interface-attachment";
+    /// A group of servers.
+    PlacementGroup: "pg", "InvalidPlacementGroupId", "InvalidPlacementGroupId", "placement group ID", "placement-group";
+    /// A VPC and its block.
+    BlockAssociation: "vpc-cidr-assoc", "InvalidVpcCidrBlockAssociationID", "InvalidVpcCidrBlockAssociationID", "CIDR block association ID", "vpc-cidr-block-association";
+    /// What servers of a network are told by DHCP.
+    DhcpOptions: "dopt", "InvalidDhcpOptionsID", "InvalidDhcpOptionsId", "dhcpOptions ID", "dhcp-options";
     /// A launch template.
     LaunchTemplate: "lt", "InvalidLaunchTemplateId", "InvalidLaunchTemplateId", "launch template ID", "launch-template";
     /// A port.
@@ -101,7 +107,7 @@ pub(crate) struct Id {
 
 impl Kind {
     /// All kinds that can bear tags.
-    pub(crate) const TAGGED: [Self; 7] = [
+    pub(crate) const TAGGED: [Self; 15] = [
         Self::Instance,
         Self::Image,
         Self::SecurityGroup,
@@ -109,6 +115,14 @@ impl Kind {
         Self::KeyPair,
         Self::Volume,
         Self::Snapshot,
+        Self::LaunchTemplate,
+        Self::Rule,
+        Self::PlacementGroup,
+        Self::Vpc,
+        Self::Subnet,
+        Self::InternetGateway,
+        Self::RouteTable,
+        Self::Interface,
     ];
 
     /// The id of something of this kind.
@@ -154,6 +168,11 @@ impl fmt::Display for Id {
 /// The twelve digits of an account, made from its project's id.
 pub(crate) fn account(project: ProjectId) -> String {
     format!("{:012}", project.0.as_u128() % 1_000_000_000_000)
+}
+
+/// How policies would name a thing of an account in a region.
+pub(crate) fn arn(region: &str, project: ProjectId, kind: Kind, id: impl fmt::Display) -> String {
+    format!("arn:aws:ec2:{region}:{}:{}/{id}", account(project), kind.resource_type())
 }
 
 /// How policies would name a user of an account.

@@ -6,7 +6,7 @@ use super::operation::Call;
 use super::pages::Page;
 use super::places::NO_TAGS;
 use super::xml::Xml;
-use crate::model::{Flavor, Model, ZONE};
+use crate::model::{Flavor, Model};
 
 const FILTERS: [&str; 7] = [
     "bare-metal",
@@ -57,8 +57,9 @@ pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["instance-type", "location"])?;
     let page = Page::read(&call.params, "InstanceType")?;
     let location = match call.params.text("LocationType") {
-        None | Some("region") => &call.cloud.region,
-        Some("availability-zone" | "availability-zone-id") => ZONE,
+        None | Some("region") => call.cloud.region.clone(),
+        Some("availability-zone") => call.zone().to_string(),
+        Some("availability-zone-id") => call.zone().id(),
         Some(other) => {
             let message = format!("Invalid value '{other}' for LocationType.");
             return Err(Fault::invalid_value(message));
@@ -67,7 +68,7 @@ pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
     let model = call.cloud.read();
     let wanted = all(call, &model).filter(|flavor| {
         filters.pass(NO_TAGS, |name| match name {
-            "location" => vec![location.to_owned()],
+            "location" => vec![location.clone()],
             _ => vec![flavor.name.clone()],
         })
     });
@@ -77,7 +78,7 @@ pub(super) fn offerings(call: &Call) -> Result<Xml, Fault> {
     xml.list("instanceTypeOfferingSet", flavors, |xml, flavor| {
         xml.text("instanceType", &flavor.name);
         xml.text("locationType", kind);
-        xml.text("location", location);
+        xml.text("location", &location);
     });
     xml.optional("nextToken", next);
     Ok(xml)

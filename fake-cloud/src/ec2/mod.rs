@@ -3,6 +3,7 @@
 //! Answers at `/ec2/` (GET and POST), and at `/` for a POST, since some clients know no path.
 //! A request is believed when its signature is right; the key says who asks and for which project.
 
+mod account;
 mod addresses;
 mod errors;
 mod filters;
@@ -16,7 +17,9 @@ mod operation;
 mod pages;
 mod params;
 mod permissions;
+mod placement_groups;
 mod places;
+mod security_group_rules;
 mod security_groups;
 mod service;
 mod signature;
@@ -41,12 +44,14 @@ use crate::cloud::Cloud;
 use crate::control::{self, Struck, points};
 use crate::model::{Caller, ProjectId};
 use crate::query;
+use crate::regions::Regions;
 
 use errors::Fault;
 pub(crate) use ids::{Kind, account};
 pub(crate) use instances::tags as instance_tags;
 use operation::{Answer, Call, Operation, operations};
 use params::Params;
+pub(crate) use places::Zone;
 use service::Service;
 use signature::{Claim, Doubt, NoClaim, Signed};
 use xml::Xml;
@@ -65,11 +70,38 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Reads DescribeAccountAttributes places::account_attributes;
     Reads DescribeVpcs vpc::vpcs;
     Reads DescribeVpcAttribute vpc::attribute;
-    Reads DescribeSubnets vpc::subnets;
+    Changes CreateVpc vpc::make::create;
+    Changes ModifyVpcAttribute vpc::make::modify;
+    Changes DeleteVpc vpc::make::delete;
+    Reads CreateDefaultVpc vpc::make::create_default;
+    Reads CreateDefaultSubnet vpc::make::create_default_subnet;
+    Changes CreateSubnet vpc::subnets::create;
+    Reads DescribeSubnets vpc::subnets::subnets;
+    Changes ModifySubnetAttribute vpc::subnets::modify;
+    Changes DeleteSubnet vpc::subnets::delete;
+    Changes CreateNetworkInterface vpc::interface_changes::create;
     Reads DescribeNetworkInterfaces vpc::interfaces::interfaces;
+    Reads DescribeNetworkInterfaceAttribute vpc::interface_changes::attribute;
+    Changes ModifyNetworkInterfaceAttribute vpc::interface_changes::modify;
+    Changes AttachNetworkInterface vpc::interface_changes::attach;
+    Changes DetachNetworkInterface vpc::interface_changes::detach;
+    Changes DeleteNetworkInterface vpc::interface_changes::delete;
+    Changes CreateInternetGateway vpc::gateways::create;
     Reads DescribeInternetGateways vpc::gateways::internet_gateways;
-    Reads DescribeRouteTables vpc::gateways::route_tables;
-    Reads DescribeNetworkAcls vpc::gateways::network_acls;
+    Changes AttachInternetGateway vpc::gateways::attach;
+    Changes DetachInternetGateway vpc::gateways::detach;
+    Changes DeleteInternetGateway vpc::gateways::delete;
+    Changes CreateRouteTable vpc::route_changes::create;
+    Reads DescribeRouteTables vpc::route_tables::route_tables;
+    Changes AssociateRouteTable vpc::route_changes::associate;
+    Changes DisassociateRouteTable vpc::route_changes::disassociate;
+    Changes ReplaceRouteTableAssociation vpc::route_changes::replace_association;
+    Changes CreateRoute vpc::route_changes::create_route;
+    Changes ReplaceRoute vpc::route_changes::replace_route;
+    Changes DeleteRoute vpc::route_changes::delete_route;
+    Changes DeleteRouteTable vpc::route_changes::delete;
+    Reads DescribeNetworkAcls vpc::acls::network_acls;
+    Reads DescribeDhcpOptions vpc::acls::dhcp_options;
     ChecksFirst RunInstances instances::run::run;
     Reads DescribeInstances instances::describe::instances;
     Reads DescribeInstanceStatus instances::describe::status;
@@ -84,6 +116,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes UnmonitorInstances instances::attributes::unmonitor;
     Reads GetPasswordData instances::attributes::password_data;
     Changes GetConsoleOutput instances::life::console_output;
+    Reads GetConsoleScreenshot account::console_screenshot;
+    Reads DescribeInstanceCreditSpecifications account::credit_specifications;
     Changes CreateLaunchTemplate launch_templates::create;
     Reads DescribeLaunchTemplates launch_templates::launch_templates;
     Changes ModifyLaunchTemplate launch_templates::modify;
@@ -112,11 +146,22 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     Changes AuthorizeSecurityGroupEgress security_groups::authorize_egress;
     Changes RevokeSecurityGroupIngress security_groups::revoke_ingress;
     Changes RevokeSecurityGroupEgress security_groups::revoke_egress;
+    Reads DescribeSecurityGroupRules security_group_rules::rules;
+    Changes ModifySecurityGroupRules security_group_rules::modify;
+    Changes UpdateSecurityGroupRuleDescriptionsIngress security_group_rules::describe_ingress;
+    Changes UpdateSecurityGroupRuleDescriptionsEgress security_group_rules::describe_egress;
+    Reads DescribeSecurityGroupReferences security_group_rules::references;
+    Reads GetSecurityGroupsForVpc security_group_rules::of_vpc;
+    Changes CreatePlacementGroup placement_groups::create;
+    Reads DescribePlacementGroups placement_groups::placement_groups;
+    Changes DeletePlacementGroup placement_groups::delete;
     Changes AllocateAddress addresses::allocate;
     Changes AssociateAddress addresses::associate;
     Changes DisassociateAddress addresses::disassociate;
     Changes ReleaseAddress addresses::release;
     Reads DescribeAddresses addresses::addresses;
+    Reads DescribeAddressesAttribute account::addresses_attribute;
+    Reads GetEbsEncryptionByDefault account::ebs_encryption;
     Changes CreateVolume volumes::create;
     Reads DescribeVolumes volumes::describe::volumes;
     Changes AttachVolume volumes::attach::attach;
@@ -137,15 +182,15 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
 ];
 
 /// Answers at the API's addresses.
-pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
+pub(crate) fn router(regions: Regions) -> Router {
     Router::new()
         .route("/", post(answer))
         .route("/ec2", get(answer).post(answer))
         .route(PATH, get(answer).post(answer))
-        .with_state(cloud)
+        .with_state(regions)
 }
 
-async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
+async fn answer(State(regions): State<Regions>, request: Request) -> Response {
     let request_id = Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
     let received = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
@@ -159,8 +204,8 @@ async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
     let service = Service::of(&params);
     let served = match &received {
         Ok(body) => {
-            let signed = authenticate(&cloud, service, &parts, &pairs, body);
-            serve(cloud, service, signed, params, &request_id).await
+            let signed = authenticate(&regions, service, &parts, &pairs, body);
+            serve(service, signed, params, &request_id).await
         }
         Err(fault) => Err(fault.clone()),
     };
@@ -179,13 +224,13 @@ async fn answer(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
 /// Answers one request of who has signed it: for what, what do they get.
 /// Nothing when its connection is to be closed instead.
 async fn serve(
-    cloud: Arc<Cloud>,
     service: Service,
-    signed: Result<(Caller, ProjectId), Fault>,
+    signed: Result<(Arc<Cloud>, Caller, ProjectId), Fault>,
     params: Params,
     request_id: &str,
 ) -> Result<Option<String>, Fault> {
-    let (caller, project) = signed?;
+    let (cloud, caller, project) = signed?;
+    cloud.welcome(project).await?;
     let name = params.text("Action").ok_or_else(|| Fault::missing_parameter("Action"))?;
     let operation = find(name)?;
     let namespace = service.namespace(&params)?;
@@ -222,34 +267,44 @@ async fn work(operation: &'static Operation, call: Call) -> Result<Xml, Fault> {
     })
 }
 
-/// Who has signed the request, and for which project.
+fn refused(status: StatusCode, code: &'static str, message: &str) -> Fault {
+    Fault::new(code, message).with_status(status)
+}
+
+/// What is answered to who does not say who has signed.
+fn unclaimed(none: NoClaim) -> Fault {
+    match none {
+        NoClaim::Missing => refused(
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationToken",
+            "Request must contain a signature, in the header Authorization or in its parameters",
+        ),
+        NoClaim::Malformed => refused(
+            StatusCode::BAD_REQUEST,
+            "IncompleteSignature",
+            "The signature is incomplete, or neither AWS4-HMAC-SHA256 nor of version 2",
+        ),
+    }
+}
+
+/// Who has signed the request, for which region's cloud and for which project.
 fn authenticate(
-    cloud: &Cloud,
+    regions: &Regions,
     service: Service,
     parts: &request::Parts,
     parameters: &[(String, String)],
     body: &[u8],
-) -> Result<(Caller, ProjectId), Fault> {
-    let refused =
-        |status, code: &'static str, message: &str| Fault::new(code, message).with_status(status);
+) -> Result<(Arc<Cloud>, Caller, ProjectId), Fault> {
+    let claim = Claim::find(&parts.headers, parameters).map_err(unclaimed)?;
+    // Clients have one address for all regions; where they name none of ours, they mean that one.
+    let there = claim.region().and_then(|region| regions.seen_from(region));
+    let cloud = Arc::clone(there.as_ref().unwrap_or(regions).here());
     let unknown = || {
         let message = "AWS was not able to validate the provided access credentials";
         refused(StatusCode::UNAUTHORIZED, "AuthFailure", message)
     };
-    let claim = Claim::find(&parts.headers, parameters).map_err(|none| match none {
-        NoClaim::Missing => {
-            let message = "Request must contain a signature, in the header Authorization or in \
-                           its parameters";
-            refused(StatusCode::FORBIDDEN, "MissingAuthenticationToken", message)
-        }
-        NoClaim::Malformed => {
-            let message =
-                "The signature is incomplete, or neither AWS4-HMAC-SHA256 nor of version 2";
-            refused(StatusCode::BAD_REQUEST, "IncompleteSignature", message)
-        }
-    })?;
     let (caller, project, secret) = {
-        let model = cloud.read();
+        let model = cloud.identity().read();
         let key = model.access_key(claim.access()).ok_or_else(unknown)?;
         let caller = model.bearer(key).ok_or_else(unknown)?;
         (caller, key.project_id, key.pair.secret.clone())
@@ -283,7 +338,7 @@ fn authenticate(
              Check your AWS Secret Access Key and signing method.",
         ),
     })?;
-    Ok((caller, project))
+    Ok((cloud, caller, project))
 }
 
 fn find(name: &str) -> Result<&'static Operation, Fault> {

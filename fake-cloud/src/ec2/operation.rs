@@ -8,6 +8,7 @@ use super::digest;
 use super::errors::Fault;
 use super::ids::account;
 use super::params::Params;
+use super::places::Zone;
 use super::xml::Xml;
 use crate::cloud::Cloud;
 use crate::model::{Caller, ClientToken, ProjectId};
@@ -31,6 +32,11 @@ impl Call {
     /// The account that asks.
     pub(crate) fn account(&self) -> String {
         account(self.project)
+    }
+
+    /// Where everything of the region is.
+    pub(crate) fn zone(&self) -> Zone<'_> {
+        Zone { region: &self.cloud.region }
     }
 
     /// The name that the request bears, so that sending it again does nothing again.

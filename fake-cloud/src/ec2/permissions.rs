@@ -7,9 +7,10 @@ use super::ids::{Kind, account};
 use super::operation::Call;
 use super::params::Params;
 use super::security_groups;
+use super::tags::tag_set;
 use super::xml::Xml;
 use crate::model::security::{Direction, EtherType, Filter};
-use crate::model::{Model, SecurityGroupRule};
+use crate::model::{Model, SecurityGroupId, SecurityGroupRule};
 
 /// What every rule without a block of addresses means.
 const ANYWHERE: (&str, &str) = ("0.0.0.0/0", "::/0");
@@ -55,6 +56,36 @@ pub(super) fn read(
         rules.push((rule, String::new()));
     }
     Ok(rules)
+}
+
+/// One rule as a request says it that names one rule.
+pub(super) fn read_one(
+    call: &Call,
+    model: &Model,
+    direction: Direction,
+    params: &Params,
+) -> Result<Filter, Fault> {
+    let block = params.text("CidrIpv4").or_else(|| params.text("CidrIpv6"));
+    let mut rule = filter(direction, params, block)?;
+    match (block, params.text("ReferencedGroupId")) {
+        (None, Some(id)) => {
+            rule.remote_group_id = Some(security_groups::by_id(call, model, id)?.id);
+        }
+        (Some(_), None) => {}
+        _ => return Err(Fault::missing_parameter("CidrIpv4")),
+    }
+    Ok(rule)
+}
+
+/// The rule of a group that lets the same pass.
+pub(super) fn find<'a>(
+    model: &'a Model,
+    group: SecurityGroupId,
+    wanted: &Filter,
+) -> Result<&'a SecurityGroupRule, Fault> {
+    let missing = "The specified rule does not exist in this security group.";
+    let found = model.rules_of(group).find(|rule| same(&rule.filter, wanted));
+    found.ok_or_else(|| Fault::new("InvalidPermission.NotFound", missing))
 }
 
 fn filter(direction: Direction, params: &Params, block: Option<&str>) -> Result<Filter, Fault> {
@@ -211,6 +242,34 @@ pub(super) fn rule(xml: &mut Xml, rule: &SecurityGroupRule) {
         });
     }
     describe(xml, rule);
+    tag_set(xml, &rule.tags);
+}
+
+/// A rule that is no more.
+pub(super) fn revoked(xml: &mut Xml, gone: &SecurityGroupRule) {
+    rule(xml, gone);
+    let group = gone.filter.remote_group_id;
+    xml.optional("referencedGroupId", group.map(|group| Kind::SecurityGroup.id(group)));
+}
+
+/// What the rules of a group have for the name of a filter, as in `ip-permission.cidr`.
+pub(super) fn values(model: &Model, group: SecurityGroupId, name: &str) -> Vec<String> {
+    let (direction, name) = match name.strip_prefix("egress.") {
+        Some(name) => (Direction::Egress, name),
+        None => (Direction::Ingress, name),
+    };
+    let rules = model.rules_of(group).filter(|rule| rule.filter.direction == direction);
+    let value = |rule: &SecurityGroupRule| {
+        let (protocol, min, max) = traffic(&rule.filter);
+        match name.strip_prefix("ip-permission.")? {
+            "cidr" => block(&rule.filter).map(str::to_owned),
+            "from-port" => min.map(|port| port.to_string()),
+            "to-port" => max.map(|port| port.to_string()),
+            "group-id" => Some(Kind::SecurityGroup.id(rule.filter.remote_group_id?).to_string()),
+            _ => Some(protocol.to_owned()),
+        }
+    };
+    rules.filter_map(value).collect()
 }
 
 fn describe(xml: &mut Xml, rule: &SecurityGroupRule) {

@@ -1,33 +1,56 @@
 //! Where things are: the region, its zone, its network and what an account may have there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::errors::Fault;
 use super::filters::Filters;
 use super::ids::{Id, Kind};
 use super::operation::Call;
 use super::xml::Xml;
-use crate::model::{Model, ZONE};
+use crate::model::Model;
 
 /// What things without tags have.
 pub(super) const NO_TAGS: &BTreeMap<String, String> = &BTreeMap::new();
 
+/// The one zone of a region, as EC2 calls it: clients cut off the letter to learn the region.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Zone<'a> {
+    pub(crate) region: &'a str,
+}
+
+impl fmt::Display for Zone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}a", self.region)
+    }
+}
+
+impl Zone<'_> {
+    /// What it is called in every account, in contrast to its name.
+    pub(crate) fn id(self) -> String {
+        format!("{}-az1", self.region)
+    }
+}
+
 pub(super) fn regions(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["region-name", "endpoint", "opt-in-status"])?;
-    let (region, endpoint) = (&call.cloud.region, &call.cloud.api_url);
-    let wanted = call.params.texts("RegionName");
-    if let Some(other) = wanted.iter().find(|name| *name != region) {
+    let (wanted, places) = (call.params.texts("RegionName"), &call.cloud.places);
+    let unknown = |name: &&&str| !places.iter().any(|place| place.region == **name);
+    if let Some(other) = wanted.iter().find(unknown) {
         return Err(Fault::invalid_value(format!("Invalid region provided: '{other}'")));
     }
-    let pass = filters.pass(NO_TAGS, |name| match name {
-        "region-name" => vec![region.clone()],
-        "endpoint" => vec![endpoint.clone()],
-        _ => vec!["opt-in-not-required".to_owned()],
+    let shown = places.iter().filter(|place| {
+        (wanted.is_empty() || wanted.contains(&place.region.as_str()))
+            && filters.pass(NO_TAGS, |name| match name {
+                "region-name" => vec![place.region.clone()],
+                "endpoint" => vec![place.api_url.clone()],
+                _ => vec!["opt-in-not-required".to_owned()],
+            })
     });
     let mut xml = Xml::default();
-    xml.list("regionInfo", pass.then_some(region), |xml, region| {
-        xml.text("regionName", region);
-        xml.text("regionEndpoint", endpoint);
+    xml.list("regionInfo", shown, |xml, place| {
+        xml.text("regionName", &place.region);
+        xml.text("regionEndpoint", &place.api_url);
         xml.text("optInStatus", "opt-in-not-required");
     });
     Ok(xml)
@@ -35,19 +58,21 @@ pub(super) fn regions(call: &Call) -> Result<Xml, Fault> {
 
 pub(super) fn zones(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &["zone-name", "zone-id", "region-name", "state"])?;
-    let wanted = call.params.texts("ZoneName");
-    wanted.iter().try_for_each(|name| check_zone(name))?;
+    let zone = call.zone();
+    call.params.texts("ZoneId").into_iter().try_for_each(|id| check_zone_id(call, id))?;
+    call.params.texts("ZoneName").into_iter().try_for_each(|name| check_zone(call, name))?;
     let pass = filters.pass(NO_TAGS, |name| match name {
-        "zone-name" | "zone-id" => vec![ZONE.to_owned()],
+        "zone-name" => vec![zone.to_string()],
+        "zone-id" => vec![zone.id()],
         "region-name" => vec![call.cloud.region.clone()],
         _ => vec!["available".to_owned()],
     });
     let mut xml = Xml::default();
-    xml.list("availabilityZoneInfo", pass.then_some(ZONE), |xml, zone| {
+    xml.list("availabilityZoneInfo", pass.then_some(zone), |xml, zone| {
         xml.text("zoneName", zone);
         xml.text("zoneState", "available");
         xml.text("regionName", &call.cloud.region);
-        xml.text("zoneId", zone);
+        xml.text("zoneId", zone.id());
         xml.text("zoneType", "availability-zone");
         xml.text("groupName", &call.cloud.region);
         xml.text("networkBorderGroup", &call.cloud.region);
@@ -58,11 +83,19 @@ pub(super) fn zones(call: &Call) -> Result<Xml, Fault> {
 }
 
 /// Refuses zones that there are not.
-pub(super) fn check_zone(name: &str) -> Result<(), Fault> {
-    if name == ZONE {
+pub(super) fn check_zone(call: &Call, name: &str) -> Result<(), Fault> {
+    if name == call.zone().to_string() {
         return Ok(());
     }
     Err(Fault::invalid_value(format!("Invalid availability zone: [{name}]")))
+}
+
+/// Refuses ids of zones that there are not.
+pub(super) fn check_zone_id(call: &Call, id: &str) -> Result<(), Fault> {
+    if id == call.zone().id() {
+        return Ok(());
+    }
+    Err(Fault::invalid_value(format!("Invalid availability zone-id: [{id}]")))
 }
 
 pub(super) fn account_attributes(call: &Call) -> Result<Xml, Fault> {

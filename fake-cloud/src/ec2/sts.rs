@@ -7,8 +7,7 @@ use super::xml::Xml;
 
 pub(super) fn caller_identity(call: &Call) -> Result<Xml, Fault> {
     let user = call.caller.user_id;
-    let model = call.cloud.read();
-    let name = model.users.get(user).map_or_else(|| user.to_string(), |user| user.name.clone());
+    let name = call.cloud.user_name(user);
     let id = user.to_string().to_uppercase();
     let mut xml = Xml::default();
     xml.text("Arn", user_arn(call.project, &name));

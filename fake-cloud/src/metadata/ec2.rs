@@ -5,8 +5,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::tree::{Directory, Entry};
 use super::user_data;
-use crate::ec2::{Kind, account};
-use crate::model::{Model, Port, Server, ZONE};
+use crate::ec2::{Kind, Zone, account};
+use crate::model::{Model, Port, Server};
 
 /// The versions of the layout. All are answered as the latest one.
 pub(super) const VERSIONS: [&str; 28] = [
@@ -105,8 +105,8 @@ fn meta_data(
         });
     }
     it.within("placement", |placement| {
-        placement.text("availability-zone", ZONE);
-        placement.text("availability-zone-id", ZONE);
+        placement.text("availability-zone", Zone { region });
+        placement.text("availability-zone-id", Zone { region }.id());
         placement.text("region", region);
     });
     if let Some(public) = public {
@@ -183,7 +183,7 @@ fn document(server: &Server, port: Option<&Port>, region: &str) -> Value {
     json!({
         "accountId": account(server.project_id),
         "architecture": std::env::consts::ARCH,
-        "availabilityZone": ZONE,
+        "availabilityZone": Zone { region }.to_string(),
         "billingProducts": null,
         "devpayProductCodes": null,
         "marketplaceProductCodes": null,

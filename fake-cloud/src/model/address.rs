@@ -68,6 +68,19 @@ impl Block {
         self.covers(other) || other.covers(*self)
     }
 
+    /// The block of the same size that comes so many blocks later; after the last one comes the
+    /// first.
+    pub fn further(&self, blocks: u32) -> Self {
+        let size = self.last().to_bits().wrapping_sub(self.network.to_bits()).wrapping_add(1);
+        let network = self.network.to_bits().wrapping_add(size.wrapping_mul(blocks));
+        Self { network: Ipv4Addr::from_bits(network), prefix: self.prefix }
+    }
+
+    /// Its address at the place that another has in a block of the same size.
+    pub fn at(&self, address: Ipv4Addr) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.network.to_bits() | (address.to_bits() & !mask(self.prefix)))
+    }
+
     /// The addresses that hosts may have: neither the network's own nor the broadcast address.
     /// Blocks of one or two addresses have neither.
     pub fn hosts(&self) -> Pool {
@@ -154,6 +167,15 @@ impl AddressRange {
     /// The block.
     pub fn block(&self) -> Block {
         Block { network: self.network, prefix: self.prefix }
+    }
+
+    /// The same range of another block of that size; as it is when it lies in none of them.
+    pub fn moved(self, from: Block, to: Block) -> Self {
+        if !from.covers(self.block()) {
+            return self;
+        }
+        let Self { network, prefix, first, last } = self;
+        Self { network: to.at(network), prefix, first: to.at(first), last: to.at(last) }
     }
 
     /// The pool.

@@ -1,5 +1,7 @@
 //! New servers: what must be true before there are any, and what they are at first.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -13,7 +15,7 @@ use super::security::DEFAULT_GROUP;
 use super::server::{Fault, NewServers, Plug, Plugs, Server, host_name};
 use super::{
     Caller, Device, Flavor, Image, ImageStatus, Model, Network, NetworkId, NewPort, PortId,
-    ProjectId, SecurityGroupId, ServerId, WantedIp,
+    ProjectId, SecurityGroupId, ServerId, Subnet, WantedIp,
 };
 
 /// The largest user-data that is taken, in its base64 form.
@@ -70,6 +72,10 @@ impl Model {
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plugs = self.check_plugs(caller, project, &wanted.plugs, count)?;
+        let count = match wanted.needs_addresses {
+            true => self.addressable(&plugs, wanted.min_count, count)?,
+            false => count,
+        };
         self.check_launch_volumes(caller, project, wanted, count, now)?;
         let group = wanted.scheduler_hints.get("group").and_then(Value::as_str);
         let group = group.map(|group| self.join_group(caller, group, count)).transpose()?;
@@ -92,7 +98,11 @@ impl Model {
             };
             let (ports, fault) = match plugged {
                 Ok(ports) => (ports, None),
-                Err(error @ (Error::NoAddress(_) | Error::NoHost)) => {
+                Err(error @ Error::NoAddress(_)) => {
+                    let message = format!("Build of instance {id} aborted: {error}");
+                    (Vec::new(), Some(Fault { message, created: now }))
+                }
+                Err(error @ Error::NoHost) => {
                     (Vec::new(), Some(Fault { message: error.to_string(), created: now }))
                 }
                 Err(error) => return Err(error),
@@ -189,7 +199,7 @@ impl Model {
         count: u32,
     ) -> Result<Vec<Plug>, Error> {
         let plugs = match plugs {
-            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, None)],
+            Plugs::Auto => vec![Plug::Network(self.only_network(project)?, WantedIp::default())],
             Plugs::These(plugs) => plugs.clone(),
         };
         let new = plugs.iter().filter(|plug| matches!(plug, Plug::Network(..))).count();
@@ -221,7 +231,7 @@ impl Model {
 
     pub(super) fn check_plug(&self, caller: &Caller, plug: Plug, count: u32) -> Result<(), Error> {
         match plug {
-            Plug::Network(id, address) => {
+            Plug::Network(id, wanted) => {
                 let missing = |_| Error::Invalid(format!("Network {id} could not be found."));
                 let network = self.network(caller, &id.to_string()).map_err(missing)?;
                 if network.external && !caller.is_admin {
@@ -234,9 +244,8 @@ impl Model {
                         "Network {id} requires a subnet in order to boot instances on."
                     )));
                 }
-                if address.is_some() {
+                if wanted.address.is_some() {
                     check_single(count, "fixed IP")?;
-                    let wanted = WantedIp { subnet_id: None, address };
                     self.choose_fixed_ips(id, Some(&[wanted]), None)?;
                 }
                 Ok(())
@@ -282,6 +291,24 @@ impl Model {
         }
     }
 
+    /// How many servers with these places there are addresses for, at least `min`.
+    fn addressable(&self, plugs: &[Plug], min: u32, max: u32) -> Result<u32, Error> {
+        let mut wanted: BTreeMap<_, u32> = BTreeMap::new();
+        for plug in plugs {
+            if let Plug::Network(network, WantedIp { subnet_id, address: None }) = plug {
+                *wanted.entry((*network, *subnet_id)).or_default() += 1;
+            }
+        }
+        wanted.into_iter().try_fold(max, |count, ((network, subnet), each)| {
+            self.check_pool(network)?;
+            let meant = |it: &&Subnet| subnet.is_none_or(|id| it.id == id);
+            let meant = self.subnets_of(network).filter(meant);
+            let free: u64 = meant.map(|subnet| self.free_addresses(subnet)).sum();
+            let enough = u32::try_from(free / u64::from(each)).unwrap_or(u32::MAX);
+            if enough < min { Err(Error::NoAddress(network)) } else { Ok(count.min(enough)) }
+        })
+    }
+
     /// Plugs a server into all of its places, or into none.
     fn plug_in(
         &mut self,
@@ -315,10 +342,10 @@ impl Model {
     ) -> Result<PortId, Error> {
         let (id, new) = match plug {
             Plug::Port(id) => (id, false),
-            Plug::Network(network_id, address) => {
-                let wanted = WantedIp { subnet_id: None, address };
+            Plug::Network(network_id, wanted) => {
+                let anywhere = wanted == WantedIp::default();
                 let port = NewPort {
-                    fixed_ips: address.map(|_| vec![wanted]),
+                    fixed_ips: (!anywhere).then(|| vec![wanted]),
                     security_groups: groups.to_vec(),
                     ..NewPort::on(network_id, project)
                 };

@@ -165,6 +165,8 @@ ids! {
     VolumeId hyphenated;
     /// A snapshot of a volume.
     SnapshotId hyphenated;
+    /// A route table.
+    RouteTableId hyphenated;
     /// A type of volumes.
     VolumeTypeId hyphenated;
     /// The offer of a volume to another project.

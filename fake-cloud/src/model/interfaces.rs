@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::error::{Error, Kind};
 use super::life::{Obstacle, State};
-use super::{Caller, FixedIp, Model, Plug, Port, PortId, Server, ServerId};
+use super::{Caller, FixedIp, Model, Plug, Port, PortId, Server, ServerId, WantedIp};
 use crate::backends::{Interface, InterfaceAddress};
 
 /// Where to plug in a server that is there already.
@@ -37,11 +37,13 @@ impl Model {
         let plug = match (&wanted.port, &wanted.network) {
             (Some(port), _) => Plug::Port(self.port(caller, port)?.id),
             (None, Some(network)) => {
-                Plug::Network(self.network(caller, network)?.id, wanted.address)
+                let place = WantedIp::at(wanted.address);
+                Plug::Network(self.network(caller, network)?.id, place)
             }
             (None, None) => {
                 let only = self.only_network(project);
-                Plug::Network(only.map_err(|error| Error::Invalid(error.to_string()))?, None)
+                let only = only.map_err(|error| Error::Invalid(error.to_string()))?;
+                Plug::Network(only, WantedIp::default())
             }
         };
         self.check_plug(caller, plug, 1)?;

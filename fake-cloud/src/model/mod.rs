@@ -44,6 +44,7 @@ mod servers;
 mod sharing;
 mod shortages;
 mod table;
+mod tenant;
 mod terminated;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -53,6 +54,7 @@ mod volume;
 mod volume_states;
 mod volume_type;
 mod volumes;
+mod vpc;
 
 pub use access_key::{AccessKey, AccessKeyPair};
 pub use aggregate::Aggregate;
@@ -91,6 +93,7 @@ pub use server_groups::{Policy, ServerGroup};
 pub use sharing::{Member, MemberStatus};
 pub use shortages::Shortages;
 pub use table::{Change, Changing, Record, Table};
+pub use tenant::Tenant;
 pub use terminated::Terminated;
 pub use transfer::Transfer;
 pub use usage::{PastServer, ServerUsage};
@@ -100,6 +103,7 @@ pub use volume::{
 pub use volume_type::{DEFAULT_TYPE, VolumeType, VolumeTypeChanges};
 pub use volumes::Removal;
 pub(crate) use volumes::data_source;
+pub use vpc::{GroupOfVpc, Route, RouteTable, RouteTarget, SubnetOptions, Vpc};
 
 use address::Block;
 use quota::Quotas;
@@ -175,6 +179,8 @@ tables! {
     tokens: Token,
     /// Keys of the EC2 API.
     access_keys: AccessKey,
+    /// Projects as this region knows them.
+    tenants: Tenant,
     /// Flavors.
     flavors: Flavor,
     /// Images.
@@ -191,6 +197,8 @@ tables! {
     ports: Port,
     /// Routers.
     routers: Router,
+    /// Route tables.
+    route_tables: RouteTable,
     /// Floating IPs.
     floating_ips: FloatingIp,
     /// Security groups.

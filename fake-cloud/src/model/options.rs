@@ -8,15 +8,17 @@ use super::quota::{self, Demand};
 use super::{Caller, Flavor, Model, SecurityGroupId, Server};
 
 /// What may be set of a server in EC2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
     /// Whether EC2 refuses to terminate it.
     pub termination_protected: bool,
     /// Whether EC2 refuses to stop it.
     pub stop_protected: bool,
-    /// Whether its traffic is checked for its own address: shown, and no more.
-    pub source_dest_check: bool,
+    /// Whether it has a public address without an address that its owner has asked for.
+    pub public_address: bool,
+    /// Whether it is removed when it shuts down by itself.
+    pub terminates_on_shutdown: bool,
     /// Whether it is watched in detail: shown, and no more.
     pub monitored: bool,
     /// How its metadata service answers.
@@ -35,18 +37,6 @@ pub struct MetadataOptions {
     pub hop_limit: u8,
     /// Whether it tells the server's tags.
     pub tags: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            termination_protected: false,
-            stop_protected: false,
-            source_dest_check: true,
-            monitored: false,
-            metadata: MetadataOptions::default(),
-        }
-    }
 }
 
 impl Default for MetadataOptions {

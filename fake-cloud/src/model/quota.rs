@@ -125,7 +125,7 @@ impl Model {
 
     /// The quotas that a project was given, whatever the shortages.
     fn given_quotas(&self, project: ProjectId) -> Quotas {
-        let own = self.projects.get(project).and_then(|project| project.quotas);
+        let own = self.tenants.get(project).and_then(|tenant| tenant.quotas);
         own.unwrap_or(self.default_quotas)
     }
 
@@ -139,7 +139,7 @@ impl Model {
         change(&mut quotas)?;
         let defaults = self.default_quotas;
         let missing = || Error::not_found(Kind::Project, project);
-        self.projects.get_mut(project).ok_or_else(missing)?.quotas =
+        self.tenants.get_mut(project).ok_or_else(missing)?.quotas =
             (quotas != defaults).then_some(quotas);
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Model {
         }
     }
 
-    /// How many floating IPs a project has.
+    /// How many floating IPs a project has, without the public addresses of EC2's instances.
     pub fn floating_ips_used(&self, project: ProjectId) -> u64 {
         self.floating_ips.index().projects.of(project)
     }

@@ -46,6 +46,17 @@ impl Model {
             let Some(mut pool) = self.subnet_pools.get_mut(id) else { continue };
             pool.prefixes = pool.prefixes.iter().map(|block| to.block(*block)).collect();
         }
+        for id in self.networks.iter().map(|network| network.id).collect::<Vec<_>>() {
+            let Some(mut network) = self.networks.get_mut(id) else { continue };
+            let Some(vpc) = network.vpc.as_mut() else { continue };
+            vpc.block = to.block(vpc.block);
+        }
+        for id in self.route_tables.iter().map(|table| table.id).collect::<Vec<_>>() {
+            let Some(mut table) = self.route_tables.get_mut(id) else { continue };
+            for route in &mut table.routes {
+                route.destination = to.block(route.destination);
+            }
+        }
         for id in self.routers.iter().map(|router| router.id).collect::<Vec<_>>() {
             let Some(mut router) = self.routers.get_mut(id) else { continue };
             router.routes = to.routes(&router.routes);
@@ -68,11 +79,7 @@ impl Model {
 
 impl Move {
     fn address(self, address: Ipv4Addr) -> Ipv4Addr {
-        if !self.from.contains(address) {
-            return address;
-        }
-        let offset = address.to_bits() - self.from.network.to_bits();
-        Ipv4Addr::from_bits(self.to.network.to_bits() + offset)
+        if self.from.contains(address) { self.to.at(address) } else { address }
     }
 
     fn block(self, block: Block) -> Block {

@@ -10,7 +10,8 @@ use super::index::{Index, Places, Step, Totals};
 use super::quota::{self, Demand};
 use super::table::record;
 use super::{
-    Caller, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, ServerId, StandardAttributes,
+    Caller, GroupOfVpc, Model, ProjectId, SecurityGroupId, SecurityGroupRuleId, ServerId,
+    StandardAttributes,
 };
 
 /// The group that every project has and that guards servers for which none is named.
@@ -27,6 +28,9 @@ pub struct SecurityGroup {
     pub name: String,
     /// Whether answers to what it lets pass may pass too.
     pub stateful: bool,
+    /// The VPC that it is of, when that is not the default one.
+    #[serde(default)]
+    pub vpc: Option<GroupOfVpc>,
     /// Names and values that its owner gave it.
     pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
@@ -82,6 +86,9 @@ pub struct SecurityGroupRule {
     pub project_id: ProjectId,
     /// What it lets pass.
     pub filter: Filter,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -172,15 +179,14 @@ impl Model {
         if name == DEFAULT_GROUP && self.find_security_group(project, name).is_ok() {
             return Err(Error::Conflict("Default security group already exists.".to_owned()));
         }
-        let used = self.security_groups_used(project);
-        let limit = self.quotas(project).security_groups;
-        quota::check(&[Demand { resource: "security_group", used, requested: 1, limit }])?;
+        self.check_security_groups(project)?;
         let id = SecurityGroupId::random();
         self.security_groups.insert(SecurityGroup {
             id,
             project_id: project,
             name: name.to_owned(),
             stateful: true,
+            vpc: None,
             tags: BTreeMap::new(),
             standard: StandardAttributes {
                 revision: 1,
@@ -199,17 +205,34 @@ impl Model {
         Ok(id)
     }
 
-    /// Makes the group that every project has: its members reach each other.
+    /// Refuses one more group than the project's quota allows.
+    pub(super) fn check_security_groups(&self, project: ProjectId) -> Result<(), Error> {
+        let used = self.security_groups_used(project);
+        let limit = self.quotas(project).security_groups;
+        quota::check(&[Demand { resource: "security_group", used, requested: 1, limit }])
+    }
+
+    /// Makes the group that every project has.
     pub fn create_default_group(&mut self, project: ProjectId, now: OffsetDateTime) {
-        let description = "Default security group";
-        let Ok(id) = self.create_security_group(project, DEFAULT_GROUP, description, now) else {
-            return;
-        };
+        // Where the quota allows none, the project has none.
+        let _ = self.create_members_group(project, DEFAULT_GROUP, "Default security group", now);
+    }
+
+    /// Makes a group whose members reach each other.
+    pub(super) fn create_members_group(
+        &mut self,
+        project: ProjectId,
+        name: &str,
+        description: &str,
+        now: OffsetDateTime,
+    ) -> Result<SecurityGroupId, Error> {
+        let id = self.create_security_group(project, name, description, now)?;
         for ethertype in [EtherType::IPv4, EtherType::IPv6] {
             let mut filter = Filter::all(Direction::Ingress, ethertype);
             filter.remote_group_id = Some(id);
             self.add_rule(id, project, filter, String::new(), now);
         }
+        Ok(id)
     }
 
     /// Removes a group that no port uses.
@@ -294,6 +317,7 @@ impl Model {
             group_id,
             project_id,
             filter,
+            tags: BTreeMap::new(),
             standard: StandardAttributes::new(&description, now),
         });
         id

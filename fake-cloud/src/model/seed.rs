@@ -17,11 +17,14 @@ use crate::backends::ImageSource;
 use crate::settings::{FlavorSettings, ImageSettings, PRICE, Settings, UserSettings};
 
 impl Model {
-    /// Brings the model in line with the settings.
+    /// Brings the model of the home region in line with the settings.
     pub fn seed(&mut self, settings: &Settings, now: OffsetDateTime) {
-        self.default_quotas = settings.quotas;
-        self.carried = settings.carried();
-        self.renumber(settings, now);
+        let owner = self.seed_identity(settings, now);
+        self.seed_region(settings, owner, now);
+    }
+
+    /// Makes domains, projects and users; gives the administrator's project.
+    fn seed_identity(&mut self, settings: &Settings, now: OffsetDateTime) -> ProjectId {
         if self.domains.get(DomainId::DEFAULT).is_none() {
             let (name, description) = (DEFAULT_DOMAIN.to_owned(), "The default domain".to_owned());
             self.domains.insert(Domain { id: DomainId::DEFAULT, name, description, enabled: true });
@@ -29,7 +32,16 @@ impl Model {
         for user in settings.all_users() {
             self.seed_user(user, now);
         }
-        let owner = self.seed_project(&settings.admin.project, now);
+        self.seed_project(&settings.admin.project, now)
+    }
+
+    /// Brings what every region has in line with the settings; `owner` is the administrator's
+    /// project.
+    pub fn seed_region(&mut self, settings: &Settings, owner: ProjectId, now: OffsetDateTime) {
+        self.default_quotas = settings.quotas;
+        self.carried = settings.carried();
+        self.renumber(settings, now);
+        self.welcome(owner, now);
         let (fixed, floating) = (settings.fixed_range, settings.floating_range);
         let (_, inside) = self.seed_network(&settings.private_network, false, fixed, owner, now);
         let outside = self.seed_network(&settings.public_network, true, floating, owner, now);
@@ -88,7 +100,7 @@ impl Model {
         let project = Project::new(name);
         let id = project.id;
         self.projects.insert(project);
-        self.create_default_group(id, now);
+        self.welcome(id, now);
         id
     }
 
@@ -162,6 +174,8 @@ impl Model {
             host_routes: Vec::new(),
             subnet_pool_id: None,
             configured,
+            options: known.map(|subnet| subnet.options.clone()).unwrap_or_default(),
+            tags: known.map(|subnet| subnet.tags.clone()).unwrap_or_default(),
             standard: standard.unwrap_or_else(|| StandardAttributes::new("", now)),
         });
         id

@@ -12,7 +12,7 @@ use super::life::{Refusal, Request, State, Task};
 use super::table::record;
 use super::{
     Caller, Flavor, ImageId, LaunchVolume, Lock, NetworkId, Options, PortId, ProjectId, Resize,
-    SecurityGroupId, ServerGroupId, ServerId, UserId,
+    SecurityGroupId, ServerGroupId, ServerId, UserId, WantedIp,
 };
 use crate::backends::ImageSource;
 
@@ -175,6 +175,8 @@ pub struct NewServers {
     pub min_count: u32,
     /// How many there should be.
     pub max_count: u32,
+    /// Whether none is made for which there is no address, as in EC2; in Nova it is, and fails.
+    pub needs_addresses: bool,
     /// The request, for the servers' events.
     pub request_id: String,
     /// What is set of them in EC2.
@@ -196,8 +198,8 @@ pub enum Plugs {
 /// One place where a new server is plugged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plug {
-    /// Into this network, at this address if given.
-    Network(NetworkId, Option<std::net::Ipv4Addr>),
+    /// Into this network, in this subnet and at this address if given.
+    Network(NetworkId, WantedIp),
     /// Into this port.
     Port(PortId),
 }

@@ -1,6 +1,8 @@
 //! Groups of servers that are to be on the same machine, or on different ones. There is one
 //! machine here, so that the rule "different ones" allows one server, as on any cloud of one host.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -38,6 +40,9 @@ pub struct ServerGroup {
     pub policy: Policy,
     /// How many servers of it a machine may have under [`Policy::AntiAffinity`], when not one.
     pub max_per_host: Option<u32>,
+    /// Names and values that its owner gave it in EC2.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
@@ -82,6 +87,7 @@ impl Model {
             name,
             policy,
             max_per_host,
+            tags: BTreeMap::new(),
             created: now,
         };
         self.server_groups.insert(group.clone());

@@ -117,6 +117,18 @@ impl Model {
         true
     }
 
+    /// Begins to remove a server that has ended by itself, if it was to be removed then.
+    pub fn begin_removal_after_end(&mut self, id: ServerId, now: OffsetDateTime) -> Option<Task> {
+        let mut server = self.servers.get_mut(id)?;
+        if !server.options.terminates_on_shutdown || server.state != State::Stopped {
+            return None;
+        }
+        let user = server.user_id;
+        server.begin("delete", "", user, now);
+        server.task = Some(Task::Deleting);
+        server.task
+    }
+
     /// Says what a server is, whatever it was and whatever is being done to it.
     pub fn reset_state(
         &mut self,

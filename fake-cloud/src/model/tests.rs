@@ -92,7 +92,10 @@ fn a_refused_creation_leaves_nothing_behind() {
     two.max_count = 2;
     assert!(model.create_servers(&caller, project, &two, NOW).is_err());
     assert_eq!(model.take_changes(), []);
-    let outside = Plug::Network(model.private_network().unwrap().id, Some([10, 0, 0, 1].into()));
+    let outside = Plug::Network(
+        model.private_network().unwrap().id,
+        WantedIp::at(Some([10, 0, 0, 1].into())),
+    );
     let elsewhere = NewServers { plugs: Plugs::These(vec![outside]), ..wanted(&model) };
     assert!(model.create_servers(&caller, project, &elsewhere, NOW).is_err());
     assert_eq!(model.take_changes(), []);

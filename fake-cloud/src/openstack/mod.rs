@@ -24,9 +24,10 @@ use http::Method;
 
 use crate::cloud::Cloud;
 use crate::control::{self, Struck};
+use crate::regions::Regions;
 use crate::{ec2, metadata};
 
-use errors::Fault;
+use errors::{Fault, PlainError};
 use request::Context;
 use route::{Route, Service};
 
@@ -48,12 +49,14 @@ pub(crate) fn operations() -> impl Iterator<Item = String> {
 }
 
 /// Everything that the listener answers.
-pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
+pub(crate) fn router(regions: &Regions) -> Router {
     let mut router = Router::new();
     for service in SERVICES {
+        let is_identity = service == Service::Identity;
+        let cloud = if is_identity { regions.home() } else { regions.here() };
         for route in service.routes() {
             for path in route.paths(service) {
-                let cloud = Arc::clone(&cloud);
+                let cloud = Arc::clone(cloud);
                 let handler = move |params: RawPathParams, request: Request| {
                     answer(service, route, cloud, params, request)
                 };
@@ -64,9 +67,9 @@ pub(crate) fn router(cloud: Arc<Cloud>) -> Router {
         }
     }
     router
-        .merge(metadata::router(Arc::clone(&cloud)))
-        .merge(control::router(&cloud))
-        .merge(ec2::router(cloud))
+        .merge(metadata::router(Arc::clone(regions.here())))
+        .merge(control::router(regions))
+        .merge(ec2::router(regions.clone()))
         .fallback(|request: Request| async move { lost(&request, Fault::no_such_path()) })
         .method_not_allowed_fallback(|request: Request| async move {
             lost(&request, Fault::no_such_method())
@@ -86,6 +89,9 @@ async fn answer(
         let version = microversion::negotiate(service, request.headers())?;
         let context = Context::new(cloud, service, route, &id, version, params, request)?;
         let cloud = Arc::clone(&context.cloud);
+        if let Some(project) = context.caller.and_then(|caller| caller.project_id) {
+            cloud.welcome(project).await.map_err(PlainError::from)?;
+        }
         let struck = cloud.strike(&route.operation(service), work(route, context)).await;
         Ok((version, struck))
     };

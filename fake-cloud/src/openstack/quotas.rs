@@ -28,7 +28,7 @@ pub(super) fn visible_project<E: From<Fault>>(
     hidden: impl FnOnce(Hidden) -> E,
 ) -> Result<ProjectId, E> {
     let caller = cx.caller()?;
-    let known = id.parse().ok().filter(|id| cx.cloud.read().projects.get(*id).is_some());
+    let known = id.parse().ok().filter(|id| cx.cloud.has_project(*id));
     match known {
         Some(id) if caller.sees(id) => Ok(id),
         Some(_) => Err(hidden(Hidden::Forbidden)),
@@ -47,7 +47,8 @@ pub(super) async fn update<E>(
 where
     E: From<Fault> + From<ModelError> + From<StoreError>,
 {
-    let set = |model: &mut Model, _| {
+    let set = |model: &mut Model, now| {
+        model.welcome(project, now);
         model.change_quotas(project, |quotas| {
             for (called, name) in names {
                 if let (Some(value), Some(place)) = (wanted.get(*called), quotas.limit_mut(name)) {
@@ -67,7 +68,11 @@ where
     E: From<ModelError> + From<StoreError>,
 {
     let names: Vec<_> = names.iter().map(|(_, name)| *name).collect();
-    cx.cloud.change(|model, _| Ok::<_, E>(model.reset_quotas(project, &names)?)).await
+    let reset = |model: &mut Model, now| {
+        model.welcome(project, now);
+        Ok::<_, E>(model.reset_quotas(project, &names)?)
+    };
+    cx.cloud.change(reset).await
 }
 
 fn limit(name: &str, value: &Value) -> Result<i64, Fault> {

@@ -13,7 +13,7 @@ use super::errors::Fault;
 use super::microversion::Microversion;
 use super::route::{Access, Route, Service};
 use crate::cloud::Cloud;
-use crate::model::{Caller, ProjectId, token_id};
+use crate::model::{Caller, ProjectId};
 use crate::query;
 
 /// The largest JSON that is read; the content of images is not JSON.
@@ -60,7 +60,7 @@ impl Context {
     ) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
         let token = parts.headers.get("x-auth-token").and_then(|token| token.to_str().ok());
-        let caller = token.and_then(|token| cloud.read().caller(token_id(token), cloud.now()));
+        let caller = token.and_then(|token| cloud.bearer(token));
         admit(route.access, caller.as_ref()).map_err(|fault| match service {
             Service::Identity if fault.status == http::StatusCode::FORBIDDEN => {
                 Fault::forbidden(format!(

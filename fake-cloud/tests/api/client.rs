@@ -108,6 +108,11 @@ impl Stack {
 }
 
 impl Client {
+    /// The same caller at the address of another region.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     /// The administrator of a cloud in a process of its own, by what it prints at its start.
     pub(crate) async fn of_environment(greeting: &str) -> Self {
         let value = |name: &str| {

@@ -32,6 +32,7 @@ mod persistence;
 mod placement;
 mod puppet;
 mod quotas;
+mod regions;
 mod security_groups;
 mod server_groups;
 mod server_lists;

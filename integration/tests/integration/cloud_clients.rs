@@ -31,3 +31,8 @@ fn a_server_lives_through_the_openstack_command() {
 fn a_server_lives_through_openstacksdk() {
     with_a_cloud(&executable::openstack_python(), "openstacksdk.py");
 }
+
+#[test]
+fn a_vpc_lives_through_boto3() {
+    with_a_cloud(&executable::openstack_python(), "boto3_vpc.py");
+}

@@ -22,8 +22,8 @@ def amazon(version):
     )
     driver.path = where.path
     # libcloud knows its regions by itself, and so finds no zone of ours.
-    zone = ExEC2AvailabilityZone("nova", "available", "RegionOne")
-    place = {"location": EC2NodeLocation("0", "nova", "", driver, zone)}
+    zone = ExEC2AvailabilityZone("RegionOnea", "available", "RegionOne")
+    place = {"location": EC2NodeLocation("0", "RegionOnea", "", driver, zone)}
     # A volume is in use as soon as it is on its way to a server.
     return driver, place, "private_ips", {"ex_filters": {"attachment.status": "attached"}}
 

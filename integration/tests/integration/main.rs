@@ -9,6 +9,7 @@ mod crash;
 mod ec2_client;
 mod libcloud_client;
 mod openstack_client;
+mod regions;
 mod restart;
 mod side_by_side;
 mod story;

@@ -32,7 +32,7 @@ pub(super) fn fake_cloud(
 ) -> fake_cloud::Settings {
     let mut settings = fake_cloud::Settings::loopback(
         state.fake_cloud(),
-        Listen::Bound(listener),
+        Listen::Bound(Arc::new(listener)),
         &secrets.cloud_admin_password,
     );
     settings.backend = BackendKind::Process;

@@ -4,7 +4,6 @@ use super::{by_id, changeable, devices, id};
 use crate::ec2::errors::Fault;
 use crate::ec2::ids::account;
 use crate::ec2::operation::Call;
-use crate::ec2::params::Params;
 use crate::ec2::xml::Xml;
 use crate::model::{Image, LaunchPermission, Model};
 
@@ -44,9 +43,9 @@ pub(in crate::ec2) fn describe(call: &Call) -> Result<Xml, Fault> {
 
 pub(in crate::ec2) async fn modify(call: Call) -> Result<Xml, Fault> {
     let params = &call.params;
+    let changes = permissions(&call)?;
     let changed = call.cloud.change(|model, now| {
-        let image = changeable(&call, model, params.required("ImageId")?)?;
-        let (image, changes) = (image.id, permissions(model, params)?);
+        let image = changeable(&call, model, params.required("ImageId")?)?.id;
         let attribute = params.text("Attribute");
         let description = params
             .text("Description.Value")
@@ -87,12 +86,15 @@ pub(in crate::ec2) async fn reset(call: Call) -> Result<Xml, Fault> {
 }
 
 /// The permissions that a request gives and takes back, in the form of today or in the older one.
-fn permissions(model: &Model, params: &Params) -> Result<Vec<(LaunchPermission, bool)>, Fault> {
+fn permissions(call: &Call) -> Result<Vec<(LaunchPermission, bool)>, Fault> {
+    let (model, params) = (call.cloud.identity().read(), &call.params);
     let mut changes = Vec::new();
     for (list, allowed) in [("LaunchPermission.Add", true), ("LaunchPermission.Remove", false)] {
         for permission in params.list(list) {
-            changes
-                .push((read(model, permission.text("UserId"), permission.text("Group"))?, allowed));
+            changes.push((
+                read(&model, permission.text("UserId"), permission.text("Group"))?,
+                allowed,
+            ));
         }
     }
     let allowed = match params.text("OperationType") {
@@ -106,10 +108,10 @@ fn permissions(model: &Model, params: &Params) -> Result<Vec<(LaunchPermission, 
         }
     };
     for user in params.texts("UserId") {
-        changes.push((read(model, Some(user), None)?, allowed));
+        changes.push((read(&model, Some(user), None)?, allowed));
     }
     for group in params.texts("UserGroup") {
-        changes.push((read(model, None, Some(group))?, allowed));
+        changes.push((read(&model, None, Some(group))?, allowed));
     }
     Ok(changes)
 }

@@ -25,9 +25,15 @@ pub(crate) fn describe(call: &Call) -> Result<Xml, Fault> {
         "userData" => server.user_data.clone().unwrap_or_default(),
         "disableApiTermination" => server.options.termination_protected.to_string(),
         "disableApiStop" => server.options.stop_protected.to_string(),
-        "instanceInitiatedShutdownBehavior" => "stop".to_owned(),
+        "instanceInitiatedShutdownBehavior" => {
+            let terminates = server.options.terminates_on_shutdown;
+            if terminates { "terminate" } else { "stop" }.to_owned()
+        }
         "rootDeviceName" => super::view::root_device(&model, server).1.to_owned(),
-        "sourceDestCheck" => server.options.source_dest_check.to_string(),
+        "sourceDestCheck" => {
+            let port = model.primary_port(server);
+            port.is_none_or(|port| port.source_dest_check).to_string()
+        }
         "ebsOptimized" | "enaSupport" => "false".to_owned(),
         "groupSet" => {
             super::view::group_set(&mut xml, &model, super::groups(&model, server));
@@ -61,8 +67,7 @@ enum Change {
     SourceDestCheck(bool),
     Groups(Vec<String>),
     DeleteOnTermination(Vec<(String, bool)>),
-    /// Something that can be only as it is.
-    Nothing,
+    TerminatesOnShutdown(bool),
 }
 
 pub(crate) async fn modify(call: Call) -> Result<Xml, Fault> {
@@ -103,9 +108,15 @@ pub(crate) async fn modify(call: Call) -> Result<Xml, Fault> {
                 edit(model, id, |server| server.options.stop_protected = on);
             }
             Change::SourceDestCheck(on) => {
-                edit(model, id, |server| server.options.source_dest_check = on);
+                let port = model.servers.get(id).and_then(|it| model.primary_port(it));
+                let port = port.map(|port| port.id);
+                if let Some(mut port) = port.and_then(|port| model.ports.get_mut(port)) {
+                    port.source_dest_check = on;
+                }
             }
-            Change::Nothing => {}
+            Change::TerminatesOnShutdown(on) => {
+                edit(model, id, |server| server.options.terminates_on_shutdown = on);
+            }
         }
         Ok::<_, Fault>(())
     });
@@ -143,8 +154,9 @@ fn read(params: &Params) -> Result<Change, Fault> {
             return Ok(change(on));
         }
     }
-    if let Some(behavior) = text("InstanceInitiatedShutdownBehavior") {
-        return options::shutdown_behavior(Some(&behavior)).map(|()| Change::Nothing);
+    let behavior = text("InstanceInitiatedShutdownBehavior");
+    if let Some(on) = options::terminates_on_shutdown(behavior.as_deref())? {
+        return Ok(Change::TerminatesOnShutdown(on));
     }
     let groups = params.texts("GroupId");
     if !groups.is_empty() {

@@ -11,7 +11,7 @@ use crate::ec2::ids::account;
 use crate::ec2::operation::Call;
 use crate::ec2::pages::{Page, Place};
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{Model, Port, ZONE};
+use crate::model::{Model, Port};
 
 const FILTERS: [&str; 24] = [
     "architecture",
@@ -44,11 +44,11 @@ pub(crate) fn instances(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &FILTERS)?;
     let page = Page::read(&call.params, "InstanceId")?;
     let model = call.cloud.read();
-    let wanted = selected(call, &model)?;
-    let passing = wanted.filter(|instance| pass(&filters, &model, instance));
-    let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
+    let wanted = selected(call, &model, page.after())?;
+    let passing = wanted.filter(|instance| pass(call, &filters, &model, instance));
+    let (instances, next) = page.of(passing.map(|instance| (place(&model, &instance), instance)));
     let mut xml = Xml::default();
-    view::reservations(&mut xml, &model, &instances);
+    view::reservations(&mut xml, call, &model, &instances);
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -59,16 +59,16 @@ pub(crate) fn status(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "InstanceId")?;
     let every = call.params.flag("IncludeAllInstances")?.unwrap_or(false);
     let model = call.cloud.read();
-    let wanted = selected(call, &model)?;
+    let wanted = selected(call, &model, page.after())?;
     let passing = wanted
         .filter(|instance| every || instance.state().1 == "running")
-        .filter(|instance| pass(&filters, &model, instance));
-    let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
+        .filter(|instance| pass(call, &filters, &model, instance));
+    let (instances, next) = page.of(passing.map(|instance| (place(&model, &instance), instance)));
     let mut xml = Xml::default();
     xml.list("instanceStatusSet", instances, |xml, instance| {
         let state = instance.state();
         xml.text("instanceId", instance.id());
-        xml.text("availabilityZone", ZONE);
+        xml.text("availabilityZone", call.zone());
         xml.within("instanceState", |xml| {
             xml.text("code", state.0);
             xml.text("name", state.1);
@@ -91,34 +91,36 @@ fn summary(xml: &mut Xml, name: &str, state: InstanceState) {
     });
 }
 
-/// The instances that are named, or all when none is.
+/// The instances that are named, or all after a place when none is.
 fn selected<'a>(
     call: &'a Call,
     model: &'a Model,
+    after: Option<Place>,
 ) -> Result<Box<dyn Iterator<Item = Instance<'a>> + 'a>, Fault> {
     if call.params.list("InstanceId").is_empty() {
-        return Ok(Box::new(all(call, model)));
+        return Ok(Box::new(all(call, model, after)));
     }
     let mut named = named(call, model)?;
-    named.sort_by_key(place);
+    named.sort_by_key(|instance| place(model, instance));
     named.dedup_by_key(|instance| instance.server.id);
     Ok(Box::new(named.into_iter()))
 }
 
-fn place(instance: &Instance<'_>) -> Place {
+fn place(model: &Model, instance: &Instance<'_>) -> Place {
+    let id = instance.server.id;
     match instance.gone {
-        None => (false, instance.server.number),
-        Some(gone) => (true, gone.number),
+        None => (false, model.servers.sequence(id)),
+        Some(_) => (true, model.terminated.sequence(id)),
     }
 }
 
-fn pass(filters: &Filters, model: &Model, instance: &Instance<'_>) -> bool {
+fn pass(call: &Call, filters: &Filters, model: &Model, instance: &Instance<'_>) -> bool {
     let tags = if filters.is_empty() { BTreeMap::new() } else { instance.tags() };
-    filters.pass(&tags, |name| values(model, instance, name))
+    filters.pass(&tags, |name| values(call, model, instance, name))
 }
 
 /// What an instance has for a filter's name.
-fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
+fn values(call: &Call, model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
     let server = instance.server;
     let (port, floating) = view::addresses(model, instance);
     let groups = || {
@@ -128,7 +130,7 @@ fn values(model: &Model, instance: &Instance<'_>, name: &str) -> Vec<String> {
     let one = |value: Option<String>| value.into_iter().collect();
     match name {
         "architecture" => vec![std::env::consts::ARCH.to_owned()],
-        "availability-zone" => vec![ZONE.to_owned()],
+        "availability-zone" => vec![call.zone().to_string()],
         "block-device-mapping.delete-on-termination" => model
             .volumes_of(server.id)
             .map(|(_, it)| it.delete_on_termination.to_string())

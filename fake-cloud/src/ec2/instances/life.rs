@@ -22,6 +22,10 @@ pub(crate) async fn start(call: Call) -> Result<Xml, Fault> {
 }
 
 pub(crate) async fn stop(call: Call) -> Result<Xml, Fault> {
+    if call.params.flag("Hibernate")? == Some(true) {
+        let message = "The instances are not configured for hibernation.";
+        return Err(Fault::new("UnsupportedHibernationConfiguration", message));
+    }
     change(call, Request::Stop, &["stopped", "stopping"]).await
 }
 

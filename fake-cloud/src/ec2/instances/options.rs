@@ -20,17 +20,35 @@ pub(super) fn read(params: &Params) -> Result<Options, Fault> {
     for (parameter, what) in [
         ("InstanceMarketOptions.MarketType", "spot instances"),
         ("Placement.HostId", "hosts of one's own"),
+        ("Placement.PartitionNumber", "partitions"),
+        ("Ipv6AddressCount", "IPv6"),
     ] {
         if params.text(parameter).is_some() {
             let message = format!("This cloud has no {what}");
             return Err(Fault::new("UnsupportedOperation", message));
         }
     }
-    shutdown_behavior(params.text("InstanceInitiatedShutdownBehavior"))?;
+    if params.text("Placement.Tenancy").is_some_and(|tenancy| tenancy != "default") {
+        return Err(Fault::new(
+            "Unsupported",
+            "The requested configuration is currently not supported: this cloud has no hardware \
+             that is one account's alone.",
+        ));
+    }
+    if params.flag("HibernationOptions.Configured")? == Some(true) {
+        let message = "Instances of this cloud do not hibernate.";
+        return Err(Fault::new("UnsupportedHibernationConfiguration", message));
+    }
+    if params.flag("EnclaveOptions.Enabled")? == Some(true) {
+        let message = "Instances of this cloud have no enclaves.";
+        return Err(Fault::new("UnsupportedOperation", message));
+    }
+    let terminates = terminates_on_shutdown(params.text("InstanceInitiatedShutdownBehavior"))?;
     let mut options = Options {
         termination_protected: params.flag("DisableApiTermination")?.unwrap_or(false),
         stop_protected: params.flag("DisableApiStop")?.unwrap_or(false),
         monitored: params.flag("Monitoring.Enabled")?.unwrap_or(false),
+        terminates_on_shutdown: terminates.unwrap_or(false),
         ..Options::default()
     };
     if let Some(wanted) = params.below("MetadataOptions") {
@@ -70,14 +88,12 @@ pub(super) fn read_metadata(params: &Params, options: &mut MetadataOptions) -> R
     Ok(())
 }
 
-/// An instance that ends by itself is stopped here.
-pub(super) fn shutdown_behavior(wanted: Option<&str>) -> Result<(), Fault> {
+/// Whether an instance that shuts down by itself is terminated, if a request says so.
+pub(super) fn terminates_on_shutdown(wanted: Option<&str>) -> Result<Option<bool>, Fault> {
     match wanted {
-        None | Some("stop") => Ok(()),
-        Some("terminate") => Err(Fault::new(
-            "UnsupportedOperation",
-            "Instances of this cloud that shut down by themselves are stopped, not terminated",
-        )),
+        None => Ok(None),
+        Some("stop") => Ok(Some(false)),
+        Some("terminate") => Ok(Some(true)),
         Some(other) => Err(Fault::invalid_value(format!(
             "Invalid value '{other}' for InstanceInitiatedShutdownBehavior."
         ))),
@@ -138,7 +154,9 @@ mod tests {
             ("MetadataOptions.HttpTokens=maybe", "InvalidParameterValue"),
             ("MetadataOptions.HttpPutResponseHopLimit=65", "InvalidParameterValue"),
             ("InstanceMarketOptions.MarketType=spot", "UnsupportedOperation"),
-            ("InstanceInitiatedShutdownBehavior=terminate", "UnsupportedOperation"),
+            ("InstanceInitiatedShutdownBehavior=explode", "InvalidParameterValue"),
+            ("Placement.Tenancy=dedicated", "Unsupported"),
+            ("HibernationOptions.Configured=true", "UnsupportedHibernationConfiguration"),
             ("IamInstanceProfile.Name=admin", "InvalidParameterValue"),
         ] {
             assert_eq!(options(query).unwrap_err(), code, "{query}");

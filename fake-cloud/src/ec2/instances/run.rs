@@ -1,14 +1,18 @@
 //! New instances: what a request asks for, in the words of the model.
 
 use super::{Instance, devices, options, view};
+use crate::cloud::Failure;
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
 use crate::ec2::params::Params;
 use crate::ec2::tags::{self, NAME};
+use crate::ec2::vpc::{interface_changes, public_addresses, subnets};
 use crate::ec2::xml::Xml;
-use crate::ec2::{images, instance_types, launch_templates, places, security_groups, vpc};
-use crate::model::{Model, NewServers, Plug, Plugs};
+use crate::ec2::{
+    images, instance_types, launch_templates, placement_groups, places, security_groups,
+};
+use crate::model::{Error, Model, NetworkId, NewServers, Options, Plug, Plugs, WantedIp};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -21,7 +25,14 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     call.params = launch_templates::applied(&call)?;
     let wanted = NewServers { client_token, ..read(&call, &call.cloud.read())? };
     call.check_dry_run()?;
-    let ids = call.cloud.create_servers(&call.caller, call.project, &wanted).await?;
+    let made = call.cloud.create_servers(&call.caller, call.project, &wanted).await;
+    let ids = made.map_err(|failure| match failure {
+        Failure::Refused(Error::NoAddress(network)) => crowded(&call, network),
+        other => other.into(),
+    })?;
+    if wanted.options.public_address {
+        public_addresses::give(&call).await;
+    }
     let model = call.cloud.read();
     let find = |id| match (model.servers.get(id), model.terminated.get(id)) {
         (Some(server), _) => Some(Instance { server, gone: None }),
@@ -31,8 +42,23 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     };
     let instances: Vec<Instance<'_>> = ids.into_iter().filter_map(find).collect();
     let mut xml = Xml::default();
-    view::reservation(&mut xml, &model, &instances);
+    view::reservation(&mut xml, &call, &model, &instances);
     Ok(xml)
+}
+
+/// A network has fewer addresses left than are wanted.
+fn crowded(call: &Call, network: NetworkId) -> Fault {
+    let model = call.cloud.read();
+    let first = || Some(Kind::Subnet.id(model.subnets_of(network).next()?.id).to_string());
+    let named = call.params.text("SubnetId").map(str::to_owned);
+    let subnet = named.or_else(first).unwrap_or_default();
+    Fault::new(
+        "InsufficientFreeAddressesInSubnet",
+        format!(
+            "There are not enough free addresses in subnet '{subnet}' to satisfy the requested \
+             number of instances."
+        ),
+    )
 }
 
 fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
@@ -44,7 +70,12 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
     if let Some(name) = params.text("KeyName") {
         model.key_pair(call.caller.user_id, name)?;
     }
-    params.text("Placement.AvailabilityZone").map_or(Ok(()), places::check_zone)?;
+    let zone = params.text("Placement.AvailabilityZone");
+    zone.map_or(Ok(()), |zone| places::check_zone(call, zone))?;
+    let place = place(call, model)?;
+    let group = params.text("Placement.GroupName");
+    let group = group.map(|name| placement_groups::by_name(call, model, name)).transpose()?;
+    let hints = group.map(|group| ("group".to_owned(), group.id.to_string().into()));
     let mut tags = tags::specified(params, Kind::Instance)?;
     let name = tags.remove(NAME).unwrap_or_default();
     Ok(NewServers {
@@ -55,12 +86,14 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         key_name: params.text("KeyName").map(str::to_owned),
         user_data: params.text("UserData").map(str::to_owned),
         metadata: tags,
-        security_groups: groups(call, model)?,
-        plugs: Plugs::These(vec![plug(call, model)?]),
-        options: options::read(params)?,
+        security_groups: place.groups,
+        plugs: Plugs::These(place.plugs),
+        options: Options { public_address: place.public, ..options::read(params)? },
         volumes: devices::read(call, params, model, flavor, image)?,
+        scheduler_hints: hints.into_iter().collect(),
         min_count,
         max_count,
+        needs_addresses: true,
         request_id: call.request_id.clone(),
         ..NewServers::default()
     })
@@ -82,40 +115,83 @@ fn counts(params: &Params) -> Result<(u32, u32), Fault> {
     Ok((min, max))
 }
 
-/// The groups' ids in the model, named by id or by name.
-fn groups(call: &Call, model: &Model) -> Result<Vec<String>, Fault> {
+/// Where instances are plugged in, and the groups that guard them there.
+struct Place {
+    plugs: Vec<Plug>,
+    groups: Vec<String>,
+    /// Whether they get a public address.
+    public: bool,
+}
+
+/// Reads where instances are plugged in: at interfaces, in subnets of networks that the account may
+/// use, or in the default one; addresses there may be asked for.
+fn place(call: &Call, model: &Model) -> Result<Place, Fault> {
     let params = &call.params;
-    let interface = params.list("NetworkInterface").into_iter().next();
-    let of_interface = interface.map(|it| it.texts("SecurityGroupId")).unwrap_or_default();
-    let ids = params.texts("SecurityGroupId").into_iter().chain(of_interface);
+    let mut interfaces = params.list("NetworkInterface");
+    let alone = ["SubnetId", "SecurityGroupId", "SecurityGroup", "PrivateIpAddress"];
+    if !interfaces.is_empty() && alone.iter().any(|name| params.has(name)) {
+        return Err(Fault::combination(
+            "Network interfaces and an instance-level subnet ID, security groups or private IP \
+             address may not be specified on the same request",
+        ));
+    }
+    if interfaces.is_empty() {
+        interfaces.push(params);
+    }
+    interfaces.sort_by_key(|it| it.number("DeviceIndex").ok().flatten());
+    let first = interfaces[0];
+    let mut plugs = Vec::new();
+    for interface in &interfaces {
+        plugs.push(plug(call, model, interface)?);
+    }
+    let (network, of_subnet) = match plugs[0] {
+        Plug::Network(network, wanted) => {
+            let subnet = wanted.subnet_id.and_then(|id| model.subnets.get(id));
+            (network, subnet.is_some_and(|subnet| subnet.options.public_on_launch))
+        }
+        Plug::Port(port) => {
+            let port = model.ports.get(port).map(|port| port.network_id);
+            (port.ok_or_else(|| Fault::missing_parameter("SubnetId"))?, false)
+        }
+    };
+    let public = first.flag("AssociatePublicIpAddress")?.unwrap_or(of_subnet);
+    let ids = first.texts("SecurityGroupId").into_iter();
     let ids = ids.map(|id| security_groups::by_id(call, model, id));
     let names = params.texts("SecurityGroup").into_iter();
     let names = names.map(|name| security_groups::by_name(call, model, name));
-    ids.chain(names).map(|group| Ok(group?.id.to_string())).collect()
+    let mut groups = Vec::new();
+    for group in ids.chain(names) {
+        let group = group?;
+        security_groups::check_vpc(model, group, network)?;
+        groups.push(group.id.to_string());
+    }
+    if groups.is_empty() {
+        groups.extend(model.default_group_of(network).map(|group| group.id.to_string()));
+    }
+    Ok(Place { plugs, groups, public })
 }
 
-/// Where an instance is plugged in: a subnet of any network that the account may use, or the
-/// default one; an address there may be asked for.
-fn plug(call: &Call, model: &Model) -> Result<Plug, Fault> {
-    let params = &call.params;
-    let interfaces = params.list("NetworkInterface");
-    if interfaces.len() > 1 {
-        let message = "This cloud makes instances with one network interface";
-        return Err(Fault::new("UnsupportedOperation", message));
+fn plug(call: &Call, model: &Model, place: &Params) -> Result<Plug, Fault> {
+    if let Some(text) = place.text("NetworkInterfaceId") {
+        return Ok(Plug::Port(interface_changes::by_id(call, model, text)?.id));
     }
-    let place = interfaces.first().copied().unwrap_or(params);
-    let network = match place.text("SubnetId") {
-        Some(text) => vpc::subnet(call, model, text)?.network_id,
-        None => {
-            let missing = || Fault::new("MissingInput", "No subnets found for the default VPC");
-            model.private_network().ok_or_else(missing)?.id
-        }
-    };
     let address = place.text("PrivateIpAddress").map(|address| {
         let invalid = |_| Fault::invalid_value(format!("Invalid IP address: {address}"));
         address.parse().map_err(invalid)
     });
-    Ok(Plug::Network(network, address.transpose()?))
+    let address = address.transpose()?;
+    match place.text("SubnetId") {
+        Some(text) => {
+            let subnet = subnets::by_id(call, model, text)?;
+            let wanted = WantedIp { subnet_id: Some(subnet.id), address };
+            Ok(Plug::Network(subnet.network_id, wanted))
+        }
+        None => {
+            let missing = || Fault::new("MissingInput", "No subnets found for the default VPC");
+            let network = model.private_network().ok_or_else(missing)?.id;
+            Ok(Plug::Network(network, WantedIp::at(address)))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use super::options::metadata_options;
 use super::{Instance, groups, is_root};
 use crate::ec2::Kind;
 use crate::ec2::ids::{Id, account};
+use crate::ec2::operation::Call;
+use crate::ec2::security_groups;
 use crate::ec2::tags::tag_set;
 use crate::ec2::volumes::attachment_status;
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{FloatingIp, Model, Port, SecurityGroupId, Server, ZONE};
+use crate::model::{Event, FloatingIp, Model, Port, SecurityGroupId, Server};
 
 /// The port of an instance, and the floating IP that leads there.
 pub(super) fn addresses<'a>(
@@ -24,22 +26,22 @@ pub(super) fn subnet_of(port: &Port) -> Option<Id> {
 }
 
 /// Reservations: all instances of one request that stand together.
-pub(super) fn reservations(xml: &mut Xml, model: &Model, instances: &[Instance<'_>]) {
+pub(super) fn reservations(xml: &mut Xml, call: &Call, model: &Model, instances: &[Instance<'_>]) {
     let together =
         instances.chunk_by(|one, next| one.server.reservation_id == next.server.reservation_id);
-    xml.list("reservationSet", together, |xml, instances| reservation(xml, model, instances));
+    xml.list("reservationSet", together, |xml, instances| reservation(xml, call, model, instances));
 }
 
 /// One reservation.
-pub(super) fn reservation(xml: &mut Xml, model: &Model, instances: &[Instance<'_>]) {
+pub(super) fn reservation(xml: &mut Xml, call: &Call, model: &Model, instances: &[Instance<'_>]) {
     let Some(first) = instances.first() else { return };
     xml.text("reservationId", &first.server.reservation_id);
     xml.text("ownerId", account(first.server.project_id));
     xml.list("groupSet", [(); 0], |_, ()| {});
-    xml.list("instancesSet", instances, |xml, one| instance(xml, model, one));
+    xml.list("instancesSet", instances, |xml, one| instance(xml, call, model, one));
 }
 
-fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
+fn instance(xml: &mut Xml, call: &Call, model: &Model, instance: &Instance<'_>) {
     let server = instance.server;
     let (port, floating) = addresses(model, instance);
     let public = floating.map(|floating| floating.address);
@@ -53,18 +55,18 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
     });
     xml.text("privateDnsName", private_name);
     xml.text("dnsName", public.map_or(String::new(), |address| address.to_string()));
-    match instance.gone {
-        Some(gone) => xml.text("reason", format_args!("User initiated ({})", Millis(gone.at))),
-        None => xml.text("reason", ""),
-    }
+    let reason = transition(instance);
+    xml.text("reason", reason.map_or(String::new(), |at| format!("User initiated ({at})")));
     xml.optional("keyName", server.key.as_ref().map(|(name, _)| name));
     xml.text("amiLaunchIndex", server.launch_index);
     xml.list("productCodes", [(); 0], |_, ()| {});
     xml.text("instanceType", &server.flavor.name);
     xml.text("launchTime", Millis(server.created));
     xml.within("placement", |xml| {
-        xml.text("availabilityZone", ZONE);
-        xml.text("groupName", "");
+        xml.text("availabilityZone", call.zone());
+        let group = server.group_id.and_then(|group| model.server_groups.get(group));
+        xml.text("groupName", group.map_or("", |group| group.name.as_str()));
+        xml.optional("groupId", group.map(|group| Kind::PlacementGroup.id(group.id)));
         xml.text("tenancy", "default");
     });
     let monitored = if server.options.monitored { "enabled" } else { "disabled" };
@@ -75,7 +77,7 @@ fn instance(xml: &mut Xml, model: &Model, instance: &Instance<'_>) {
         xml.optional("privateIpAddress", port.address());
     }
     xml.optional("ipAddress", public);
-    xml.text("sourceDestCheck", server.options.source_dest_check);
+    xml.text("sourceDestCheck", port.is_none_or(|port| port.source_dest_check));
     group_set(xml, model, groups(model, server));
     if let Some((code, message)) = state_reason(instance) {
         xml.within("stateReason", |xml| {
@@ -120,12 +122,37 @@ pub(super) fn block_devices(xml: &mut Xml, model: &Model, server: &Server) {
     });
 }
 
+/// When somebody has asked for it that an instance does not run any more.
+fn transition(instance: &Instance<'_>) -> Option<Millis> {
+    match instance.gone {
+        Some(gone) => Some(Millis(gone.at)),
+        None => stopped(instance)
+            .filter(|stop| !stop.request_id.is_empty())
+            .map(|stop| Millis(stop.started)),
+    }
+}
+
+/// What has stopped an instance; without a request when that was the instance itself.
+fn stopped<'a>(instance: &Instance<'a>) -> Option<&'a Event> {
+    let stopped = instance.state().1 == "stopped";
+    instance.server.events.iter().rev().find(|event| event.action == "stop").filter(|_| stopped)
+}
+
 /// Why an instance does not run.
 fn state_reason<'a>(instance: &Instance<'a>) -> Option<(&'static str, &'a str)> {
+    const USER: (&str, &str) =
+        ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
+    const ITSELF: (&str, &str) = (
+        "Client.InstanceInitiatedShutdown",
+        "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
+    );
     match (instance.gone, &instance.server.fault) {
-        (Some(_), _) => Some(("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown")),
+        (Some(_), _) => Some(USER),
         (None, Some(fault)) => Some(("Server.InternalError", &fault.message)),
-        (None, None) => None,
+        (None, None) => match stopped(instance) {
+            Some(stop) if stop.request_id.is_empty() => Some(ITSELF),
+            stop => stop.map(|_| USER),
+        },
     }
 }
 
@@ -149,31 +176,19 @@ pub(in crate::ec2) fn interface(
         }
     };
     let name = server.map_or("", |server| server.hostname.as_str());
-    let checked = server.is_none_or(|server| server.options.source_dest_check);
     xml.text("networkInterfaceId", Kind::Interface.id(port.id));
     xml.optional("subnetId", subnet_of(port));
     xml.text("vpcId", Kind::Vpc.id(port.network_id));
-    xml.text("description", &port.name);
+    xml.text("description", &port.standard.description);
     xml.text("ownerId", account(port.project_id));
     xml.text("status", interface_status(port));
     xml.text("macAddress", &port.mac);
     xml.optional("privateIpAddress", port.address());
     xml.text("privateDnsName", name);
-    xml.text("sourceDestCheck", checked);
+    xml.text("sourceDestCheck", port.source_dest_check);
     group_set(xml, model, &port.security_groups);
     if let Some(server) = server {
-        let index = server.ports.iter().position(|id| *id == port.id).unwrap_or_default();
-        xml.within("attachment", |xml| {
-            xml.text("attachmentId", Kind::InterfaceAttachment.id(port.id));
-            if alone {
-                xml.text("instanceId", Kind::Instance.id(server.id));
-                xml.text("instanceOwnerId", account(server.project_id));
-            }
-            xml.text("deviceIndex", index);
-            xml.text("status", "attached");
-            xml.text("attachTime", Millis(port.standard.created));
-            xml.text("deleteOnTermination", port.goes_with_server);
-        });
+        attachment(xml, server, port, alone);
     }
     association(xml);
     xml.list("privateIpAddressesSet", port.fixed_ips.iter().enumerate(), |xml, (index, fixed)| {
@@ -186,16 +201,33 @@ pub(in crate::ec2) fn interface(
     });
 }
 
+/// How a port is plugged into a server.
+pub(in crate::ec2) fn attachment(xml: &mut Xml, server: &Server, port: &Port, alone: bool) {
+    let index = server.ports.iter().position(|id| *id == port.id).unwrap_or_default();
+    xml.within("attachment", |xml| {
+        xml.text("attachmentId", Kind::InterfaceAttachment.id(port.id));
+        if alone {
+            xml.text("instanceId", Kind::Instance.id(server.id));
+            xml.text("instanceOwnerId", account(server.project_id));
+        }
+        xml.text("deviceIndex", index);
+        xml.text("networkCardIndex", 0);
+        xml.text("status", "attached");
+        xml.text("attachTime", Millis(port.standard.created));
+        xml.text("deleteOnTermination", port.goes_with_server);
+    });
+}
+
 /// Whether something is plugged into a port.
 pub(in crate::ec2) fn interface_status(port: &Port) -> &'static str {
     if port.server_id().is_some() { "in-use" } else { "available" }
 }
 
 /// Security groups by id and name.
-pub(super) fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
+pub(in crate::ec2) fn group_set(xml: &mut Xml, model: &Model, groups: &[SecurityGroupId]) {
     let groups = groups.iter().filter_map(|id| model.security_groups.get(*id));
     xml.list("groupSet", groups, |xml, group| {
         xml.text("groupId", Kind::SecurityGroup.id(group.id));
-        xml.text("groupName", &group.name);
+        xml.text("groupName", security_groups::name(group));
     });
 }

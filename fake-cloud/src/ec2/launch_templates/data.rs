@@ -57,13 +57,13 @@ pub(in crate::ec2) fn of_instance(call: &Call) -> Result<Xml, Fault> {
     let model = call.cloud.read();
     let id = call.params.required("InstanceId")?;
     let server = instances::find(call, &model, id)?.server;
-    let parameters = Params::of(parameters_of(&model, server));
+    let parameters = Params::of(parameters_of(call, &model, server));
     let mut xml = Xml::default();
     xml.within("launchTemplateData", |xml| view(xml, &parameters));
     Ok(xml)
 }
 
-fn parameters_of(model: &Model, server: &Server) -> Vec<(String, String)> {
+fn parameters_of(call: &Call, model: &Model, server: &Server) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut say = |path: String, value: String| pairs.push((path, value));
     say("ImageId".to_owned(), Kind::Image.id(server.image_id).to_string());
@@ -74,7 +74,7 @@ fn parameters_of(model: &Model, server: &Server) -> Vec<(String, String)> {
     if let Some(data) = &server.user_data {
         say("UserData".to_owned(), data.clone());
     }
-    say("Placement.AvailabilityZone".to_owned(), crate::model::ZONE.to_owned());
+    say("Placement.AvailabilityZone".to_owned(), call.zone().to_string());
     let options = &server.options;
     say("Monitoring.Enabled".to_owned(), options.monitored.to_string());
     say("DisableApiTermination".to_owned(), options.termination_protected.to_string());

@@ -71,8 +71,11 @@ pub(super) fn launch_templates(call: &Call) -> Result<Xml, Fault> {
             })
     });
     let (templates, next) = page.in_order(&model.launch_templates, shown);
+    let templates: Vec<LaunchTemplate> = templates.into_iter().cloned().collect();
+    // Who has made them is asked of a model too.
+    drop(model);
     let mut xml = Xml::default();
-    xml.list("launchTemplates", templates, |xml, template| view(xml, call, &model, template));
+    xml.list("launchTemplates", templates, |xml, template| view(xml, call, &template));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -189,22 +192,20 @@ fn id(template: &LaunchTemplate) -> Id {
 
 fn one(call: &Call, template: &LaunchTemplate) -> Xml {
     let mut xml = Xml::default();
-    let model = call.cloud.read();
-    xml.within("launchTemplate", |xml| view(xml, call, &model, template));
+    xml.within("launchTemplate", |xml| view(xml, call, template));
     xml
 }
 
-fn view(xml: &mut Xml, call: &Call, model: &Model, template: &LaunchTemplate) {
+fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate) {
     xml.text("launchTemplateId", id(template));
     xml.text("launchTemplateName", &template.name);
     xml.text("createTime", Millis(template.created));
-    xml.text("createdBy", creator(call, model, template.user_id));
+    xml.text("createdBy", creator(call, template.user_id));
     xml.text("defaultVersionNumber", template.default_version);
     xml.text("latestVersionNumber", template.latest_version());
     tag_set(xml, &template.tags);
 }
 
-fn creator(call: &Call, model: &Model, user: UserId) -> String {
-    let name = model.users.get(user).map_or_else(|| user.to_string(), |user| user.name.clone());
-    user_arn(call.project, &name)
+fn creator(call: &Call, user: UserId) -> String {
+    user_arn(call.project, &call.cloud.user_name(user))
 }

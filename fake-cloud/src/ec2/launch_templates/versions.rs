@@ -32,8 +32,7 @@ pub(in crate::ec2) async fn create(call: Call) -> Result<Xml, Fault> {
     let (template, number) = changed.await?;
     let mut xml = Xml::default();
     if let Some(version) = template.version(WhichVersion::Number(number)) {
-        let model = call.cloud.read();
-        xml.within("launchTemplateVersion", |xml| view(xml, &call, &model, &template, version));
+        xml.within("launchTemplateVersion", |xml| view(xml, &call, &template, version));
     }
     Ok(xml)
 }
@@ -50,9 +49,15 @@ pub(in crate::ec2) fn describe(call: &Call) -> Result<Xml, Fault> {
         (false, (model.launch_templates.sequence(template.id) << 32) + version.number)
     };
     let (versions, next) = page.of(shown.map(|it| (place(&it), it)));
+    let cloned = |(template, version): (&LaunchTemplate, &LaunchTemplateVersion)| {
+        (template.clone(), version.clone())
+    };
+    let versions: Vec<_> = versions.into_iter().map(cloned).collect();
+    // Who has made them is asked of a model too.
+    drop(model);
     let mut xml = Xml::default();
     xml.list("launchTemplateVersionSet", versions, |xml, (template, version)| {
-        view(xml, call, &model, template, version);
+        view(xml, call, &template, &version);
     });
     xml.optional("nextToken", next);
     Ok(xml)
@@ -166,19 +171,13 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn view(
-    xml: &mut Xml,
-    call: &Call,
-    model: &Model,
-    template: &LaunchTemplate,
-    version: &LaunchTemplateVersion,
-) {
+fn view(xml: &mut Xml, call: &Call, template: &LaunchTemplate, version: &LaunchTemplateVersion) {
     xml.text("launchTemplateId", id(template));
     xml.text("launchTemplateName", &template.name);
     xml.text("versionNumber", version.number);
     xml.optional("versionDescription", version.description.as_ref());
     xml.text("createTime", Millis(version.created));
-    xml.text("createdBy", creator(call, model, version.user_id));
+    xml.text("createdBy", creator(call, version.user_id));
     xml.text("defaultVersion", version.number == template.default_version);
     let parameters = Params::of(version.parameters.clone());
     xml.within("launchTemplateData", |xml| data::view(xml, &parameters));

@@ -88,6 +88,14 @@ impl Claim {
         }
     }
 
+    /// For which region it is good; version 2 does not say.
+    pub(crate) fn region(&self) -> Option<&str> {
+        match self {
+            Self::V4(claim) => Some(&claim.scope.region),
+            Self::V2(_) => None,
+        }
+    }
+
     /// Checks that this request was signed with this secret, for this service and now.
     pub(crate) fn verify(
         &self,

@@ -20,7 +20,7 @@ const EXPIRY_MAX: i64 = 604_800;
 pub(crate) struct Claim {
     /// Which key has signed.
     pub(super) access: String,
-    scope: Scope,
+    pub(super) scope: Scope,
     signed_headers: Vec<String>,
     signature: String,
     presigned: Option<Presigned>,
@@ -28,9 +28,9 @@ pub(crate) struct Claim {
 
 /// What a signature is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Scope {
+pub(super) struct Scope {
     date: String,
-    region: String,
+    pub(super) region: String,
     service: String,
 }
 

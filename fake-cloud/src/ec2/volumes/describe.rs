@@ -8,7 +8,7 @@ use crate::ec2::operation::Call;
 use crate::ec2::pages::Page;
 use crate::ec2::places::NO_TAGS;
 use crate::ec2::xml::{Millis, Xml};
-use crate::model::{Model, Volume, VolumeId, VolumeState, ZONE};
+use crate::model::{Model, Volume, VolumeId, VolumeState};
 
 const FILTERS: [&str; 14] = [
     "attachment.attach-time",
@@ -32,10 +32,10 @@ pub(in crate::ec2) fn volumes(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "VolumeId")?;
     let model = call.cloud.read();
     let wanted = selected(call, &model)?
-        .filter(|volume| filters.pass(&tags(volume), |name| values(volume, name)));
+        .filter(|volume| filters.pass(&tags(volume), |name| values(call, volume, name)));
     let (volumes, next) = page.in_order(&model.volumes, wanted);
     let mut xml = Xml::default();
-    xml.list("volumeSet", volumes, view);
+    xml.list("volumeSet", volumes, |xml, volume| view(xml, call, volume));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -48,7 +48,7 @@ fn selected<'a>(call: &Call, model: &'a Model) -> Result<impl Iterator<Item = &'
     Ok(own(call, model).filter(move |volume| named.is_empty() || named.contains(&volume.id)))
 }
 
-fn values(volume: &Volume, name: &str) -> Vec<String> {
+fn values(call: &Call, volume: &Volume, name: &str) -> Vec<String> {
     let held = |value: fn(&crate::model::Attachment) -> String| {
         volume.attachment.iter().map(value).collect()
     };
@@ -60,7 +60,7 @@ fn values(volume: &Volume, name: &str) -> Vec<String> {
         "attachment.status" => {
             volume.attachment.iter().map(|_| attachment_status(volume).to_owned()).collect()
         }
-        "availability-zone" => vec![ZONE.to_owned()],
+        "availability-zone" => vec![call.zone().to_string()],
         "create-time" => vec![Millis(volume.created).to_string()],
         "size" => vec![volume.size_gib.to_string()],
         "snapshot-id" => {
@@ -87,7 +87,7 @@ pub(in crate::ec2) fn health(call: &Call) -> Result<Xml, Fault> {
     };
     let wanted = selected(call, &model)?.filter(|volume| {
         filters.pass(NO_TAGS, |name| match name {
-            "availability-zone" => vec![ZONE.to_owned()],
+            "availability-zone" => vec![call.zone().to_string()],
             _ => vec![health(volume).to_owned()],
         })
     });
@@ -95,7 +95,7 @@ pub(in crate::ec2) fn health(call: &Call) -> Result<Xml, Fault> {
     let mut xml = Xml::default();
     xml.list("volumeStatusSet", volumes, |xml, volume| {
         xml.text("volumeId", Kind::Volume.id(volume.id));
-        xml.text("availabilityZone", ZONE);
+        xml.text("availabilityZone", call.zone());
         xml.within("volumeStatus", |xml| {
             let health = health(volume);
             xml.text("status", health);

@@ -11,14 +11,14 @@ use super::params::Params;
 use super::tags::{self, NAME, Tags};
 use super::xml::{Millis, Xml};
 use super::{places, snapshots};
-use crate::model::{Attachment, Model, NewVolume, Orphans, Volume, VolumeId, VolumeState, ZONE};
+use crate::model::{Attachment, Model, NewVolume, Orphans, Volume, VolumeId, VolumeState};
 
 /// The largest volume there is, in GiB.
 const SIZE_MAX: i64 = 16_384;
 
 pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
     let params = &call.params;
-    places::check_zone(params.required("AvailabilityZone")?)?;
+    places::check_zone(&call, params.required("AvailabilityZone")?)?;
     let mut wanted = read(&call, params, &call.cloud.read())?;
     if wanted.size_gib.is_none() && wanted.snapshot.is_none() {
         return Err(Fault::missing_parameter("Size/SnapshotId"));
@@ -27,7 +27,7 @@ pub(super) async fn create(call: Call) -> Result<Xml, Fault> {
     wanted.client_token = call.client_token();
     let volume = call.cloud.create_volume(&call.caller, call.project, wanted).await?;
     let mut xml = Xml::default();
-    view(&mut xml, &volume);
+    view(&mut xml, &call, &volume);
     Ok(xml)
 }
 
@@ -171,12 +171,12 @@ pub(super) fn attachment_status(volume: &Volume) -> &'static str {
     }
 }
 
-fn view(xml: &mut Xml, volume: &Volume) {
+fn view(xml: &mut Xml, call: &Call, volume: &Volume) {
     xml.text("volumeId", Kind::Volume.id(volume.id));
     xml.text("size", volume.size_gib);
     let snapshot = volume.snapshot_id.map(|id| Kind::Snapshot.id(id).to_string());
     xml.text("snapshotId", snapshot.unwrap_or_default());
-    xml.text("availabilityZone", ZONE);
+    xml.text("availabilityZone", call.zone());
     xml.text("status", status(volume));
     xml.text("createTime", Millis(volume.created));
     xml.list("attachmentSet", &volume.attachment, |xml, it| attachment(xml, volume, it));

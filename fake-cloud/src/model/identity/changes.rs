@@ -96,7 +96,7 @@ impl Model {
         Ok(())
     }
 
-    /// Makes a project, with the security group that every project has.
+    /// Makes a project, which the home region knows at once.
     pub fn create_project(
         &mut self,
         domain: DomainId,
@@ -112,7 +112,7 @@ impl Model {
         let project = Project { domain_id: domain, ..Project::new(name) };
         let id = project.id;
         self.projects.insert(project);
-        self.create_default_group(id, now);
+        self.welcome(id, now);
         Ok(id)
     }
 

@@ -5,9 +5,7 @@ mod changes;
 mod token;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha224};
 
-use super::quota::Quotas;
 use super::table::record;
 use super::{DomainId, GroupId, Model, ProjectId, RoleId, UserId};
 
@@ -49,10 +47,6 @@ pub struct Project {
     pub enabled: bool,
     /// Free-form labels.
     pub tags: Vec<String>,
-    /// What the API shows instead of the host's name to those who may not see it.
-    pub host_id: String,
-    /// Its own quotas, when they differ from the cloud's.
-    pub quotas: Option<Quotas>,
 }
 
 /// A user and what they may do where.
@@ -109,17 +103,13 @@ pub struct Role {
 impl Project {
     /// A new project.
     pub fn new(name: &str) -> Self {
-        let id = ProjectId::random();
-        let host_id = format!("{:x}", Sha224::digest(format!("{id}{}", super::HOST)));
         Self {
-            id,
+            id: ProjectId::random(),
             name: name.to_owned(),
             domain_id: DomainId::DEFAULT,
             description: String::new(),
             enabled: true,
             tags: Vec::new(),
-            host_id,
-            quotas: None,
         }
     }
 }

@@ -32,6 +32,10 @@ pub struct FloatingIp {
     pub fixed_address: Option<Ipv4Addr>,
     /// The router by which it gets there.
     pub router_id: Option<RouterId>,
+    /// Whether it is the public address of an instance of EC2: nobody has asked for it by itself,
+    /// and it goes when the port does.
+    #[serde(default)]
+    pub goes_with_port: bool,
     /// Names and values that its owner gave it.
     pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
@@ -60,6 +64,8 @@ pub struct NewFloatingIp {
     pub address: Option<Ipv4Addr>,
     /// Where it leads from the beginning.
     pub target: Option<Target>,
+    /// Whether it goes when the port does that it leads to.
+    pub goes_with_port: bool,
     /// What its owner says of it.
     pub description: String,
 }
@@ -73,6 +79,7 @@ impl NewFloatingIp {
             subnet_id: None,
             address: None,
             target: None,
+            goes_with_port: false,
             description: String::new(),
         }
     }
@@ -128,7 +135,8 @@ impl Model {
         }
         let used = self.floating_ips_used(wanted.project_id);
         let limit = self.quotas(wanted.project_id).floating_ips;
-        quota::check(&[Demand { resource: "floatingip", used, requested: 1, limit }])?;
+        let requested = u64::from(!wanted.goes_with_port);
+        quota::check(&[Demand { resource: "floatingip", used, requested, limit }])?;
         if self.subnets_of(network_id).next().is_none() {
             return Err(bad_request(&format!(
                 "Network {network_id} does not contain any IPv4 subnet"
@@ -150,6 +158,7 @@ impl Model {
             port_id: wanted.target.map(|target| target.port_id),
             fixed_address: led.map(|(fixed, _)| fixed.address),
             router_id: led.map(|(_, router)| router),
+            goes_with_port: wanted.goes_with_port,
             tags: BTreeMap::new(),
             standard: StandardAttributes::new(&wanted.description, now),
         });

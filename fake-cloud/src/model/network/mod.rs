@@ -9,7 +9,7 @@ mod subnet;
 mod subnet_pool;
 mod used;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::error::{Broken, Error, Kind};
 use super::quota::{self, Demand};
 use super::table::{Changing, record};
-use super::{Caller, Model, NetworkId, ProjectId};
+use super::{Caller, Model, NetworkId, ProjectId, Vpc};
 
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
 pub use port::{AddressPair, Device, FixedIp, NewPort, Port, WantedIp};
@@ -79,6 +79,12 @@ pub struct Network {
     pub policies: Vec<RbacPolicy>,
     /// Whether the settings name it.
     pub built_in: bool,
+    /// What EC2 knows of it, when it was made as a VPC.
+    #[serde(default)]
+    pub vpc: Option<Vpc>,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -213,6 +219,8 @@ impl Model {
             zone_hints: Vec::new(),
             policies: Vec::new(),
             built_in: false,
+            vpc: None,
+            tags: BTreeMap::new(),
             standard,
         });
         id
@@ -240,6 +248,7 @@ impl Model {
             self.subnets.remove(subnet);
         }
         self.networks.remove(id);
+        self.forget_vpc(id);
         Ok(())
     }
 

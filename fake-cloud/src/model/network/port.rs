@@ -1,5 +1,6 @@
 //! Ports: places on a network, with addresses, where something may be plugged in.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,13 @@ pub struct Port {
     pub admin_up: bool,
     /// Addresses that may be used there besides its own.
     pub allowed_pairs: Vec<AddressPair>,
+    /// Whether EC2 says that traffic there is checked for the port's own address: shown, and no
+    /// more.
+    #[serde(default = "checked")]
+    pub source_dest_check: bool,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -114,6 +122,13 @@ pub struct NewPort {
     pub device: Device,
     /// The security groups that guard it.
     pub security_groups: Vec<SecurityGroupId>,
+}
+
+impl WantedIp {
+    /// This address, if any, of whatever subnet it is in.
+    pub fn at(address: Option<Ipv4Addr>) -> Self {
+        Self { subnet_id: None, address }
+    }
 }
 
 impl NewPort {
@@ -219,6 +234,8 @@ impl Model {
             port_security: network.is_none_or(|network| network.port_security),
             admin_up: true,
             allowed_pairs: Vec::new(),
+            source_dest_check: true,
+            tags: BTreeMap::new(),
             standard,
         });
         Ok(id)
@@ -342,10 +359,15 @@ impl Model {
         let leading: Vec<FloatingIpId> = self.floating_ips_of(id).map(|ip| ip.id).collect();
         leading
             .into_iter()
-            .filter_map(|floating| {
-                let mut floating = self.floating_ips.get_mut(floating)?;
+            .filter_map(|id| {
+                let mut floating = self.floating_ips.get_mut(id)?;
                 floating.lead_nowhere(now);
-                Some(floating.address)
+                let (address, goes_with_port) = (floating.address, floating.goes_with_port);
+                drop(floating);
+                if goes_with_port {
+                    self.floating_ips.remove(id);
+                }
+                Some(address)
             })
             .collect()
     }
@@ -407,6 +429,11 @@ impl Model {
             seed = Uuid::new_v4();
         }
     }
+}
+
+/// What was recorded before this could be said is checked.
+fn checked() -> bool {
+    true
 }
 
 /// A hardware address in small letters and with colons, if it is one that a port can have.

@@ -1,5 +1,6 @@
 //! Routers: what leads from networks of servers to each other and to external ones.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub struct Router {
     pub zone_hints: Vec<String>,
     /// Whether the settings ask for it.
     pub built_in: bool,
+    /// Whether it was made as an internet gateway of EC2.
+    #[serde(default)]
+    pub internet_gateway: bool,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -131,6 +138,8 @@ impl Model {
             routes: Vec::new(),
             zone_hints: Vec::new(),
             built_in: false,
+            internet_gateway: false,
+            tags: BTreeMap::new(),
             standard,
         });
         Ok(id)

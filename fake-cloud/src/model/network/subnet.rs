@@ -1,5 +1,6 @@
 //! Subnets: the addresses of a network.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,9 @@ use crate::model::address::{Block, Pool};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
 use crate::model::table::{Changing, record};
-use crate::model::{Caller, Device, Model, NetworkId, ProjectId, SubnetId, SubnetPoolId};
+use crate::model::{
+    Caller, Device, Model, NetworkId, ProjectId, SubnetId, SubnetOptions, SubnetPoolId,
+};
 
 /// The addresses of a network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +44,12 @@ pub struct Subnet {
     /// left alone.
     #[serde(default)]
     pub configured: Option<Pool>,
+    /// What is set of it in EC2.
+    #[serde(default)]
+    pub options: SubnetOptions,
+    /// Names and values that its owner gave it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// What all things of networks have.
     pub standard: StandardAttributes,
 }
@@ -191,6 +200,8 @@ impl Model {
             host_routes: wanted.host_routes,
             subnet_pool_id,
             configured: None,
+            options: SubnetOptions::default(),
+            tags: BTreeMap::new(),
             standard: StandardAttributes::new(&wanted.description, now),
         });
         if let Some(mut network) = self.networks.get_mut(network_id) {

@@ -79,7 +79,7 @@ impl Index<Port> for PortIndex {
 /// What is known of all floating IPs together.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FloatingIpIndex {
-    /// How many each project has.
+    /// How many each project has, without those that go with a port.
     pub projects: Totals<ProjectId>,
     /// Their addresses.
     pub addresses: Held,
@@ -89,7 +89,9 @@ pub struct FloatingIpIndex {
 
 impl Index<FloatingIp> for FloatingIpIndex {
     fn take(&mut self, step: Step, place: u64, floating: &FloatingIp) {
-        self.projects.take(step, floating.project_id, 1);
+        if !floating.goes_with_port {
+            self.projects.take(step, floating.project_id, 1);
+        }
         self.addresses.take(step, place, floating.network_id, floating.address);
         if let Some(port) = floating.port_id {
             self.ports.take(step, place, port);

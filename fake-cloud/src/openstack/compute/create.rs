@@ -14,7 +14,7 @@ use super::views::Links;
 use super::{Error, block_devices};
 use crate::cloud::Failure;
 use crate::model::error::{Error as ModelError, Kind};
-use crate::model::{HOST, NewServers, Plug, Plugs};
+use crate::model::{HOST, NewServers, Plug, Plugs, WantedIp};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::{json, with_header};
@@ -250,7 +250,7 @@ fn plug(request: &NetworkRequest) -> Result<Plug, Fault> {
             let id = network.parse().map_err(|_| invalid("network uuid", network))?;
             let address =
                 fixed_ip.as_deref().map(|text| text.parse().map_err(|_| invalid("fixed_ip", text)));
-            Ok(Plug::Network(id, address.transpose()?))
+            Ok(Plug::Network(id, WantedIp::at(address.transpose()?)))
         }
         NetworkRequest { uuid: None, port: None, .. } => {
             Err(Fault::bad_request("Bad networks format: uuid or port is missing"))
@@ -309,11 +309,15 @@ mod tests {
         let id = uuid::Uuid::from_u128(7);
         assert_eq!(plugs(json!("auto")), Some(Plugs::Auto));
         assert_eq!(plugs(json!([])), Some(Plugs::Auto));
-        let (port, network) = (Plug::Port(PortId(id)), Plug::Network(NetworkId(id), None));
+        let (port, network) =
+            (Plug::Port(PortId(id)), Plug::Network(NetworkId(id), WantedIp::default()));
         assert_eq!(plugs(json!([{"port": id}, {"uuid": id}])), these(&[port, network]));
         let with_address = json!([{"uuid": id, "fixed_ip": "127.0.16.9"}]);
         let address = Some("127.0.16.9".parse().unwrap());
-        assert_eq!(plugs(with_address), these(&[Plug::Network(NetworkId(id), address)]));
+        assert_eq!(
+            plugs(with_address),
+            these(&[Plug::Network(NetworkId(id), WantedIp::at(address))])
+        );
         assert_eq!(plugs(json!("none")), None);
         assert_eq!(plugs(json!([{"uuid": "private"}])), None);
         assert_eq!(plugs(json!([{}])), None);

@@ -41,8 +41,8 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
             part["traceback"] = Value::Null;
         }
         if cx.since(62) {
-            let project = model.projects.get(server.project_id);
-            part["hostId"] = json!(project.map_or("", |project| &project.host_id));
+            let tenant = model.tenants.get(server.project_id);
+            part["hostId"] = json!(tenant.map_or("", |tenant| &tenant.host_id));
             if caller.is_admin {
                 part["host"] = json!(HOST);
             }

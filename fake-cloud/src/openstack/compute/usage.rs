@@ -21,7 +21,7 @@ pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let detailed = cx.query("detailed") == Some("1");
     let model = cx.cloud.read();
     let used: Vec<_> = model.usage_between(period.start, period.end).collect();
-    let projects = model.projects.iter().map(|project| project.id);
+    let projects = model.tenants.iter().map(|tenant| tenant.id);
     let usages: Vec<Value> = projects
         .filter(|project| used.iter().any(|usage| usage.project_id == *project))
         .map(|project| view(&cx, &period, project, &used, detailed))

@@ -11,6 +11,7 @@ use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::ok;
 use crate::openstack::route::Service;
+use crate::regions::Place;
 
 const INTERFACES: [&str; 3] = ["public", "internal", "admin"];
 
@@ -20,21 +21,23 @@ pub(super) async fn show(cx: Context) -> Result<Response, Error> {
 }
 
 pub(super) async fn regions(cx: Context) -> Result<Response, Error> {
-    let regions = [region_view(&cx)];
+    let regions: Vec<Value> =
+        cx.cloud.places.iter().map(|place| region_view(&cx, &place.region)).collect();
     Ok(ok(&json!({"regions": regions, "links": cx.list_links("/v3/regions")})))
 }
 
 pub(super) async fn region(cx: Context) -> Result<Response, Error> {
-    if cx.param("id") == cx.cloud.region {
-        return Ok(ok(&json!({"region": region_view(&cx)})));
+    let id = cx.param("id");
+    if cx.cloud.places.iter().any(|place| place.region == id) {
+        return Ok(ok(&json!({"region": region_view(&cx, id)})));
     }
-    Err(Fault::not_found(format!("Could not find region: {}.", cx.param("id"))).into())
+    Err(Fault::not_found(format!("Could not find region: {id}.")).into())
 }
 
-fn region_view(cx: &Context) -> Value {
+fn region_view(cx: &Context, id: &str) -> Value {
     json!({
-        "id": cx.cloud.region, "description": "", "parent_region_id": null,
-        "links": {"self": format!("{}/v3/regions/{}", cx.cloud.api_url, cx.cloud.region)}
+        "id": id, "description": "", "parent_region_id": null,
+        "links": {"self": format!("{}/v3/regions/{id}", cx.cloud.api_url)}
     })
 }
 
@@ -111,19 +114,23 @@ fn kinds() -> impl Iterator<Item = (Service, &'static str)> {
         .flat_map(|service| service.kinds().iter().map(move |kind| (service, *kind)))
 }
 
+/// The endpoints of a service in all regions. There is one Keystone for all of them.
 fn endpoints_of(cloud: &Cloud, service: Service, kind: &str, project: &str) -> Vec<Value> {
-    let endpoint = service.endpoint().replace("{project}", project);
-    let url = format!("{}{}{endpoint}", cloud.api_url, service.prefix());
-    let endpoint = |interface: &&str| {
-        json!({
-            "id": token_id(&format!("{kind}/{interface}")),
-            "interface": interface,
-            "region_id": cloud.region,
-            "region": cloud.region,
-            "url": url,
+    let path = service.endpoint().replace("{project}", project);
+    let endpoints = cloud.places.iter().flat_map(|Place { region, api_url }| {
+        let api_url = if service == Service::Identity { &cloud.api_url } else { api_url };
+        let url = format!("{api_url}{}{path}", service.prefix());
+        INTERFACES.map(|interface| {
+            json!({
+                "id": token_id(&format!("{region}/{kind}/{interface}")),
+                "interface": interface,
+                "region_id": region,
+                "region": region,
+                "url": url,
+            })
         })
-    };
-    INTERFACES.iter().map(endpoint).collect()
+    });
+    endpoints.collect()
 }
 
 /// Always the same, as an id should be, and nothing to keep.

@@ -48,6 +48,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
             subnet_id: subnet.map(|id| model.subnet(&caller, &id).map(|it| it.id)).transpose()?,
             address,
             target: target(&model, &caller, port.as_deref(), fixed)?,
+            goes_with_port: false,
             description,
         }
     };

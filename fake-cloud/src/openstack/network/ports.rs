@@ -57,6 +57,7 @@ fn make(
         return Err(Fault::forbidden("(rule:create_port) is disallowed by policy").into());
     }
     let project_id = wanted.project(cx)?;
+    model.welcome(project_id, now);
     let device = take_device(&mut wanted)?;
     let groups = wanted.take::<Option<Vec<String>>>("security_groups")?.flatten();
     let changes = Changes::take(&mut wanted)?;

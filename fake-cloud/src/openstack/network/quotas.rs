@@ -9,7 +9,7 @@ use super::Error;
 use super::listing::list as answer;
 use crate::model::error::{Error as ModelError, Kind};
 use crate::model::quota::{Quotas, UNLIMITED};
-use crate::model::{Model, Project, ProjectId};
+use crate::model::{Model, ProjectId, Tenant};
 use crate::openstack::errors::Fault;
 use crate::openstack::quotas::{self, Hidden, Names};
 use crate::openstack::request::Context;
@@ -51,20 +51,20 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
 pub(super) async fn list(cx: Context) -> Result<Response, Error> {
     let model = cx.cloud.read();
     let usual = view(&model.default_quotas);
-    let of = |project: &Project| {
-        let mut quota = project.quotas.as_ref().map(view).filter(|own| *own != usual)?;
-        quota.insert("project_id".to_owned(), json!(project.id));
-        quota.insert("tenant_id".to_owned(), json!(project.id));
+    let of = |tenant: &Tenant| {
+        let mut quota = tenant.quotas.as_ref().map(view).filter(|own| *own != usual)?;
+        quota.insert("project_id".to_owned(), json!(tenant.id));
+        quota.insert("tenant_id".to_owned(), json!(tenant.id));
         Some(Value::Object(quota))
     };
-    answer(&cx, "quotas", model.projects.iter().filter_map(of))
+    answer(&cx, "quotas", model.tenants.iter().filter_map(of))
 }
 
 pub(super) async fn reset(cx: Context) -> Result<Response, Error> {
     let project = visible_project(&cx)?;
     let has_own = {
         let model = cx.cloud.read();
-        let own = model.projects.get(project).and_then(|project| project.quotas);
+        let own = model.tenants.get(project).and_then(|tenant| tenant.quotas);
         own.is_some_and(|own| view(&own) != view(&model.default_quotas))
     };
     if !has_own {

@@ -1,6 +1,6 @@
 //! What is set of an instance, and what that does.
 
-use super::{Ec2, one};
+use super::{Ec2, every, one};
 use crate::client::Stack;
 
 #[tokio::test]
@@ -77,6 +77,40 @@ async fn groups_and_devices_of_an_instance_change() {
     ec2.ok("ModifyInstanceAttribute", &device("/dev/sdf")).await;
     ec2.ok("TerminateInstances", &[("InstanceId.1", &id)]).await;
     assert_eq!(one(&ec2.ok("DescribeVolumes", &[]).await, "status"), "available");
+}
+
+#[tokio::test]
+async fn an_instance_that_ends_is_stopped_or_terminated_as_it_was_told() {
+    let stack = Stack::start().await;
+    let ec2 = Ec2::of(&stack, "ada");
+    let control = stack.cloud.control();
+    let state = async |id: &str| {
+        let text = ec2.ok("DescribeInstances", &[("InstanceId.1", id)]).await;
+        let reason = every(&text, "stateReason").first().map(|reason| one(reason, "code"));
+        (one(&text, "name").to_owned(), reason.unwrap_or_default().to_owned())
+    };
+    let stays = ec2.run(&[]).await;
+    let goes = ec2.run(&[("InstanceInitiatedShutdownBehavior", "terminate")]).await;
+    let asked = [("InstanceId", goes.as_str()), ("Attribute", "instanceInitiatedShutdownBehavior")];
+    let text = ec2.ok("DescribeInstanceAttribute", &asked).await;
+    assert_eq!(one(&text, "value"), "terminate");
+    let servers = stack.ada().await.get("/compute/v2.1/servers").await;
+    for server in servers["servers"].as_array().unwrap() {
+        control.kill(server["id"].as_str().unwrap()).await.unwrap();
+    }
+    control.settled().await;
+    let itself = "Client.InstanceInitiatedShutdown".to_owned();
+    assert_eq!(state(&stays).await, ("stopped".to_owned(), itself));
+    assert_eq!(state(&goes).await.0, "terminated");
+    ec2.ok("StartInstances", &[("InstanceId.1", &stays)]).await;
+    ec2.ok("StopInstances", &[("InstanceId.1", &stays)]).await;
+    let user = "Client.UserInitiatedShutdown".to_owned();
+    assert_eq!(state(&stays).await, ("stopped".to_owned(), user));
+    let hibernate = [("InstanceId.1", stays.as_str()), ("Hibernate", "true")];
+    let code = ec2.refusal("StopInstances", &hibernate).await;
+    assert_eq!(code, "UnsupportedHibernationConfiguration");
+    let screen = ec2.refusal("GetConsoleScreenshot", &[("InstanceId", &stays)]).await;
+    assert_eq!(screen, "UnsupportedOperation");
 }
 
 #[tokio::test]

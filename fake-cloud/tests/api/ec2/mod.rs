@@ -1,14 +1,17 @@
 //! The EC2 API: signed requests, and the same cloud through both APIs.
 
 mod attributes;
+mod groups;
 mod images;
 mod instances;
 mod key_pairs;
 mod launch_templates;
 mod network;
+mod places;
 mod requests;
 mod volumes;
 mod vpc;
+mod vpc_changes;
 
 use std::fmt::Write;
 
@@ -24,6 +27,10 @@ use crate::client::Stack;
 pub(crate) struct Ec2<'a> {
     stack: &'a Stack,
     key: AccessKeyPair,
+    /// Where requests are sent.
+    pub(crate) url: String,
+    /// The region they are signed for.
+    pub(crate) region: &'static str,
 }
 
 /// The status of an answer, and its text.
@@ -31,7 +38,8 @@ pub(crate) type Answer = (u16, String);
 
 impl<'a> Ec2<'a> {
     pub(crate) fn of(stack: &'a Stack, user: &str) -> Self {
-        Self { stack, key: stack.cloud.access_key(user).unwrap() }
+        let (key, url) = (stack.cloud.access_key(user).unwrap(), stack.cloud.ec2_url());
+        Self { stack, key, url, region: "RegionOne" }
     }
 
     pub(crate) async fn send(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
@@ -58,16 +66,16 @@ impl<'a> Ec2<'a> {
         let now = time::OffsetDateTime::now_utc();
         let stamp = format_description!("[year][month][day]T[hour][minute][second]Z");
         let stamp = now.format(&stamp).unwrap();
-        let (day, url) = (&stamp[..8], self.stack.cloud.ec2_url());
-        let host = self.stack.cloud.address().to_string();
+        let (day, url, region) = (&stamp[..8], &self.url, self.region);
+        let host = url.split('/').nth(2).unwrap();
         let canonical = format!(
             "POST\n/ec2/\n\nhost:{host}\nx-amz-date:{stamp}\n\nhost;x-amz-date\n{:x}",
             Sha256::digest(&body)
         );
-        let scope = format!("{day}/RegionOne/{service}/aws4_request");
+        let scope = format!("{day}/{region}/{service}/aws4_request");
         let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{:x}", Sha256::digest(canonical));
         let mut secret = format!("AWS4{}", self.key.secret).into_bytes();
-        for word in [day, "RegionOne", service, "aws4_request", &text] {
+        for word in [day, region, service, "aws4_request", &text] {
             let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
             mac.update(word.as_bytes());
             secret = mac.finalize().into_bytes().to_vec();

@@ -57,7 +57,7 @@ async fn keystone_gives_keys_that_sign() {
     assert_eq!(status, 201, "{answer}");
     let text = |name: &str| answer["credential"][name].as_str().unwrap().to_owned();
     let key = AccessKeyPair { access: text("access"), secret: text("secret") };
-    let ec2 = Ec2 { stack: &stack, key };
+    let ec2 = Ec2 { key, ..Ec2::of(&stack, "ada") };
     ec2.ok("DescribeRegions", &[]).await;
     assert_eq!(ada.get(&path).await["credentials"].as_array().unwrap().len(), 2);
     assert_eq!(ada.delete(&format!("{path}/{}", ec2.key.access)).await, 204);

@@ -8,7 +8,7 @@ use crate::client::Stack;
 impl Ec2<'_> {
     /// Makes a volume of one GiB and gives its id.
     async fn volume(&self, more: &[(&str, &str)]) -> String {
-        let mut parameters = vec![("AvailabilityZone", "nova"), ("Size", "1")];
+        let mut parameters = vec![("AvailabilityZone", "RegionOnea"), ("Size", "1")];
         parameters.extend(more);
         one(&self.ok("CreateVolume", &parameters).await, "volumeId").to_owned()
     }
@@ -74,7 +74,7 @@ async fn snapshots_outlive_their_volume() {
     let foreign = ec2.ok("DescribeSnapshots", &[("Owner.1", "amazon")]).await;
     assert_eq!(every(&foreign, "snapshotId").len(), 0);
 
-    let copy = [("AvailabilityZone", "nova"), ("SnapshotId", snapshot)];
+    let copy = [("AvailabilityZone", "RegionOnea"), ("SnapshotId", snapshot)];
     let text = ec2.ok("CreateVolume", &copy).await;
     assert_eq!((one(&text, "size"), one(&text, "snapshotId")), ("1", snapshot));
     ec2.ok("DeleteSnapshot", &[("SnapshotId", snapshot)]).await;
@@ -106,16 +106,16 @@ async fn a_client_token_makes_a_volume_once() {
     let ec2 = Ec2::of(&stack, "ada");
     let token = [("ClientToken", "once")];
     assert_eq!(ec2.volume(&token).await, ec2.volume(&token).await);
-    let other = [("AvailabilityZone", "nova"), ("Size", "2"), token[0]];
+    let other = [("AvailabilityZone", "RegionOnea"), ("Size", "2"), token[0]];
     assert_eq!(ec2.refusal("CreateVolume", &other).await, "IdempotentParameterMismatch");
     assert_eq!(every(&ec2.ok("DescribeVolumes", &[]).await, "volumeId").len(), 1);
     for (code, parameters) in [
         ("InvalidParameterValue", vec![("AvailabilityZone", "moon"), ("Size", "1")]),
-        ("MissingParameter", vec![("AvailabilityZone", "nova")]),
-        ("UnsupportedOperation", vec![("AvailabilityZone", "nova"), ("Encrypted", "true")]),
+        ("MissingParameter", vec![("AvailabilityZone", "RegionOnea")]),
+        ("UnsupportedOperation", vec![("AvailabilityZone", "RegionOnea"), ("Encrypted", "true")]),
         (
             "InvalidSnapshot.NotFound",
-            vec![("AvailabilityZone", "nova"), ("SnapshotId", "snap-00000000000000000")],
+            vec![("AvailabilityZone", "RegionOnea"), ("SnapshotId", "snap-00000000000000000")],
         ),
     ] {
         assert_eq!(ec2.refusal("CreateVolume", &parameters).await, code);

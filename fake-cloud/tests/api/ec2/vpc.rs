@@ -32,7 +32,8 @@ async fn a_network_and_its_way_out_are_a_vpc_and_its_gateway() {
     assert_eq!(one(&text, "enableDnsSupport"), "<value>true</value>");
     let nowhere = [("RouteTableId.1", "rtb-00000000000000000")];
     assert_eq!(ec2.refusal("DescribeRouteTables", &nowhere).await, "InvalidRouteTableID.NotFound");
-    assert_eq!(ec2.refusal("CreateVpc", &[("CidrBlock", "10.0.0.0/16")]).await, "InvalidAction");
+    let options = ec2.ok("DescribeDhcpOptions", &[]).await;
+    assert_eq!(one(&options, "dhcpOptionsId"), one(&vpcs, "dhcpOptionsId"));
 }
 
 #[tokio::test]

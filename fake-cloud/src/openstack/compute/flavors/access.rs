@@ -35,7 +35,7 @@ pub(in crate::openstack::compute) async fn change_access(
     let tenant = fields::below(name, std::mem::take(&mut body))?;
     let Tenant { tenant } = fields::read(&cx, name, tenant, &[("tenant", 1)])?;
     let project = tenant.parse::<ProjectId>().ok();
-    let project = project.filter(|id| cx.cloud.read().projects.get(*id).is_some());
+    let project = project.filter(|id| cx.cloud.has_project(*id));
     let project = project.ok_or_else(|| {
         Fault::bad_request(format!("Project ID {tenant} is not a valid project."))
     })?;
