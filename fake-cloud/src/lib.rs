@@ -37,6 +37,7 @@ mod regions;
 mod scratch;
 pub mod settings;
 pub mod snapshot;
+mod stamp;
 mod store;
 mod world;
 

@@ -301,6 +301,21 @@ impl Settings {
         self.network = NetworkKind::Bridge { name: name.to_owned(), outside };
     }
 
+    /// Makes of a cloud on loopback addresses one whose servers exist in the API only, with room
+    /// for many: 16,381 addresses from `127.N.64.0/18`, and for each project what sixteen have
+    /// else.
+    pub fn run_nothing(&mut self) {
+        let [first, second, ..] = self.fixed_range.network.octets();
+        let at = |third, fourth| Ipv4Addr::new(first, second, third, fourth);
+        self.fixed_range =
+            AddressRange { network: at(64, 0), prefix: 18, first: at(64, 2), last: at(127, 254) };
+        self.backend = BackendKind::Inert;
+        let Quotas { instances, cores, ram, ports, .. } = &mut self.quotas;
+        for limit in [instances, cores, ram, ports] {
+            *limit *= 16;
+        }
+    }
+
     /// The only addresses that can answer, each in one place; any when there is none.
     pub(crate) fn carried(&self) -> Option<Block> {
         let nothing_runs = self.backend == BackendKind::Inert;
@@ -323,5 +338,14 @@ mod tests {
         let settings = Settings::loopback(PathBuf::new(), listen, "secret");
         assert_eq!(settings.fixed_range, "127.9.16.0/20".parse().unwrap());
         assert_eq!(settings.floating_range, "127.9.1.10-127.9.1.254".parse().unwrap());
+    }
+
+    #[test]
+    fn where_nothing_runs_there_is_room_for_ten_thousand() {
+        let listen = Listen::Address("127.9.0.1:0".parse().unwrap());
+        let mut settings = Settings::loopback(PathBuf::new(), listen, "secret");
+        settings.run_nothing();
+        assert_eq!(settings.fixed_range, "127.9.64.0/18".parse().unwrap());
+        assert!(settings.fixed_range.pool().size() > 10_000 && settings.quotas.instances > 10_000);
     }
 }

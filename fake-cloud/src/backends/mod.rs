@@ -287,6 +287,9 @@ pub enum BackendError {
     /// The server is not known here.
     #[error("server {0} has no disk here")]
     NoSuchServer(Uuid),
+    /// The server has no address, and nothing runs without one.
+    #[error("server {0} has no address")]
+    NoAddress(Uuid),
     /// The image cannot be booted by this backend.
     #[error("the image cannot be booted: {0}")]
     Image(String),

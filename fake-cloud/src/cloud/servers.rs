@@ -172,6 +172,11 @@ impl Cloud {
             tracing::warn!(server = %id, task = task.name(), error = chain(error), "failed");
         }
         let result = result.map_err(|error| chain(&error));
+        let booted_tree = self
+            .read()
+            .servers
+            .get(id)
+            .is_some_and(|server| matches!(server.image_source, ImageSource::Directory { .. }));
         // A floating IP that a deletion takes away may not be led elsewhere before it is.
         let _moving = match task {
             Task::Deleting => Some(self.moving.lock().await),
@@ -192,7 +197,9 @@ impl Cloud {
         }
         if task == Task::Deleting {
             self.enforce_or_warn().await;
-            self.drop_image_trees().await;
+            if booted_tree {
+                self.drop_image_trees().await;
+            }
             self.remove_released().await;
         }
         if let Err(error) = written.wait().await {
@@ -243,7 +250,7 @@ impl Cloud {
     async fn start(&self, id: ServerId) -> Result<(), BackendError> {
         // A server must not run unguarded.
         self.enforce().await.map_err(BackendError::step("enforce the security groups"))?;
-        let spec = self.spec(id).ok_or(BackendError::NoSuchServer(id.0))?;
+        let spec = self.spec(id).ok_or(BackendError::NoAddress(id.0))?;
         self.backend.start(&spec).await
     }
 

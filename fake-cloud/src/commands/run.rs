@@ -115,6 +115,9 @@ impl Arguments {
                 settings.put_on_bridge(&self.bridge, !self.no_outside);
             }
             settings.backend = self.backend;
+            if (self.backend, self.network) == (BackendKind::Inert, Network::Loopback) {
+                settings.run_nothing();
+            }
             settings.fixed_range = self.fixed_range.unwrap_or(settings.fixed_range);
             settings.floating_range = self.floating_range.unwrap_or(settings.floating_range);
             if self.network == Network::Bridge && self.listen.is_none() {

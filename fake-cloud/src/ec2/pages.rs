@@ -55,6 +55,11 @@ impl Page {
         Ok(Self { max, after: after.transpose()? })
     }
 
+    /// After which place it begins, if it is not the first.
+    pub(crate) fn after(&self) -> Option<Place> {
+        self.after
+    }
+
     /// As [`Page::of`], for records of a table in its order.
     pub(crate) fn in_order<'a, R: Record>(
         &self,

@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Write};
 
 use time::OffsetDateTime;
 
+use crate::stamp::Stamp;
+
 /// The content of an answer, as it grows.
 #[derive(Debug, Default)]
 pub(crate) struct Xml(String);
@@ -18,10 +20,22 @@ impl Xml {
 
     /// An element that holds a value.
     pub(crate) fn text(&mut self, name: &str, value: impl Display) {
+        self.open(name);
         // Writing to a String cannot fail.
-        let _ = write!(self.0, "<{name}>");
         let _ = write!(Escaped(&mut self.0), "{value}");
-        let _ = write!(self.0, "</{name}>");
+        self.close(name);
+    }
+
+    fn open(&mut self, name: &str) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    fn close(&mut self, name: &str) {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
     }
 
     /// An element that is only there when it has a value.
@@ -33,9 +47,9 @@ impl Xml {
 
     /// An element that holds elements.
     pub(crate) fn within(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
-        let _ = write!(self.0, "<{name}>");
+        self.open(name);
         content(self);
-        let _ = write!(self.0, "</{name}>");
+        self.close(name);
     }
 
     /// A list as EC2 writes it: one `item` each.
@@ -81,6 +95,11 @@ struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all texts are as they mean, and answers are long.
+        if !text.bytes().any(may_need_care) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for character in text.chars() {
             match character {
                 '&' => self.0.push_str("&amp;"),
@@ -99,16 +118,20 @@ impl Write for Escaped<'_> {
     }
 }
 
+/// Whether a byte may be of a character that stands for itself in no document.
+fn may_need_care(byte: u8) -> bool {
+    // The last is where the encoding of U+FFFE and U+FFFF begins, and of others.
+    matches!(byte, b'&' | b'<' | b'>' | b'"' | 0..b'\t' | 0xb..b' ' | 0xef)
+}
+
 /// A time as EC2 writes it: `2026-11-21T07:00:28.000Z`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Millis(pub(crate) OffsetDateTime);
 
 impl Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, clock) = (self.0.date(), self.0.time());
-        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-        let (hour, minute, second, milli) = clock.as_hms_milli();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        f.write_str(Stamp::new(self.0).millis())?;
+        f.write_str("Z")
     }
 }
 
@@ -137,7 +160,8 @@ mod tests {
     fn what_xml_cannot_hold_is_replaced() {
         let mut xml = Xml::default();
         xml.text("t", "a\u{0}\u{1b}b\tc\r\n");
-        assert_eq!(xml.into_text(), "<t>a\u{fffd}\u{fffd}b\tc&#13;\n</t>");
+        xml.text("t", "\u{fffe}\u{fffd}");
+        assert_eq!(xml.into_text(), "<t>a\u{fffd}\u{fffd}b\tc&#13;\n</t><t>\u{fffd}\u{fffd}</t>");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! New servers: what must be true before there are any, and what they are at first.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -13,7 +15,7 @@ use super::security::DEFAULT_GROUP;
 use super::server::{Fault, NewServers, Plug, Plugs, Server, host_name};
 use super::{
     Caller, Device, Flavor, Image, ImageStatus, Model, Network, NetworkId, NewPort, PortId,
-    ProjectId, SecurityGroupId, ServerId, WantedIp,
+    ProjectId, SecurityGroupId, ServerId, Subnet, WantedIp,
 };
 
 /// The largest user-data that is taken, in its base64 form.
@@ -70,6 +72,10 @@ impl Model {
         self.check_metadata(project, &wanted.metadata)?;
         let count = self.affordable(project, &flavor, wanted.min_count, wanted.max_count)?;
         let plugs = self.check_plugs(caller, project, &wanted.plugs, count)?;
+        let count = match wanted.needs_addresses {
+            true => self.addressable(&plugs, wanted.min_count, count)?,
+            false => count,
+        };
         self.check_launch_volumes(caller, project, wanted, count, now)?;
         let group = wanted.scheduler_hints.get("group").and_then(Value::as_str);
         let group = group.map(|group| self.join_group(caller, group, count)).transpose()?;
@@ -92,7 +98,11 @@ impl Model {
             };
             let (ports, fault) = match plugged {
                 Ok(ports) => (ports, None),
-                Err(error @ (Error::NoAddress(_) | Error::NoHost)) => {
+                Err(error @ Error::NoAddress(_)) => {
+                    let message = format!("Build of instance {id} aborted: {error}");
+                    (Vec::new(), Some(Fault { message, created: now }))
+                }
+                Err(error @ Error::NoHost) => {
                     (Vec::new(), Some(Fault { message: error.to_string(), created: now }))
                 }
                 Err(error) => return Err(error),
@@ -279,6 +289,24 @@ impl Model {
             Ok(()) => Ok(max),
             Err(refusal) => (min..max).rev().find(|count| fits(*count).is_ok()).ok_or(refusal),
         }
+    }
+
+    /// How many servers with these places there are addresses for, at least `min`.
+    fn addressable(&self, plugs: &[Plug], min: u32, max: u32) -> Result<u32, Error> {
+        let mut wanted: BTreeMap<_, u32> = BTreeMap::new();
+        for plug in plugs {
+            if let Plug::Network(network, WantedIp { subnet_id, address: None }) = plug {
+                *wanted.entry((*network, *subnet_id)).or_default() += 1;
+            }
+        }
+        wanted.into_iter().try_fold(max, |count, ((network, subnet), each)| {
+            self.check_pool(network)?;
+            let meant = |it: &&Subnet| subnet.is_none_or(|id| it.id == id);
+            let meant = self.subnets_of(network).filter(meant);
+            let free: u64 = meant.map(|subnet| self.free_addresses(subnet)).sum();
+            let enough = u32::try_from(free / u64::from(each)).unwrap_or(u32::MAX);
+            if enough < min { Err(Error::NoAddress(network)) } else { Ok(count.min(enough)) }
+        })
     }
 
     /// Plugs a server into all of its places, or into none.

@@ -175,6 +175,8 @@ pub struct NewServers {
     pub min_count: u32,
     /// How many there should be.
     pub max_count: u32,
+    /// Whether none is made for which there is no address, as in EC2; in Nova it is, and fails.
+    pub needs_addresses: bool,
     /// The request, for the servers' events.
     pub request_id: String,
     /// What is set of them in EC2.

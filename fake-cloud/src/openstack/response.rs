@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::microversion::Microversion;
 use super::route::Service;
+use crate::stamp::Stamp;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 const COMPUTE_REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
@@ -145,23 +146,21 @@ pub(crate) struct ZuluMicros(pub(crate) OffsetDateTime);
 
 impl std::fmt::Display for Zulu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (date, clock) = (self.0.date(), self.0.time());
-        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-        let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        f.write_str(Stamp::new(self.0).seconds())?;
+        f.write_str("Z")
     }
 }
 
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let zulu = Zulu(self.0).to_string();
-        write!(f, "{}.{:06}", zulu.trim_end_matches('Z'), self.0.microsecond())
+        f.write_str(Stamp::new(self.0).micros())
     }
 }
 
 impl std::fmt::Display for ZuluMicros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}Z", Micros(self.0))
+        f.write_str(Stamp::new(self.0).micros())?;
+        f.write_str("Z")
     }
 }
 

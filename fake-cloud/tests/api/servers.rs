@@ -297,7 +297,9 @@ async fn without_an_address_a_server_is_in_error() {
     let server = ada.server(&id).await;
     assert_eq!(server["status"], "ERROR");
     let message = server["fault"]["message"].as_str().unwrap();
-    assert!(message.starts_with("No fixed IP addresses available for network"), "{message}");
+    let (begin, end) = message.split_once(" aborted: ").unwrap();
+    assert_eq!(begin, format!("Build of instance {id}"));
+    assert!(end.starts_with("No fixed IP addresses available for network: "), "{message}");
     assert_eq!(ada.delete(&format!("/compute/v2.1/servers/{id}")).await, 204);
     assert_eq!(names(&ada, "").await, ["first"]);
 }

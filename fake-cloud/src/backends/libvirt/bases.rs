@@ -298,7 +298,8 @@ mod tests {
 
         // Only what is used survives, and nothing unfinished.
         fs::create_dir(place.path().join("bases/half.new")).unwrap();
-        let bases = Bases::open(place.path().join("bases"), &[changed.clone()]).unwrap();
+        let bases =
+            Bases::open(place.path().join("bases"), std::slice::from_ref(&changed)).unwrap();
         assert!(bases.find(&changed).is_ok() && bases.find(&base.name).is_err());
         assert_eq!(fs::read_dir(place.path().join("bases")).unwrap().count(), 1);
     }

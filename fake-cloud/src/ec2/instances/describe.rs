@@ -44,9 +44,9 @@ pub(crate) fn instances(call: &Call) -> Result<Xml, Fault> {
     let filters = Filters::read(&call.params, &FILTERS)?;
     let page = Page::read(&call.params, "InstanceId")?;
     let model = call.cloud.read();
-    let wanted = selected(call, &model)?;
+    let wanted = selected(call, &model, page.after())?;
     let passing = wanted.filter(|instance| pass(call, &filters, &model, instance));
-    let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
+    let (instances, next) = page.of(passing.map(|instance| (place(&model, &instance), instance)));
     let mut xml = Xml::default();
     view::reservations(&mut xml, call, &model, &instances);
     xml.optional("nextToken", next);
@@ -59,11 +59,11 @@ pub(crate) fn status(call: &Call) -> Result<Xml, Fault> {
     let page = Page::read(&call.params, "InstanceId")?;
     let every = call.params.flag("IncludeAllInstances")?.unwrap_or(false);
     let model = call.cloud.read();
-    let wanted = selected(call, &model)?;
+    let wanted = selected(call, &model, page.after())?;
     let passing = wanted
         .filter(|instance| every || instance.state().1 == "running")
         .filter(|instance| pass(call, &filters, &model, instance));
-    let (instances, next) = page.of(passing.map(|instance| (place(&instance), instance)));
+    let (instances, next) = page.of(passing.map(|instance| (place(&model, &instance), instance)));
     let mut xml = Xml::default();
     xml.list("instanceStatusSet", instances, |xml, instance| {
         let state = instance.state();
@@ -91,24 +91,26 @@ fn summary(xml: &mut Xml, name: &str, state: InstanceState) {
     });
 }
 
-/// The instances that are named, or all when none is.
+/// The instances that are named, or all after a place when none is.
 fn selected<'a>(
     call: &'a Call,
     model: &'a Model,
+    after: Option<Place>,
 ) -> Result<Box<dyn Iterator<Item = Instance<'a>> + 'a>, Fault> {
     if call.params.list("InstanceId").is_empty() {
-        return Ok(Box::new(all(call, model)));
+        return Ok(Box::new(all(call, model, after)));
     }
     let mut named = named(call, model)?;
-    named.sort_by_key(place);
+    named.sort_by_key(|instance| place(model, instance));
     named.dedup_by_key(|instance| instance.server.id);
     Ok(Box::new(named.into_iter()))
 }
 
-fn place(instance: &Instance<'_>) -> Place {
+fn place(model: &Model, instance: &Instance<'_>) -> Place {
+    let id = instance.server.id;
     match instance.gone {
-        None => (false, instance.server.number),
-        Some(gone) => (true, gone.number),
+        None => (false, model.servers.sequence(id)),
+        Some(_) => (true, model.terminated.sequence(id)),
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use super::errors::Fault;
 use super::ids::{Id, Kind};
 use super::operation::Call;
+use super::pages::Place;
 use super::tags;
 use crate::model::life::{State, Task};
 use crate::model::{Model, SecurityGroupId, Server, ServerId, Terminated};
@@ -80,10 +81,20 @@ fn groups<'a>(model: &'a Model, server: &Server) -> &'a [SecurityGroupId] {
     model.primary_port(server).map(|port| port.security_groups.as_slice()).unwrap_or_default()
 }
 
-/// The project's servers, and then those that are gone.
-fn all<'a>(call: &'a Call, model: &'a Model) -> impl Iterator<Item = Instance<'a>> {
-    let alive = model.servers.iter().map(|server| Instance { server, gone: None });
-    let gone = model.lately_terminated(call.cloud.now());
+/// The project's servers, and then those that are gone; only those after a place if one is given.
+fn all<'a>(
+    call: &'a Call,
+    model: &'a Model,
+    after: Option<Place>,
+) -> impl Iterator<Item = Instance<'a>> {
+    let (alive, gone) = match after {
+        None => (0, 0),
+        Some((false, place)) => (place, 0),
+        Some((true, place)) => (u64::MAX, place),
+    };
+    let alive = model.servers.after(alive).map(|server| Instance { server, gone: None });
+    let gone = model.terminated.after(gone);
+    let gone = gone.filter(|gone| gone.is_remembered(call.cloud.now()));
     let gone = gone.map(|gone| Instance { server: &gone.server, gone: Some(gone) });
     alive.chain(gone).filter(|instance| instance.server.project_id == call.project)
 }

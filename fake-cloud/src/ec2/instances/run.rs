@@ -1,6 +1,7 @@
 //! New instances: what a request asks for, in the words of the model.
 
 use super::{Instance, devices, options, view};
+use crate::cloud::Failure;
 use crate::ec2::Kind;
 use crate::ec2::errors::Fault;
 use crate::ec2::operation::Call;
@@ -11,7 +12,7 @@ use crate::ec2::xml::Xml;
 use crate::ec2::{
     images, instance_types, launch_templates, placement_groups, places, security_groups,
 };
-use crate::model::{Model, NewServers, Options, Plug, Plugs, WantedIp};
+use crate::model::{Error, Model, NetworkId, NewServers, Options, Plug, Plugs, WantedIp};
 
 /// The most instances that one request makes.
 const COUNT_MAX: i64 = 1000;
@@ -24,7 +25,11 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     call.params = launch_templates::applied(&call)?;
     let wanted = NewServers { client_token, ..read(&call, &call.cloud.read())? };
     call.check_dry_run()?;
-    let ids = call.cloud.create_servers(&call.caller, call.project, &wanted).await?;
+    let made = call.cloud.create_servers(&call.caller, call.project, &wanted).await;
+    let ids = made.map_err(|failure| match failure {
+        Failure::Refused(Error::NoAddress(network)) => crowded(&call, network),
+        other => other.into(),
+    })?;
     if wanted.options.public_address {
         public_addresses::give(&call).await;
     }
@@ -39,6 +44,21 @@ pub(crate) async fn run(mut call: Call) -> Result<Xml, Fault> {
     let mut xml = Xml::default();
     view::reservation(&mut xml, &call, &model, &instances);
     Ok(xml)
+}
+
+/// A network has fewer addresses left than are wanted.
+fn crowded(call: &Call, network: NetworkId) -> Fault {
+    let model = call.cloud.read();
+    let first = || Some(Kind::Subnet.id(model.subnets_of(network).next()?.id).to_string());
+    let named = call.params.text("SubnetId").map(str::to_owned);
+    let subnet = named.or_else(first).unwrap_or_default();
+    Fault::new(
+        "InsufficientFreeAddressesInSubnet",
+        format!(
+            "There are not enough free addresses in subnet '{subnet}' to satisfy the requested \
+             number of instances."
+        ),
+    )
 }
 
 fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
@@ -73,6 +93,7 @@ fn read(call: &Call, model: &Model) -> Result<NewServers, Fault> {
         scheduler_hints: hints.into_iter().collect(),
         min_count,
         max_count,
+        needs_addresses: true,
         request_id: call.request_id.clone(),
         ..NewServers::default()
     })

@@ -194,7 +194,10 @@ impl Filters {
     ) -> Result<Page<'a>, Fault> {
         let limit: Option<usize> = cx.parsed_query("limit")?;
         let limit = limit.filter(|limit| *limit > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-        // The newest come first, as Nova has it.
+        let ordered = ["sort_key", "sort_dir"].iter().any(|name| cx.query(name).is_some());
+        if self.gone == Some(false) && !ordered {
+            return self.newest(cx, model, caller, limit);
+        }
         let present = model.servers.iter().rev().map(|server| Row { server, gone: None });
         let gone = model.lately_terminated(cx.cloud.now());
         let gone = gone.filter(|_| self.gone != Some(false));
@@ -210,13 +213,38 @@ impl Filters {
             Some(marker) => {
                 let id: Option<ServerId> = marker.parse().ok();
                 let place = rows.iter().position(|row| Some(row.server.id) == id);
-                1 + place
-                    .ok_or_else(|| Fault::bad_request(format!("marker [{marker}] not found")))?
+                1 + place.ok_or_else(|| unknown_marker(marker))?
             }
         };
         let more = rows.len() > start + limit;
         let rows = rows.into_iter().skip(start).take(limit).collect();
         Ok(Page { rows, more })
+    }
+
+    /// The page without an order of its own: the newest come first, as Nova has it. It begins at
+    /// its marker, without a look at what came before.
+    fn newest<'a>(
+        &self,
+        cx: &Context,
+        model: &'a Model,
+        caller: &Caller,
+        limit: usize,
+    ) -> Result<Page<'a>, Fault> {
+        let end = match cx.query("marker") {
+            None => u64::MAX,
+            Some(marker) => {
+                let server = marker.parse().ok().and_then(|id| model.servers.get(id));
+                let seen = |server: &&Server| {
+                    self.all_projects || caller.project_id == Some(server.project_id)
+                };
+                let server = server.filter(seen).ok_or_else(|| unknown_marker(marker))?;
+                model.servers.sequence(server.id)
+            }
+        };
+        let older = model.servers.before(end).rev().map(|server| Row { server, gone: None });
+        let mut rows = older.filter(|row| self.accept(model, caller, *row));
+        let page = rows.by_ref().take(limit).collect();
+        Ok(Page { rows: page, more: rows.next().is_some() })
     }
 }
 
@@ -276,6 +304,10 @@ fn order(key: &str) -> Option<fn(&Server, &Server) -> Ordering> {
         | "config_drive" | "host" | "kernel_id" | "node" => |_, _| Ordering::Equal,
         _ => return None,
     })
+}
+
+fn unknown_marker(marker: &str) -> Fault {
+    Fault::bad_request(format!("marker [{marker}] not found"))
 }
 
 fn flag(cx: &Context, name: &str) -> bool {

@@ -1,7 +1,6 @@
 //! Servers as Nova shows them, which depends on the version of the API and on who looks. Written
 //! straight from the model, because lists of servers are what clients ask for most.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -9,10 +8,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::model::life::State;
-use crate::model::{
-    Caller, Flavor, FloatingIp, HOST, ImageId, Model, PortId, SecurityGroupId, Server, ServerId,
-    VolumeId,
-};
+use crate::model::{Caller, Flavor, HOST, ImageId, Model, SecurityGroupId, Server, VolumeId};
 use crate::openstack::microversion::Microversion;
 use crate::openstack::request::Context;
 use crate::openstack::response::{Micros, Zulu};
@@ -23,8 +19,6 @@ pub(super) struct Lens<'a> {
     api_url: &'a str,
     version: Microversion,
     is_admin: bool,
-    floating: HashMap<PortId, Vec<&'a FloatingIp>>,
-    volumes: HashMap<ServerId, Vec<(VolumeId, bool)>>,
 }
 
 /// How much of a server is shown.
@@ -40,27 +34,7 @@ pub(super) enum Depth {
 
 impl<'a> Lens<'a> {
     pub(super) fn new(cx: &'a Context, model: &'a Model, caller: &Caller) -> Self {
-        let mut volumes: HashMap<_, Vec<_>> = HashMap::new();
-        for volume in model.volumes.iter() {
-            if let Some(it) = &volume.attachment {
-                let of_server = volumes.entry(it.server_id).or_default();
-                of_server.push((volume.id, it.delete_on_termination));
-            }
-        }
-        let mut floating: HashMap<_, Vec<_>> = HashMap::new();
-        for ip in model.floating_ips.iter() {
-            if let Some(port) = ip.port_id {
-                floating.entry(port).or_default().push(ip);
-            }
-        }
-        Self {
-            model,
-            api_url: &cx.cloud.api_url,
-            version: cx.version,
-            is_admin: caller.is_admin,
-            floating,
-            volumes,
-        }
+        Self { model, api_url: &cx.cloud.api_url, version: cx.version, is_admin: caller.is_admin }
     }
 
     pub(super) fn links<'b>(&'b self, collection: &'static str, id: &'b dyn Display) -> Links<'b> {
@@ -308,7 +282,7 @@ impl Addresses<'_> {
                 mac: extended.then_some(&port.mac),
             };
             let fixed = port.fixed_ips.iter().map(|fixed| view(fixed.address, "fixed"));
-            let floating = lens.floating.get(&port.id).into_iter().flatten();
+            let floating = lens.model.floating_ips_of(port.id);
             let floating = floating.map(|ip| view(ip.address, "floating"));
             let views = fixed.chain(floating);
             match entries.iter_mut().find(|(name, _)| *name == network.name) {
@@ -388,10 +362,10 @@ impl Serialize for Volumes<'_> {
             delete_on_termination: Option<bool>,
         }
         let Self(lens, server) = self;
-        let volumes = lens.volumes.get(&server.id).into_iter().flatten();
-        serializer.collect_seq(volumes.map(|(id, delete)| Attached {
-            id: *id,
-            delete_on_termination: lens.since(3).then_some(*delete),
+        let volumes = lens.model.volumes_of(server.id);
+        serializer.collect_seq(volumes.map(|(volume, held)| Attached {
+            id: volume.id,
+            delete_on_termination: lens.since(3).then_some(held.delete_on_termination),
         }))
     }
 }

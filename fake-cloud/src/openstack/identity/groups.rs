@@ -50,7 +50,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
         let domain = domain_of(wanted.domain_id.as_deref())?;
         let id = model.create_group(domain, &name, &description)?;
         let group = model.groups.get(id).ok_or(ModelError::not_found(Kind::Group, id))?;
-        Ok::<_, Error>(view(&cx, &group))
+        Ok::<_, Error>(view(&cx, group))
     });
     Ok(json(StatusCode::CREATED, &json!({"group": created.await?})))
 }

@@ -44,7 +44,7 @@ pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let created = cx.cloud.change(|model, _| {
         let id = model.create_role(&name, wanted.description)?;
         let role = model.roles.get(id).ok_or(ModelError::not_found(Kind::Role, id))?;
-        Ok::<_, Error>(view(&cx, &role))
+        Ok::<_, Error>(view(&cx, role))
     });
     Ok(json(StatusCode::CREATED, &json!({"role": created.await?})))
 }

@@ -117,6 +117,20 @@ async fn the_life_of_an_instance() {
 }
 
 #[tokio::test]
+async fn no_instance_is_made_without_an_address() {
+    let range = "127.0.16.2-127.0.16.3".parse().unwrap();
+    let stack = Stack::start_with(|settings| settings.fixed_range = range).await;
+    let ec2 = Ec2::of(&stack, "ada");
+    let image = ec2.image().await;
+    let run = |min| [("ImageId", image.as_str()), ("MinCount", min), ("MaxCount", "3")];
+    let code = "InsufficientFreeAddressesInSubnet";
+    assert_eq!(ec2.refusal("RunInstances", &run("3")).await, code);
+    assert_eq!(every(&ec2.ok("DescribeInstances", &[]).await, "instanceId").len(), 0);
+    assert_eq!(every(&ec2.ok("RunInstances", &run("1")).await, "instanceId").len(), 2);
+    assert_eq!(ec2.refusal("RunInstances", &run("1")).await, code);
+}
+
+#[tokio::test]
 async fn lists_are_filtered_and_come_in_pages() {
     let stack = Stack::start().await;
     let ec2 = Ec2::of(&stack, "ada");

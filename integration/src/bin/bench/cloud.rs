@@ -26,9 +26,10 @@ pub(crate) fn bench(table: &mut Table, runs: usize) {
         samples().map(|server| (server.started, server.memory())).unzip();
     table.time("fake-cloud: start to first answer", &started, "50 ms");
     table.memory("fake-cloud: idle", &idle, "20 MiB");
-    identity(table);
+    identity(table, &runtime);
     lists(table, &runtime);
     many(table, &runtime);
+    endurance(table, &runtime);
     real_servers(table, &runtime, runs);
     for peer in peers::installed() {
         beside(table, &runtime, &peer, runs);
@@ -36,11 +37,10 @@ pub(crate) fn bench(table: &mut Table, runs: usize) {
 }
 
 /// Tokens, which every client asks for first.
-fn identity(table: &mut Table) {
+fn identity(table: &mut Table, runtime: &Runtime) {
     let server = Server::fake_cloud("inert");
     let issue = openstack::token(&server);
     rates(table, "fake-cloud: tokens issued", &issue, "500/s (Keystone 6.7)");
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client = runtime.block_on(OpenStack::login(&server, reqwest::Client::new()));
     let validate = client.get("/v3/auth/tokens");
     rates(table, "fake-cloud: tokens validated", &validate, "Keystone 332/s");
@@ -69,7 +69,7 @@ fn lists(table: &mut Table, runtime: &Runtime) {
     }
 }
 
-/// What the ten-thousandth server costs, and what a million requests leave behind.
+/// What the ten-thousandth server costs.
 fn many(table: &mut Table, runtime: &Runtime) {
     let server = Server::fake_cloud("inert");
     let http = reqwest::Client::new();
@@ -80,20 +80,41 @@ fn many(table: &mut Table, runtime: &Runtime) {
     let run = |count| runtime.block_on(ec2.run(&image, "m1.tiny", count));
     let one_by_one: Vec<_> = (0..100).map(|_| run(1)).collect();
     table.time("RunInstances, one", &one_by_one, "2 ms (ministack 2.4, moto 20)");
-    let hundreds: Vec<_> = (1..100).map(|_| run(100)).collect();
-    table.time("RunInstances, 100 in a call: 101st to 1,000th", &hundreds[..9], "moto 548 ms");
-    table.time("RunInstances, 100 in a call: 9,001st to 10,000th", &hundreds[90..], "the same");
+    let hundreds = |calls| (0..calls).map(|_| run(100)).collect::<Vec<_>>();
+    let first = hundreds(9);
+    table.time("RunInstances, 100 in a call: 101st to 1,000th", &first, "moto 548 ms");
+    table.memory("fake-cloud: with 1,000 servers", &[server.memory()], "");
+    let last = hundreds(90).split_off(81);
+    table.time("RunInstances, 100 in a call: 9,101st to 10,000th", &last, "the same");
     table.memory("fake-cloud: with 10,000 servers", &[server.memory()], "");
+    for (what, calls) in [("101st to 1,000th", first), ("9,101st to 10,000th", last)] {
+        let each: Vec<_> = calls.iter().map(|took| *took / 100).collect();
+        table.time(&format!("one server of 10,000: the {what}"), &each, "the same");
+    }
+}
 
+/// What a million requests leave behind.
+fn endurance(table: &mut Table, runtime: &Runtime) {
     let server = Server::fake_cloud("inert");
-    let request = Request { method: "GET", ..openstack::token(&server) };
-    let request = Request { url: format!("http://{}/v3", server.address), ..request };
-    let before = server.memory();
-    let rate = load::rate(&request, 32, SECONDS).unwrap_or(0.0);
-    let seconds = (1e6 / rate.max(1.0)).ceil() as usize;
-    load::rate(&request, 32, seconds.clamp(SECONDS, 120));
-    table.memory("fake-cloud: before a million requests", &[before], "");
-    table.memory("fake-cloud: after a million requests", &[server.memory()], "the same");
+    let client = runtime.block_on(OpenStack::login(&server, reqwest::Client::new()));
+    let ec2 = ec2(&server, reqwest::Client::new());
+    let requests = [
+        client.get("/v3/auth/tokens"),
+        client.get("/compute/v2.1/servers/detail"),
+        ec2.request(&[("Action", "DescribeInstances")]),
+    ];
+    let round = || -> Option<f64> {
+        let rates = requests.iter().map(|request| load::rate(request, 32, SECONDS));
+        Some(rates.sum::<Option<f64>>()? * SECONDS as f64)
+    };
+    // What threads and connections need at all is no growth.
+    let Some(mut sent) = round() else { return };
+    table.memory(&format!("fake-cloud: after {sent:.0} requests"), &[server.memory()], "");
+    while sent < 1e6 {
+        let Some(more) = round() else { return };
+        sent += more;
+    }
+    table.memory(&format!("fake-cloud: after {sent:.0} requests"), &[server.memory()], "the same");
 }
 
 /// Servers that run.

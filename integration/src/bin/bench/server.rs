@@ -1,9 +1,9 @@
 //! A cloud under measurement: its process, and where it answers.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use integration::{http, processes, wait_for};
@@ -21,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) started: Duration,
     /// What it printed as `export NAME='VALUE'`.
     pub(crate) environment: BTreeMap<String, String>,
+    /// What it prints later goes here: without a reader it would end.
+    _output: Option<BufReader<ChildStdout>>,
     _state: Option<TempDir>,
 }
 
@@ -36,12 +38,14 @@ impl Server {
             command.args(["--listen", address]).stdout(Stdio::piped());
         });
         let out = server.child.stdout.take().expect("its output is piped");
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
+        let mut out = BufReader::new(out);
+        for line in out.by_ref().lines().map_while(Result::ok) {
             server.environment.extend(exported(&line));
             if server.environment.contains_key(LAST) {
                 break;
             }
         }
+        server._output = Some(out);
         server._state = Some(state);
         server
     }
@@ -63,6 +67,7 @@ impl Server {
             address: address.to_string(),
             started: begin.elapsed(),
             environment: BTreeMap::new(),
+            _output: None,
             _state: None,
         }
     }

@@ -1,15 +1,30 @@
 //! What is printed at the end: medians, ranges, and what was aimed at.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 /// What is printed at the end.
 #[derive(Default)]
 pub(crate) struct Table(Vec<[String; 4]>);
 
+/// A time in milliseconds: with decimals where it is that short.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+struct Millis(Duration);
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_secs_f64() * 1e3;
+        match millis {
+            ..1.0 => write!(f, "{millis:.2}"),
+            1.0..10.0 => write!(f, "{millis:.1}"),
+            _ => write!(f, "{millis:.0}"),
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn time(&mut self, what: &str, samples: &[Duration], aim: &str) {
-        let millis: Vec<u128> = samples.iter().map(Duration::as_millis).collect();
+        let millis: Vec<Millis> = samples.iter().copied().map(Millis).collect();
         self.row(what, &millis, "ms", aim);
     }
 
