@@ -29,8 +29,9 @@ image = west.describe_images()["Images"][0]["ImageId"]
 west.run_instances(ImageId=image, InstanceType="w1", MinCount=1, MaxCount=1)
 assert east.describe_instances()["Reservations"] == []
 there = boto3.client("ec2", region_name="west", endpoint_url=regions["west"])
-[reservation] = there.describe_instances()["Reservations"]
-assert reservation["Instances"][0]["Placement"]["AvailabilityZone"] == "westa"
+reservations = there.describe_instances()["Reservations"]
+places = [reservation["Instances"][0]["Placement"] for reservation in reservations]
+assert [place["AvailabilityZone"] for place in places] == ["westa", "westa"], places
 zones = west.describe_availability_zones()["AvailabilityZones"]
 assert [zone["RegionName"] for zone in zones] == ["west"], zones
 
