@@ -5,6 +5,7 @@ mod commands;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +39,9 @@ enum Command {
     Image(commands::image::Command),
 }
 
+/// How long what blocks, such as the copy of a disk, may delay the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     fake_cloud::guest::run_if_guest();
     let arguments = Arguments::parse();
@@ -46,8 +50,8 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let done = tokio::runtime::Runtime::new().map_err(Box::from).and_then(|runtime| {
         let done = runtime.block_on(perform(arguments));
-        // What blocks, such as the copy of a disk, is not worth waiting for: all that counts is kept.
-        runtime.shutdown_background();
+        // All that counts is kept, but what only a running cloud has goes with its tasks.
+        runtime.shutdown_timeout(FAREWELL);
         done
     });
     match done {
