@@ -1,0 +1,172 @@
+//! A platform in trouble: a user asks for things at random while processes are killed, servers
+//! vanish and the cloud fails. Once that ends, everything must become what was asked for, or say
+//! why not, and nothing may be left over.
+//!
+//! `cargo run --bin chaos -- [--seed N] [--seeds COUNT] [--rounds N]`; needs `cargo build --workspace`
+//! before. A seed decides what is asked for and what goes wrong, and when; not who is quicker.
+
+mod cloud;
+mod oracle;
+mod plan;
+mod trouble;
+mod user;
+mod verdict;
+mod world;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use user::User;
+use world::{World, pause};
+
+/// How long everything may take to settle after the last trouble.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is asked for on the command line.
+struct Options {
+    seed: u64,
+    seeds: u64,
+    rounds: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    if arguments.first().is_some_and(|first| first == cloud::ROLE) {
+        return match runtime.block_on(cloud::serve(&arguments[1..])) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => said(&format!("error: {error}"), ExitCode::FAILURE),
+        };
+    }
+    // What clients speak TLS with.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(options) = Options::parse(&arguments) else {
+        return said("usage: chaos [--seed N] [--seeds COUNT] [--rounds N]", ExitCode::from(2));
+    };
+    runtime.block_on(all(&options))
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Option<Self> {
+        let mut options = Self { seed: 1, seeds: 1, rounds: 40 };
+        for pair in arguments.chunks(2) {
+            let [name, value] = pair else { return None };
+            match name.as_str() {
+                "--seed" => options.seed = value.parse().ok()?,
+                "--seeds" => options.seeds = value.parse().ok()?,
+                "--rounds" => options.rounds = value.parse().ok()?,
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what a command says is for people")]
+fn said(text: &str, code: ExitCode) -> ExitCode {
+    eprintln!("{text}");
+    code
+}
+
+async fn all(options: &Options) -> ExitCode {
+    let (mut failed, mut kills) = (Vec::new(), 0);
+    for seed in options.seed..options.seed + options.seeds {
+        let begun = Instant::now();
+        match run(seed, options.rounds).await {
+            Ok(run) => {
+                kills += run.kills;
+                let took = begun.elapsed().as_secs_f64();
+                said(&format!("seed {seed}: {} in {took:.1} s", run.told), ExitCode::SUCCESS);
+            }
+            Err(why) => {
+                failed.push(seed);
+                said(&format!("seed {seed} FAILED:\n{why}"), ExitCode::SUCCESS);
+            }
+        }
+    }
+    let seeds = options.seeds;
+    match failed.is_empty() {
+        true => said(&format!("{seeds} seeds, {kills} kills: all held"), ExitCode::SUCCESS),
+        false => said(&format!("{} of {seeds} seeds: {failed:?}", failed.len()), ExitCode::FAILURE),
+    }
+}
+
+/// What came of a run.
+struct Run {
+    kills: u32,
+    told: String,
+}
+
+async fn run(seed: u64, rounds: usize) -> Result<Run, String> {
+    let mut world = World::start().await?;
+    let mut user = User::default();
+    match ordeal(&mut world, &mut user, seed, rounds).await {
+        Ok(()) => {
+            let [accepted, refused, nothing] = user.told;
+            let kills = world.kills;
+            let told = format!(
+                "{accepted} actions accepted, {refused} refused, {nothing} unanswered, {kills} kills"
+            );
+            Ok(Run { kills, told })
+        }
+        Err(why) => Err(format!("{why}\nthe state is kept in {}", world.keep().display())),
+    }
+}
+
+async fn ordeal(
+    world: &mut World,
+    user: &mut User,
+    seed: u64,
+    rounds: usize,
+) -> Result<(), String> {
+    for round in plan::rounds(seed, rounds) {
+        let client = world.client();
+        let trouble = async {
+            match round.trouble {
+                None => Ok(()),
+                Some((after, trouble)) => {
+                    pause(after).await;
+                    trouble::cause(world, trouble).await
+                }
+            }
+        };
+        let ((), caused) = tokio::join!(user.act(&client, round.action, round.patient), trouble);
+        caused.map_err(|why| format!("{round:?}: {why}"))?;
+    }
+    world.cloud.steer(Method::DELETE, "", Value::Null).await?;
+    settled(world, user).await?;
+    leave(world, user).await
+}
+
+/// Everything holds, sooner or later.
+async fn settled(world: &World, user: &User) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let violations = verdict::violations(world, user).await;
+        if violations.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(violations.join("\n"));
+        }
+        pause(Duration::from_millis(100)).await;
+    }
+}
+
+/// The user deletes everything, and nothing is left of it.
+async fn leave(world: &World, user: &mut User) -> Result<(), String> {
+    let client = world.client();
+    let failed = |error: protocol::ClientError| format!("cannot delete everything: {error}");
+    for application in client.application_list().await.map_err(failed)? {
+        client.application_delete(application.id).await.map_err(failed)?;
+    }
+    for known in user.services.values_mut() {
+        known.expected.after(oracle::Told::Accepted, oracle::effect::delete);
+    }
+    user.maybe_services = 0;
+    settled(world, user).await.map_err(|why| format!("after everything was deleted:\n{why}"))
+}

@@ -1,0 +1,241 @@
+//! What a run has: a cloud and a director, each a process of its own, and the user's connection.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use integration::executable;
+use protocol::Identity;
+use protocol::api::Login;
+use protocol::client::DirectorClient;
+use protocol::tls::{Trust, installation_of};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::cloud::{Cloud, PASSWORD, Place, USER};
+
+/// How long a process may take to answer; far longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Credits of the user: enough for all that a run does.
+pub(crate) const CREDITS: i64 = 100_000;
+
+/// A cloud and a director.
+pub(crate) struct World {
+    pub(crate) cloud: Cloud,
+    place: Place,
+    director: Child,
+    client: DirectorClient,
+    directory: TempDir,
+    /// Everything that was killed.
+    pub(crate) kills: u32,
+}
+
+impl World {
+    /// Starts both, and logs in.
+    pub(crate) async fn start() -> Result<Self, String> {
+        let directory = tempfile::Builder::new()
+            .prefix("nutshell-chaos-")
+            .tempdir()
+            .map_err(|error| format!("no directory: {error}"))?;
+        let place = Place {
+            state: directory.path().join("cloud"),
+            address: free_address().ok_or("no address is free")?,
+            in_server: place_in_servers(&executable::nutshell())
+                .map_err(|error| format!("nutshell cannot be read: {error}"))?,
+        };
+        let configuration = directory.path().join("director.toml");
+        std::fs::write(&configuration, director_settings(&place, directory.path()))
+            .map_err(|error| format!("no configuration: {error}"))?;
+        let cloud = Cloud::start(&place, &directory.path().join("cloud.log"))?;
+        let director = spawn_director(directory.path())?;
+        let client = connect(directory.path(), place.address).await?;
+        Ok(Self { cloud, place, director, client, directory, kills: 0 })
+    }
+
+    /// The user's connection.
+    pub(crate) fn client(&self) -> DirectorClient {
+        self.client.clone()
+    }
+
+    /// The databases of the director and of the cloud.
+    pub(crate) fn databases(&self) -> [PathBuf; 2] {
+        let state = self.directory.path();
+        [state.join("director/director.db"), state.join("cloud/fake-cloud.db")]
+    }
+
+    /// Kills the director, and starts it again after a while.
+    pub(crate) async fn kill_director(&mut self, away: Duration) -> Result<(), String> {
+        self.kills += 1;
+        end(&mut self.director);
+        pause(away).await;
+        self.director = spawn_director(self.directory.path())?;
+        self.answers().await
+    }
+
+    /// Kills the cloud, and starts it again after a while.
+    pub(crate) async fn kill_cloud(&mut self, away: Duration) -> Result<(), String> {
+        self.kills += 1;
+        self.cloud.kill();
+        pause(away).await;
+        self.cloud = Cloud::start(&self.place, &self.directory.path().join("cloud.log"))?;
+        Ok(())
+    }
+
+    /// Kills one process.
+    pub(crate) fn kill(&mut self, pid: u32) {
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            self.kills += 1;
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// Waits until the director answers.
+    async fn answers(&self) -> Result<(), String> {
+        let begun = Instant::now();
+        while let Err(error) = self.client.version().await {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("the director does not come back: {error}"));
+            }
+            pause(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// Keeps what is on disk, to be looked at; where it is.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        end(&mut self.director);
+        self.cloud.kill();
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        end(&mut self.director);
+    }
+}
+
+fn end(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// The chaos itself takes its time, and what has no event is looked at again.
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// An address whose block no other stack of this machine has.
+fn free_address() -> Option<Ipv4Addr> {
+    let first = std::process::id() % 190;
+    let mut blocks = (0..190).map(|step| 56 + u8::try_from((first + step) % 190).unwrap_or(0));
+    let free = |address: Ipv4Addr| {
+        [5000, protocol::DIRECTOR_PORT]
+            .map(|port| TcpListener::bind(SocketAddr::new(address.into(), port)))
+            .iter()
+            .all(Result::is_ok)
+    };
+    blocks.find_map(|block| Some(Ipv4Addr::new(127, block, 0, 1)).filter(|it| free(*it)))
+}
+
+/// Where user-data looks for the executable before it fetches it.
+fn place_in_servers(executable: &Path) -> std::io::Result<PathBuf> {
+    let mut file = File::open(executable)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    let hash = format!("{:x}", hash.finalize());
+    Ok(PathBuf::from(format!("/opt/nutshell/{}/nutshell", &hash[..16])))
+}
+
+fn director_settings(place: &Place, directory: &Path) -> String {
+    let port = protocol::DIRECTOR_PORT;
+    let state = directory.join("director");
+    format!(
+        "version = 1\n\
+         listen = \"{address}:{port}\"\n\
+         url = \"https://{address}:{port}\"\n\
+         state = \"{state}\"\n\
+         installation = \"chaos\"\n\
+         [[users]]\n\
+         username = \"{USER}\"\n\
+         password = \"{PASSWORD}\"\n\
+         credits = {CREDITS}\n\
+         [clouds.default]\n\
+         kind = \"openstack\"\n\
+         auth_url = \"{url}/v3\"\n\
+         username = \"{USER}\"\n\
+         password = \"{PASSWORD}\"\n\
+         project = \"{USER}\"\n\
+         image = \"host\"\n\
+         flavor = \"m1.small\"\n\
+         floating_pool = \"public\"\n\
+         server_timeout_seconds = 20\n",
+        address = place.address,
+        state = state.display(),
+        url = place.url(),
+    )
+}
+
+fn spawn_director(directory: &Path) -> Result<Child, String> {
+    let log = File::options()
+        .append(true)
+        .create(true)
+        .open(directory.join("director.log"))
+        .map_err(|error| format!("no log: {error}"))?;
+    crate::cloud::with_parent(&executable::nutshell())
+        .args(["director", "--config"])
+        .arg(directory.join("director.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(|error| format!("the director does not start: {error}"))
+}
+
+/// Logs in as soon as the director answers.
+async fn connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, String> {
+    let begun = Instant::now();
+    loop {
+        let error = match try_connect(directory, address).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("nobody can log in: {error}"));
+        }
+        pause(Duration::from_millis(10)).await;
+    }
+}
+
+async fn try_connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, String> {
+    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let certificate = std::fs::read_to_string(directory.join("director/ca.pem"));
+    let certificate = certificate.map_err(|error| told(&error))?;
+    let installation = installation_of(&certificate).ok_or("it is no authority")?;
+    let trust = Trust::new(&installation, &certificate).map_err(|error| told(&error))?;
+    let http = trust.client(Identity::Director, None).map_err(|error| told(&error))?;
+    let url = format!("https://{address}:{}", protocol::DIRECTOR_PORT);
+    let client = DirectorClient::new(http, &url, None);
+    let login = Login { username: USER.to_owned(), password: PASSWORD.to_owned() };
+    let grant = client.login(&login).await.map_err(|error| told(&error))?;
+    Ok(client.with_token(grant.token))
+}
+
+/// The processes of managers or agents.
+pub(crate) fn members(world: &World, role: &str) -> Vec<u32> {
+    let found: BTreeSet<u32> =
+        integration::processes::running(world.cloud.pid(), role).into_iter().collect();
+    found.into_iter().collect()
+}
