@@ -7,6 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::director::Connection;
 use crate::executable;
 use crate::processes;
 
@@ -150,6 +151,20 @@ impl Stack {
             .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
             .collect()
+    }
+
+    /// The first user's connection to the director.
+    ///
+    /// # Panics
+    /// When the installation is not up.
+    pub async fn director(&self) -> Connection {
+        let environment = self.environment();
+        let get = |name: &str| environment[name].as_str();
+        let certificate = Path::new(get("CPS_CA_CERTIFICATE"));
+        let (username, password) = (get("CPS_USERNAME"), get("CPS_PASSWORD"));
+        let connection =
+            Connection::open(get("CPS_DIRECTOR_URL"), certificate, username, password).await;
+        connection.unwrap_or_else(|error| panic!("no connection to the director: {error}"))
     }
 
     /// Writes a file into the test's directory and gives its path.

@@ -18,8 +18,6 @@ const SECONDS: usize = 3;
 
 /// Measures the cloud.
 pub(crate) fn bench(table: &mut Table, runs: usize) {
-    // Nothing here speaks TLS, but the client wants to know how it would; there is one yet to be set.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let samples = || (0..runs).map(|_| Server::fake_cloud("inert"));
     let (started, idle): (Vec<_>, Vec<_>) =
@@ -162,7 +160,7 @@ fn beside(table: &mut Table, runtime: &Runtime, peer: &Peer, runs: usize) {
 }
 
 /// Answers a second, over one connection and over many.
-fn rates(table: &mut Table, what: &str, request: &Request, aim: &str) {
+pub(crate) fn rates(table: &mut Table, what: &str, request: &Request, aim: &str) {
     for connections in CONNECTIONS {
         let rate = load::rate(request, connections, SECONDS);
         let rate: Vec<u64> = rate.map(|rate| rate.round() as u64).into_iter().collect();

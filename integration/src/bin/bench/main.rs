@@ -11,6 +11,7 @@ mod openstack;
 mod peers;
 mod platform;
 mod server;
+mod services;
 mod table;
 
 use std::process::ExitCode;
@@ -21,13 +22,19 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
     let what = arguments.next_if(|text| text.parse::<usize>().is_err());
     let runs = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(5);
+    // What clients speak TLS with.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut table = Table::default();
     match what.as_deref() {
         None | Some("all") => {
             platform::bench(&mut table, runs);
+            services::bench(&mut table);
             cloud::bench(&mut table, runs);
         }
-        Some("platform") => platform::bench(&mut table, runs),
+        Some("platform") => {
+            platform::bench(&mut table, runs);
+            services::bench(&mut table);
+        }
         Some("cloud") => cloud::bench(&mut table, runs),
         Some(_) => return usage(),
     }

@@ -1,8 +1,10 @@
 //! The platform: from nothing to a service that runs, and what it costs.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use integration::{Stack, processes};
+use integration::archive::tar_gz;
+use integration::{Stack, http, processes, wait_for};
 
 use crate::table::Table;
 
@@ -20,6 +22,10 @@ pub(crate) fn bench(table: &mut Table, runs: usize) {
     table.memory("idle: cloud, director, web page", &samples.idle, "60 MiB");
     table.memory("one manager", &samples.manager_memory, "12 MiB");
     table.memory("one agent", &samples.agent_memory, "12 MiB");
+    table.time("upload of an archive until its application answers", &samples.upload, "");
+    for (count, took) in [1, 10, 50].into_iter().zip(&samples.added) {
+        table.time(&format!("{count} more nodes, their agents ready"), took, "");
+    }
     table.time("100 servers in parallel, agents answering", &[many(100)], "15 s");
 }
 
@@ -29,6 +35,9 @@ struct Samples {
     up_existing: Vec<Duration>,
     manager: Vec<Duration>,
     service: Vec<Duration>,
+    upload: Vec<Duration>,
+    /// 1, 10 and 50 nodes.
+    added: [Vec<Duration>; 3],
     down: Vec<Duration>,
     idle: Vec<u64>,
     manager_memory: Vec<u64>,
@@ -61,6 +70,26 @@ fn measure(samples: &mut Samples) {
     samples.manager_memory.extend(of_role("manager"));
     samples.agent_memory.extend(of_role("agent"));
     samples.down.push(timed(down));
+    up();
+    samples.upload.push(timed(|| deploy(&stack)));
+    for (samples, count) in samples.added.iter_mut().zip(["1", "10", "50"]) {
+        samples.push(timed(|| cps(&["generic", "add-nodes", "1", count])));
+        cps(&["generic", "remove-nodes", "1", count]);
+    }
+}
+
+/// From an archive to an application that answers.
+fn deploy(stack: &Stack) {
+    let run = "#!/bin/bash\nexec /usr/bin/python3 -m http.server 8000\n";
+    let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", run)]));
+    let uploaded = stack.cps(&["generic", "upload-code", "1", &archive]).ok();
+    let version = uploaded.split_whitespace().nth(2).expect("`Code version NAME uploaded`");
+    let _ = stack.cps(&["generic", "enable-code", "1", version]).ok();
+    let _ = stack.cps(&["generic", "run", "1"]).ok();
+    let nodes = stack.cps(&["generic", "list-nodes", "1"]).ok();
+    let address = nodes.lines().next().and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    let address: Ipv4Addr = address.expect("an address");
+    wait_for("an answer", Duration::from_secs(20), || http::get((address, 8000), "/"));
 }
 
 fn many(count: u32) -> Duration {

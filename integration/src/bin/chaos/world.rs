@@ -1,6 +1,5 @@
 //! What a run has: a cloud and a director, each a process of its own, and the user's connection.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,11 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use integration::director::Connection;
 use integration::executable;
-use protocol::Identity;
-use protocol::api::Login;
 use protocol::client::DirectorClient;
-use protocol::tls::{Trust, installation_of};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -207,9 +204,11 @@ fn spawn_director(directory: &Path) -> Result<Child, String> {
 /// Logs in as soon as the director answers.
 async fn connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, String> {
     let begun = Instant::now();
+    let url = format!("https://{address}:{}", protocol::DIRECTOR_PORT);
+    let certificate = directory.join("director/ca.pem");
     loop {
-        let error = match try_connect(directory, address).await {
-            Ok(client) => return Ok(client),
+        let error = match Connection::open(&url, &certificate, USER, PASSWORD).await {
+            Ok(connection) => return Ok(connection.client),
             Err(error) => error,
         };
         if begun.elapsed() > PATIENCE {
@@ -219,23 +218,10 @@ async fn connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, 
     }
 }
 
-async fn try_connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
-    let certificate = std::fs::read_to_string(directory.join("director/ca.pem"));
-    let certificate = certificate.map_err(|error| told(&error))?;
-    let installation = installation_of(&certificate).ok_or("it is no authority")?;
-    let trust = Trust::new(&installation, &certificate).map_err(|error| told(&error))?;
-    let http = trust.client(Identity::Director, None).map_err(|error| told(&error))?;
-    let url = format!("https://{address}:{}", protocol::DIRECTOR_PORT);
-    let client = DirectorClient::new(http, &url, None);
-    let login = Login { username: USER.to_owned(), password: PASSWORD.to_owned() };
-    let grant = client.login(&login).await.map_err(|error| told(&error))?;
-    Ok(client.with_token(grant.token))
-}
-
 /// The processes of managers or agents.
 pub(crate) fn members(world: &World, role: &str) -> Vec<u32> {
-    let found: BTreeSet<u32> =
-        integration::processes::running(world.cloud.pid(), role).into_iter().collect();
-    found.into_iter().collect()
+    let mut found = integration::processes::running(world.cloud.pid(), role);
+    found.sort_unstable();
+    found.dedup();
+    found
 }
