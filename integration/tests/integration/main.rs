@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod chaos;
 mod cloud_clients;
 mod crash;
 mod ec2_client;
