@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
     pub(crate) accounts: user::Accounts,
+    pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,

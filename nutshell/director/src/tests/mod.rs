@@ -5,6 +5,7 @@ mod applications;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
+mod ledger;
 mod operations;
 mod restart;
 mod services;
