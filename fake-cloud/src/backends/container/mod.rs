@@ -244,7 +244,7 @@ impl Inner {
             let places = self.places.as_ref().map_err(|error| {
                 io::Error::new(error.kind(), "the cloud must run as root to mount volumes")
             })?;
-            places.show(server, &volume.device, &self.volumes.mount(volume.id)?)
+            places.show(server, volume, &self.volumes.mount(volume.id)?)
         };
         show().map_err(BackendError::step(format!("mount the volume {}", volume.id)))
     }
@@ -360,7 +360,7 @@ impl Backend for Container {
 
     async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
         let Ok(places) = &self.0.places else { return Ok(()) };
-        places.hide(server, &volume.device).map_err(|error| match error.kind() {
+        places.hide(server, volume).map_err(|error| match error.kind() {
             io::ErrorKind::ResourceBusy => BackendError::Busy(volume.id),
             _ => BackendError::step("unmount the volume")(error),
         })
