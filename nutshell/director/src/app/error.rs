@@ -39,6 +39,8 @@ pub(crate) enum Error {
     NoSuchMethod { method: String, service_type: String, known: String },
     #[error("there is another application named `{0}`")]
     NameTaken(String),
+    #[error("there is another volume named `{0}` in this application")]
+    VolumeNameTaken(String),
     #[error("application {application} is {state}")]
     WrongState { application: ApplicationId, state: String, hint: String },
     #[error("not enough credits: {needed} needed, {balance} left")]
@@ -123,9 +125,10 @@ impl From<Error> for ApiError {
             Error::TooManyLogins => ErrorCode::TooManyRequests,
             Error::NotAdministrator | Error::NotManager => ErrorCode::Forbidden,
             Error::NotFound { .. } | Error::NoSuchMethod { .. } => ErrorCode::NotFound,
-            Error::NameTaken(_) | Error::WrongState { .. } | Error::Cancelled => {
-                ErrorCode::Conflict
-            }
+            Error::NameTaken(_)
+            | Error::VolumeNameTaken(_)
+            | Error::WrongState { .. }
+            | Error::Cancelled => ErrorCode::Conflict,
             Error::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Error::NotReady { .. } | Error::ManagerTimeout { .. } => ErrorCode::Timeout,
             Error::ManagerUnreachable { .. } | Error::ShuttingDown => ErrorCode::Unavailable,
@@ -182,6 +185,7 @@ fn cloud_message(cloud: &str, error: &CloudError) -> String {
         | CloudError::AddressesExhausted { .. }
         | CloudError::Conflict { .. }
         | CloudError::ServerFailed { .. }
+        | CloudError::VolumeFailed { .. }
         | CloudError::Timeout { .. } => format!("cloud `{cloud}`: {error}"),
         CloudError::Unreachable { .. } => format!("cloud `{cloud}` does not answer"),
         CloudError::Settings { .. }

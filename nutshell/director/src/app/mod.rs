@@ -13,6 +13,7 @@ pub(crate) mod service;
 pub(crate) mod service_method;
 pub(crate) mod user;
 pub(crate) mod vm;
+pub(crate) mod volume;
 
 use std::path::PathBuf;
 use std::sync::Arc;

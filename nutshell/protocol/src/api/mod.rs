@@ -11,6 +11,7 @@ pub mod operation;
 pub mod service;
 pub mod service_type;
 pub mod user;
+pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use code::CodeVersion;
@@ -24,6 +25,7 @@ pub use service::{
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
 pub use user::{Login, LoginGrant, User};
+pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 
 /// The cloud that is meant when nobody names one.
 pub const DEFAULT_CLOUD: &str = "default";
