@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Stack};
+use crate::console;
 
 /// The archive of the smallest system that can run a script: the machine's shell.
 fn system() -> Vec<u8> {
@@ -50,23 +51,29 @@ async fn upload(ada: &Client, content: &[u8]) -> Value {
 }
 
 /// Boots a server that prints the file of the image, and changes it; the server's id.
-async fn boots(ada: &Client, image: &Value, from: &str) -> String {
+async fn boots(stack: &Stack, ada: &Client, image: &Value, from: &str) -> String {
+    let script = "read line < /etc/motd; echo the copy > /etc/motd; echo booted from $line";
+    runs(stack, ada, image, script, &format!("booted from {from}\n")).await
+}
+
+/// Boots a server that does what the script says, until it prints the text; the server's id.
+async fn runs(stack: &Stack, ada: &Client, image: &Value, script: &str, text: &str) -> String {
     use base64::Engine as _;
-    let script =
-        "#!/bin/sh\nread line < /etc/motd; echo the copy > /etc/motd; echo booted from $line\n";
+    let script = format!("#!/bin/sh\n{script}\n");
     let user_data = base64::engine::general_purpose::STANDARD.encode(script);
     let wanted = json!({"imageRef": image, "user_data": user_data});
     let id = ada.create_server_with("vm", wanted).await;
-    let path = format!("/compute/v2.1/servers/{id}/action");
-    let begun = std::time::Instant::now();
-    loop {
-        let (_, log) = ada.post(&path, json!({"os-getConsoleOutput": {}})).await;
-        if log["output"].as_str().unwrap().contains(&format!("booted from {from}\n")) {
-            return id;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{log}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let console = stack.cloud.control().follow_console(&id, None).await.unwrap();
+    console::shows(console, text, Duration::from_secs(60)).await;
+    id
+}
+
+/// Makes an image of a server's disk; all images of its name when that is done.
+async fn copies(stack: &Stack, ada: &Client, server: &str) -> Value {
+    let path = format!("/compute/v2.1/servers/{server}/action");
+    assert_eq!(ada.post(&path, json!({"createImage": {"name": "copy"}})).await.0, 202);
+    stack.cloud.control().settled().await;
+    ada.get("/image/v2/images?name=copy").await["images"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +82,7 @@ async fn an_uploaded_root_file_system_boots_and_stays_while_a_server_needs_it() 
     let ada = stack.ada().await;
     let image = upload(&ada, &system()).await;
     let id = image["id"].as_str().unwrap();
-    let server = boots(&ada, &image["id"], "the image").await;
+    let server = boots(&stack, &ada, &image["id"], "the image").await;
 
     let tree = stack.dir.path().join(format!("images/{id}.tree"));
     assert_eq!(ada.delete(&format!("/image/v2/images/{id}")).await, 204);
@@ -93,19 +100,13 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let stack = stack(None).await;
     let ada = stack.ada().await;
     let image = upload(&ada, &system()).await;
-    let server = boots(&ada, &image["id"], "the image").await;
+    let server = boots(&stack, &ada, &image["id"], "the image").await;
     let path = format!("/compute/v2.1/servers/{server}/action");
     let wanted = json!({"createImage": {"name": "copy", "metadata": {"mine": "yes"}}});
     assert_eq!(ada.post(&path, wanted).await.0, 202);
-    let begun = std::time::Instant::now();
-    let copy = loop {
-        let copies = ada.get("/image/v2/images?name=copy").await;
-        if copies["images"][0]["status"] == "active" {
-            break copies["images"][0].clone();
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{copies}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    stack.cloud.control().settled().await;
+    let copy = ada.get("/image/v2/images?name=copy").await["images"][0].clone();
+    assert_eq!(copy["status"], "active", "{copy}");
     assert_eq!((&copy["mine"], &copy["instance_uuid"]), (&json!("yes"), &json!(server)));
     for name in ["monday", "tuesday"] {
         let wanted = json!({"name": name, "backup_type": "daily", "rotation": 1});
@@ -118,7 +119,7 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let path = format!("/compute/v2.1/servers/{server}");
     assert_eq!(ada.get(&path).await["server"]["status"], "ACTIVE");
     assert_eq!(ada.delete(&path).await, 204);
-    boots(&ada, &copy["id"], "the copy").await;
+    boots(&stack, &ada, &copy["id"], "the copy").await;
 
     let file = format!("/image/v2/images/{}/file", copy["id"].as_str().unwrap());
     let sent = ada.request(Method::GET, &file).send().await.unwrap().bytes().await.unwrap();
@@ -126,6 +127,58 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let mut entries = archive.entries().unwrap().map(Result::unwrap);
     let motd = entries.find(|entry| entry.path().unwrap() == Path::new("etc/motd"));
     assert_eq!(std::io::read_to_string(motd.unwrap()).unwrap(), "the copy\n");
+    stack.cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_a_server_of_this_machine_has_what_it_changed_and_no_more() {
+    let stack = stack(None).await;
+    let ada = stack.ada().await;
+    let host = ada.get("/image/v2/images?name=host").await["images"][0]["id"].clone();
+    let script = "echo kept > /usr/local/share/mine; echo too > /srv/mine; rm /etc/profile
+        echo lost > /tmp/mine; echo changed";
+    let server = runs(&stack, &ada, &host, script, "changed\n").await;
+    let copy = copies(&stack, &ada, &server).await[0].clone();
+    assert_eq!((&copy["status"], &copy["layer_of"]), (&json!("active"), &json!("host")));
+    assert_eq!(ada.delete(&format!("/compute/v2.1/servers/{server}")).await, 204);
+
+    let file = format!("/image/v2/images/{}/file", copy["id"].as_str().unwrap());
+    let sent = ada.request(Method::GET, &file).send().await.unwrap().bytes().await.unwrap();
+    let mut archive = tar::Archive::new(&sent[..]);
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    let names: Vec<_> = entries.map(|entry| entry.path().unwrap().display().to_string()).collect();
+    assert!(names.contains(&"etc/.wh.profile".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("usr/bin/")), "{names:?}");
+
+    // Also of a copy of a copy.
+    let script = "cat /usr/local/share/mine /srv/mine
+        [ -e /etc/profile ] || [ -e /tmp/mine ] || [ ! -e /etc/passwd ] || echo again";
+    let server = runs(&stack, &ada, &copy["id"], script, "kept\ntoo\nagain\n").await;
+    assert_eq!(
+        ada.delete(&format!("/image/v2/images/{}", copy["id"].as_str().unwrap())).await,
+        204
+    );
+    let copy = copies(&stack, &ada, &server).await[0].clone();
+    runs(&stack, &ada, &copy["id"], script, "kept\ntoo\nagain\n").await;
+    stack.cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_would_be_too_large_is_none_and_leaves_nothing() {
+    let stack = Stack::start_with(|settings| {
+        settings.backend = BackendKind::Process;
+        settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
+        settings.image_size_max = 1 << 20;
+    })
+    .await;
+    let ada = stack.ada().await;
+    let host = ada.get("/image/v2/images?name=host").await["images"][0]["id"].clone();
+    let script = "head -c 2000000 /dev/zero > /srv/large; echo grown; sleep 1000";
+    let server = runs(&stack, &ada, &host, script, "grown\n").await;
+    assert_eq!(copies(&stack, &ada, &server).await, json!([]));
+    assert_eq!(fs::read_dir(stack.dir.path().join("images")).unwrap().count(), 0);
+    let server = ada.get(&format!("/compute/v2.1/servers/{server}")).await;
+    assert_eq!(server["server"]["status"], "ACTIVE");
     stack.cloud.shutdown().await;
 }
 
@@ -153,7 +206,7 @@ async fn images_of_this_machine_are_offered_and_held() {
     let stack = stack(Some(directory.path())).await;
     let ada = stack.ada().await;
     let images = ada.get("/image/v2/images?name=tiny").await;
-    boots(&ada, &images["images"][0]["id"], "the image").await;
+    boots(&stack, &ada, &images["images"][0]["id"], "the image").await;
     assert!(store.remove("tiny").is_err());
     stack.cloud.shutdown().await;
     store.remove("tiny").unwrap();

@@ -36,6 +36,10 @@ integer_id!(
     UserId
 );
 integer_id!(
+    /// A token that a user made for scripts.
+    TokenId
+);
+integer_id!(
     /// An application, unique in the installation.
     ApplicationId
 );
@@ -46,6 +50,10 @@ integer_id!(
 integer_id!(
     /// A VM of the platform, manager or agent, unique in the installation and never used again.
     NodeId
+);
+integer_id!(
+    /// A volume of a node, unique in the installation and never used again.
+    VolumeId
 );
 integer_id!(
     /// A multi-step operation of the director.

@@ -11,8 +11,11 @@ pub(crate) mod node;
 pub(crate) mod password;
 pub(crate) mod service;
 pub(crate) mod service_method;
+pub(crate) mod session;
+pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;
+pub(crate) mod volume;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +50,7 @@ pub(crate) struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            clock: Clock::new(time::OffsetDateTime::now_utc),
+            clock: Clock::system(),
             ready_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(15),
             reconcile_every: Duration::from_secs(30),
@@ -78,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) managers: manager::Managers,
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
+    pub(crate) accounts: user::Accounts,
+    pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,

@@ -14,6 +14,7 @@ mod registry;
 mod service;
 mod service_method;
 mod user;
+mod users;
 mod vm;
 
 use axum::Router;
@@ -30,6 +31,7 @@ fn api() -> Api {
     for register in [
         meta::register,
         user::register,
+        users::register,
         application::register,
         service::register,
         service_method::register,
@@ -51,5 +53,7 @@ async fn unknown(request: Request) -> ApiError {
     registry::no_such_endpoint(&request)
 }
 
+#[cfg(test)]
+mod access_table;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,14 @@ mod applications;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
+mod ledger;
 mod operations;
 mod restart;
 mod services;
 mod users;
 pub(crate) mod vm;
 mod vms;
+mod volumes;
 pub(crate) mod world;
 
 pub(crate) use world::World;

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod code;
+pub mod credit;
 pub mod event;
 pub mod generic;
 pub mod internal;
@@ -11,9 +12,11 @@ pub mod operation;
 pub mod service;
 pub mod service_type;
 pub mod user;
+pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use code::CodeVersion;
+pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
 pub use log::LogText;
 pub use node::{Node, NodeCounts, NodeState};
@@ -23,7 +26,11 @@ pub use service::{
     State,
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
-pub use user::{Login, LoginGrant, User};
+pub use user::{
+    Login, LoginGrant, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User, UserChange,
+    UserCreate, UserRegister,
+};
+pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 
 /// The cloud that is meant when nobody names one.
 pub const DEFAULT_CLOUD: &str = "default";
