@@ -7,6 +7,7 @@ mod access;
 mod application;
 mod event;
 mod extract;
+mod manifest;
 mod meta;
 mod node;
 mod openapi;
@@ -31,6 +32,7 @@ fn api() -> Api {
         meta::register,
         user::register,
         application::register,
+        manifest::register,
         service::register,
         service_method::register,
         node::register,

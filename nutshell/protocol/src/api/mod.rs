@@ -6,6 +6,7 @@ pub mod event;
 pub mod generic;
 pub mod internal;
 pub mod log;
+pub mod manifest;
 pub mod node;
 pub mod operation;
 pub mod service;
@@ -16,6 +17,7 @@ pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use code::CodeVersion;
 pub use event::Event;
 pub use log::LogText;
+pub use manifest::{Deployment, InlineFile, Manifest, ManifestService, ReadyManifest};
 pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{
