@@ -11,7 +11,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::client::Target;
-use super::run::{self, Ending};
+use super::run;
 
 /// Tells the executable that it is the background process.
 const BACKGROUND: &str = "FAKE_CLOUD_BACKGROUND";
@@ -62,13 +62,17 @@ pub(crate) async fn start(Start { cloud }: Start) -> Result<ExitCode, Box<dyn Er
 async fn serve(cloud: run::Arguments, state: &Path) -> Result<(), Box<dyn Error>> {
     // Of no consequence where it leads a session already.
     let _ = rustix::process::setsid();
-    let mut ending = Ending::listen()?;
-    let cloud = cloud.builder()?.start().await?;
-    run::greet(&cloud)?;
+    run::until_asked(cloud, |cloud| {
+        run::greet(cloud)?;
+        Ok(leave_terminal(&state.join(LOG))?)
+    })
+    .await
+}
+
+/// Closes the pipe; what is said later goes to the log.
+fn leave_terminal(log: &Path) -> io::Result<()> {
     rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
-    rustix::stdio::dup2_stderr(File::options().append(true).create(true).open(state.join(LOG))?)?;
-    ending.asked(&cloud).await;
-    cloud.shutdown().await;
+    rustix::stdio::dup2_stderr(File::options().append(true).create(true).open(log)?)?;
     Ok(())
 }
 

@@ -134,9 +134,17 @@ impl Arguments {
 
 /// Runs a cloud in the foreground.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    until_asked(arguments, greet).await
+}
+
+/// Runs a cloud until it is told to end; `ready` is called once it answers.
+pub(super) async fn until_asked(
+    arguments: Arguments,
+    ready: impl FnOnce(&FakeCloud) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     let mut ending = Ending::listen()?;
     let cloud = arguments.builder()?.start().await?;
-    greet(&cloud)?;
+    ready(&cloud)?;
     ending.asked(&cloud).await;
     cloud.shutdown().await;
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::address::Block;
-use super::{Device, Model, Port, Router};
+use super::{Model, Router};
 
 /// Where packets find a way, whatever security groups make of them there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,8 +38,7 @@ impl Model {
 
     /// A router's addresses towards servers, and their subnets.
     fn legs(&self, router: &Router) -> Vec<(Ipv4Addr, Block)> {
-        let interface = |port: &&Port| port.device == Device::RouterInterface(router.id);
-        let fixed = self.ports.iter().filter(interface).flat_map(|port| &port.fixed_ips);
+        let fixed = self.interfaces_of(router.id).flat_map(|port| &port.fixed_ips);
         let leg = fixed.filter_map(|it| Some((it.address, self.subnets.get(it.subnet_id)?.block)));
         leg.collect()
     }

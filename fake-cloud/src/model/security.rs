@@ -402,7 +402,7 @@ record!(SecurityGroupRule, SecurityGroupRuleId, "security_group_rule", RuleIndex
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RuleIndex {
     /// How many each project has.
-    projects: Totals<ProjectId>,
+    pub projects: Totals<ProjectId>,
     /// Them by group.
     groups: Places<SecurityGroupId>,
 }

@@ -130,7 +130,7 @@ impl Model {
             |group: &&SecurityGroup| group.vpc.is_some_and(|vpc| vpc.network_id == network);
         let groups: Vec<_> = self.security_groups.iter().filter(of_vpc).cloned().collect();
         for group in groups {
-            let used = self.ports.iter().any(|port| port.security_groups.contains(&group.id));
+            let used = self.ports.index().groups.has(group.id);
             if !used && group.vpc.is_some_and(|vpc| vpc.default) {
                 self.remove_security_group(group.id);
             } else if let Some(mut group) = self.security_groups.get_mut(group.id) {

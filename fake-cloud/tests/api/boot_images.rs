@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Stack};
+use crate::console;
 
 /// The archive of the smallest system that can run a script: the machine's shell.
 fn system() -> Vec<u8> {
@@ -50,23 +51,16 @@ async fn upload(ada: &Client, content: &[u8]) -> Value {
 }
 
 /// Boots a server that prints the file of the image, and changes it; the server's id.
-async fn boots(ada: &Client, image: &Value, from: &str) -> String {
+async fn boots(stack: &Stack, ada: &Client, image: &Value, from: &str) -> String {
     use base64::Engine as _;
     let script =
         "#!/bin/sh\nread line < /etc/motd; echo the copy > /etc/motd; echo booted from $line\n";
     let user_data = base64::engine::general_purpose::STANDARD.encode(script);
     let wanted = json!({"imageRef": image, "user_data": user_data});
     let id = ada.create_server_with("vm", wanted).await;
-    let path = format!("/compute/v2.1/servers/{id}/action");
-    let begun = std::time::Instant::now();
-    loop {
-        let (_, log) = ada.post(&path, json!({"os-getConsoleOutput": {}})).await;
-        if log["output"].as_str().unwrap().contains(&format!("booted from {from}\n")) {
-            return id;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{log}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let console = stack.cloud.control().follow_console(&id, None).await.unwrap();
+    console::shows(console, &format!("booted from {from}\n"), Duration::from_secs(60)).await;
+    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +69,7 @@ async fn an_uploaded_root_file_system_boots_and_stays_while_a_server_needs_it() 
     let ada = stack.ada().await;
     let image = upload(&ada, &system()).await;
     let id = image["id"].as_str().unwrap();
-    let server = boots(&ada, &image["id"], "the image").await;
+    let server = boots(&stack, &ada, &image["id"], "the image").await;
 
     let tree = stack.dir.path().join(format!("images/{id}.tree"));
     assert_eq!(ada.delete(&format!("/image/v2/images/{id}")).await, 204);
@@ -93,19 +87,13 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let stack = stack(None).await;
     let ada = stack.ada().await;
     let image = upload(&ada, &system()).await;
-    let server = boots(&ada, &image["id"], "the image").await;
+    let server = boots(&stack, &ada, &image["id"], "the image").await;
     let path = format!("/compute/v2.1/servers/{server}/action");
     let wanted = json!({"createImage": {"name": "copy", "metadata": {"mine": "yes"}}});
     assert_eq!(ada.post(&path, wanted).await.0, 202);
-    let begun = std::time::Instant::now();
-    let copy = loop {
-        let copies = ada.get("/image/v2/images?name=copy").await;
-        if copies["images"][0]["status"] == "active" {
-            break copies["images"][0].clone();
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{copies}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    stack.cloud.control().settled().await;
+    let copy = ada.get("/image/v2/images?name=copy").await["images"][0].clone();
+    assert_eq!(copy["status"], "active", "{copy}");
     assert_eq!((&copy["mine"], &copy["instance_uuid"]), (&json!("yes"), &json!(server)));
     for name in ["monday", "tuesday"] {
         let wanted = json!({"name": name, "backup_type": "daily", "rotation": 1});
@@ -118,7 +106,7 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let path = format!("/compute/v2.1/servers/{server}");
     assert_eq!(ada.get(&path).await["server"]["status"], "ACTIVE");
     assert_eq!(ada.delete(&path).await, 204);
-    boots(&ada, &copy["id"], "the copy").await;
+    boots(&stack, &ada, &copy["id"], "the copy").await;
 
     let file = format!("/image/v2/images/{}/file", copy["id"].as_str().unwrap());
     let sent = ada.request(Method::GET, &file).send().await.unwrap().bytes().await.unwrap();
@@ -153,7 +141,7 @@ async fn images_of_this_machine_are_offered_and_held() {
     let stack = stack(Some(directory.path())).await;
     let ada = stack.ada().await;
     let images = ada.get("/image/v2/images?name=tiny").await;
-    boots(&ada, &images["images"][0]["id"], "the image").await;
+    boots(&stack, &ada, &images["images"][0]["id"], "the image").await;
     assert!(store.remove("tiny").is_err());
     stack.cloud.shutdown().await;
     store.remove("tiny").unwrap();

@@ -12,6 +12,8 @@ mod cinder_admin;
 mod client;
 mod command_line;
 mod compute;
+#[path = "../console/mod.rs"]
+mod console;
 mod control;
 mod coverage;
 mod ec2;

@@ -19,6 +19,7 @@ use fake_cloud::network::{Network as _, PortWatcher};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::console;
 use crate::engine::Engine;
 
 /// Far longer than anything here takes on the slowest machine.
@@ -155,16 +156,8 @@ impl Fixture {
         server
     }
 
-    /// Waits until the server's console shows the text; returns the whole console.
+    /// Waits until the server's console shows the text; returns the console until then.
     pub(crate) async fn shows(&self, id: Uuid, text: &str) -> String {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let console = self.backend.console(id, None).await.unwrap();
-            if console.contains(text) {
-                return console;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "no {text:?} in\n{console}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        console::shows(self.backend.follow_console(id, None).await.unwrap(), text, PATIENCE).await
     }
 }

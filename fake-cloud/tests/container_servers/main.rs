@@ -5,6 +5,8 @@
 
 #[path = "../built_image/mod.rs"]
 mod built_image;
+#[path = "../console/mod.rs"]
+mod console;
 mod engine;
 mod fixture;
 mod images;

@@ -12,6 +12,8 @@ use fake_cloud::network::loopback::Loopback;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::console;
+
 /// Far longer than anything here takes on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -63,17 +65,9 @@ impl Fixture {
         server
     }
 
-    /// Waits until the server's console shows the text; returns the whole console.
+    /// Waits until the server's console shows the text; returns the console until then.
     pub(crate) async fn console_shows(&self, id: Uuid, text: &str) -> String {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let console = self.backend.console(id, None).await.unwrap();
-            if console.contains(text) {
-                return console;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "no {text:?} in\n{console}");
-            pause().await;
-        }
+        console::shows(self.backend.follow_console(id, None).await.unwrap(), text, PATIENCE).await
     }
 
     /// Boots a server and returns its console when its script has ended.
@@ -86,14 +80,10 @@ impl Fixture {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !condition() {
             assert!(tokio::time::Instant::now() < deadline, "waited in vain");
-            pause().await;
+            // Nobody tells when it changes.
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-}
-
-/// Between two looks at what tells nobody that it changes.
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 fn open(state: &Path) -> (Process, Loopback, mpsc::UnboundedReceiver<ServerExit>) {

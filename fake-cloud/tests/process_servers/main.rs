@@ -5,6 +5,8 @@
 mod boot;
 #[path = "../built_image/mod.rs"]
 mod built_image;
+#[path = "../console/mod.rs"]
+mod console;
 mod crashes;
 mod fixture;
 mod images;

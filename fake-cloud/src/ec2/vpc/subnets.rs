@@ -131,8 +131,8 @@ pub(in crate::ec2) async fn delete(call: Call) -> Result<Xml, Fault> {
         let subnet = changeable(&call, model, text)?;
         let (id, router) = (subnet.id, model.gateway_of(subnet.network_id));
         let own = router.map(Device::RouterInterface);
-        let in_the_way = |port: &Port| port.is_on(id) && Some(&port.device) != own.as_ref();
-        if model.ports.iter().any(in_the_way) {
+        let in_the_way = |port: &Port| Some(&port.device) != own.as_ref();
+        if model.ports.at(model.ports.index().subnets.of(id)).any(in_the_way) {
             let message = format!("The subnet '{text}' has dependencies and cannot be deleted.");
             return Err(Fault::new("DependencyViolation", message));
         }

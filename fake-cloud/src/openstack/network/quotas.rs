@@ -118,12 +118,10 @@ fn in_use(model: &Model, project: ProjectId, resource: &str) -> u64 {
         "subnet" => count(&mut model.subnets.iter().map(|it| it.project_id)),
         "subnetpool" => count(&mut model.subnet_pools.iter().map(|it| it.project_id)),
         "router" => count(&mut model.routers.iter().map(|it| it.project_id)),
-        "port" => count(&mut model.ports.iter().map(|port| port.project_id)),
+        "port" => model.ports.index().projects.of(project),
         "floatingip" => model.floating_ips_used(project),
         "security_group" => model.security_groups_used(project),
-        "security_group_rule" => {
-            count(&mut model.security_group_rules.iter().map(|rule| rule.project_id))
-        }
+        "security_group_rule" => model.security_group_rules.index().projects.of(project),
         _ => 0,
     }
 }

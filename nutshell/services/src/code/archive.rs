@@ -14,6 +14,7 @@ use tar::EntryType;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::contents::{Contents, Tops, unwrapped};
 use super::entry::{Kind, Refusal, Rules, inside};
 use super::meter::Meter;
 
@@ -140,22 +141,32 @@ fn is_tar(head: &[u8]) -> bool {
     block.iter().all(|byte| *byte == 0) || header.cksum().is_ok_and(|cksum| cksum == expected)
 }
 
-/// Looks through all of an archive without unpacking it.
+/// Looks through all of an archive without unpacking it, and says what it would unpack to.
 ///
 /// # Errors
 /// When it is not an archive, is damaged or unsafe.
-pub fn check(path: &Path, limits: Limits) -> Result<(), ArchiveError> {
-    walk(path, limits, &mut |_, _, _| Ok(Box::new(io::sink())))
+pub fn check(path: &Path, limits: Limits) -> Result<Contents, ArchiveError> {
+    let mut tops = Tops::default();
+    let mut note = |path: &Path, kind: &Kind, _| -> io::Result<Box<dyn Write>> {
+        tops.note(path, matches!(kind, Kind::File | Kind::HardLink(_)));
+        Ok(Box::new(io::sink()))
+    };
+    walk(path, limits, None, &mut note)?;
+    let contents = tops.contents();
+    if let Some(wrapper) = &contents.wrapper {
+        // What stays inside the archive may still leave the directory that is unpacked.
+        walk(path, limits, Some(wrapper), &mut |_, _, _| Ok(Box::new(io::sink())))?;
+    }
+    Ok(contents)
 }
 
-/// Unpacks an archive into an empty directory.
+/// Unpacks an archive that was looked through into an empty directory.
 ///
 /// # Errors
 /// When it is not an archive, is damaged or unsafe, or cannot be written.
-pub fn unpack(path: &Path, into: &Path) -> Result<(), ArchiveError> {
-    walk(path, Limits::default(), &mut |entry, kind, mode| {
-        write(&into.join(entry), into, kind, mode)
-    })
+pub fn unpack(path: &Path, contents: &Contents, into: &Path) -> Result<(), ArchiveError> {
+    let mut taker = |entry: &Path, kind: &Kind, mode| write(&into.join(entry), into, kind, mode);
+    walk(path, Limits::default(), contents.wrapper.as_deref(), &mut taker)
 }
 
 fn write(path: &Path, into: &Path, kind: &Kind, mode: u32) -> io::Result<Box<dyn Write>> {
@@ -187,7 +198,12 @@ fn write(path: &Path, into: &Path, kind: &Kind, mode: u32) -> io::Result<Box<dyn
 /// Takes each entry: its path, kind and mode; gives back where its content goes.
 type Taker<'a> = &'a mut dyn FnMut(&Path, &Kind, u32) -> io::Result<Box<dyn Write>>;
 
-fn walk(path: &Path, limits: Limits, taker: Taker<'_>) -> Result<(), ArchiveError> {
+fn walk(
+    path: &Path,
+    limits: Limits,
+    wrapper: Option<&Path>,
+    taker: Taker<'_>,
+) -> Result<(), ArchiveError> {
     let mut file = File::open(path).map_err(ArchiveError::File)?;
     let mut head = Vec::with_capacity(512);
     Read::by_ref(&mut file).take(512).read_to_end(&mut head).map_err(ArchiveError::File)?;
@@ -196,7 +212,8 @@ fn walk(path: &Path, limits: Limits, taker: Taker<'_>) -> Result<(), ArchiveErro
     }
     let form = recognise(&head).ok_or(ArchiveError::NotAnArchive)?;
     file.rewind().map_err(ArchiveError::File)?;
-    let mut walk = Walk { rules: Rules::default(), limits, left: limits, some: false, taker };
+    let rules = Rules::default();
+    let mut walk = Walk { rules, wrapper, limits, left: limits, some: false, taker };
     match form {
         Form::Tar => walk.tar(BufReader::new(file))?,
         Form::Gzip => walk.compressed(MultiGzDecoder::new(BufReader::new(file)))?,
@@ -208,6 +225,7 @@ fn walk(path: &Path, limits: Limits, taker: Taker<'_>) -> Result<(), ArchiveErro
 
 struct Walk<'a> {
     rules: Rules,
+    wrapper: Option<&'a Path>,
     limits: Limits,
     left: Limits,
     /// Whether there was anything but directories.
@@ -309,7 +327,12 @@ impl Walk<'_> {
         content: &mut dyn Read,
     ) -> Result<(), ArchiveError> {
         self.count_entry()?;
-        let admitted = self.rules.admit(path, kind).map_err(|why| ArchiveError::Unsafe {
+        let kind = &match kind {
+            Kind::HardLink(target) => Kind::HardLink(unwrapped(target, self.wrapper)),
+            other => other.clone(),
+        };
+        let admitted = self.rules.admit(&unwrapped(path, self.wrapper), kind);
+        let admitted = admitted.map_err(|why| ArchiveError::Unsafe {
             entry: path.display().to_string(),
             why: Why(why),
         })?;
@@ -382,5 +405,7 @@ fn zip_entries(file: &mut File) -> io::Result<Option<u16>> {
     Ok(record.map(|record| u16::from_le_bytes([record[10], record[11]])))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod archive;
+mod contents;
 mod entry;
 mod meter;
 
@@ -23,6 +24,8 @@ use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt;
+
+pub use contents::Contents;
 
 use crate::ServiceError;
 use crate::manager_half::{Content, File};
@@ -125,7 +128,7 @@ impl CodeStore {
         })
     }
 
-    /// Receives an archive; it becomes a version once it is whole and found to be safe.
+    /// Receives an archive; it becomes a version once it is whole, found to be safe, and accepted.
     ///
     /// # Errors
     /// When it is refused, too large, or cannot be stored.
@@ -134,11 +137,13 @@ impl CodeStore {
         filename: &str,
         description: &str,
         content: Content,
+        accept: impl FnOnce(&Contents) -> Result<(), ApiError>,
     ) -> Result<CodeVersionId, ServiceError> {
         check_filename(filename)?;
         let upload = receive(&self.directory, filename, content).await?;
+        accept(&upload.contents)?;
         let id = self.unused_id();
-        fs::rename(&upload.0, self.path(&id)).map_err(ServiceError::file(&upload.0))?;
+        fs::rename(&upload.path, self.path(&id)).map_err(ServiceError::file(&upload.path))?;
         self.change(|index| {
             index.versions.push(Version {
                 id: id.clone(),
@@ -253,12 +258,16 @@ pub fn random_name(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }
 
-/// A file that goes away unless it is moved.
-pub(crate) struct Upload(pub(crate) PathBuf);
+/// An archive that was looked through, in a file that goes away unless it is moved.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) path: PathBuf,
+    pub(crate) contents: Contents,
+}
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -268,8 +277,8 @@ pub(crate) async fn receive(
     filename: &str,
     mut content: Content,
 ) -> Result<Upload, ServiceError> {
-    let upload = Upload(directory.join(format!(".upload-{}", random_name(12))));
-    let path = upload.0.clone();
+    let path = directory.join(format!(".upload-{}", random_name(12)));
+    let mut upload = Upload { path: path.clone(), contents: Contents::default() };
     let mut file = tokio::fs::File::create(&path).await.map_err(ServiceError::file(&path))?;
     let mut length = 0;
     while let Some(chunk) = content.next().await {
@@ -289,7 +298,8 @@ pub(crate) async fn receive(
     }
     file.flush().await.map_err(ServiceError::file(&path))?;
     file.sync_data().await.map_err(ServiceError::file(&path))?;
-    tokio::task::spawn_blocking(move || archive::check(&path, archive::Limits::default()))
+    let check = move || archive::check(&path, archive::Limits::default());
+    upload.contents = tokio::task::spawn_blocking(check)
         .await
         .expect("looking through an archive does not panic")
         .map_err(|error| error.refusal(filename))?;

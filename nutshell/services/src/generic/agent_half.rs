@@ -60,6 +60,8 @@ impl Agent {
             return Err(scripts_are_running().into());
         }
         let upload = self.installation.receive(&version, content).await?;
+        // Nothing of the old code goes on beside the new.
+        self.scripts.kill(&Script::ALL).await;
         let installation = self.installation.clone();
         let switch = move || installation.switch(&version, &upload);
         let directory =
@@ -147,8 +149,13 @@ impl Agent {
         }
     }
 
+    /// Whether there is anything to interrupt.
+    fn is_interruptible(&self) -> bool {
+        self.scripts.record().interruption(self.scripts.run_left_any()) != Interruption::Nothing
+    }
+
     fn interrupt(&self, parameters: &[String]) -> Result<(), ServiceError> {
-        match self.scripts.record().interruption() {
+        match self.scripts.record().interruption(self.scripts.run_left_any()) {
             Interruption::Nothing => {}
             Interruption::Ask => {
                 let interrupting = |record: &mut Record| record.interrupting = true;
@@ -156,8 +163,12 @@ impl Agent {
                 self.scripts.kill_run_after_interrupt();
             }
             Interruption::Kill => {
-                let scripts = self.scripts.clone();
-                tokio::spawn(async move { scripts.kill(&Script::ALL).await });
+                // What init.sh set up is what the other scripts need, also the next time.
+                let doomed = Script::ALL.into_iter().filter(|script| {
+                    *script != Script::Init || self.scripts.record().is_running(Script::Init)
+                });
+                let (scripts, doomed) = (self.scripts.clone(), doomed.collect::<Vec<_>>());
+                tokio::spawn(async move { scripts.kill(&doomed).await });
             }
         }
         Ok(())
@@ -169,6 +180,7 @@ impl AgentHalf for Agent {
     async fn query(&self, method: &str, _parameters: Value) -> Result<Value, ServiceError> {
         match method {
             "get_script_status" => Ok(json!(self.scripts.record().statuses())),
+            "is_interruptible" => Ok(json!(self.is_interruptible())),
             _ => Err(no_such_method(method)),
         }
     }

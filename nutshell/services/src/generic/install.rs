@@ -64,10 +64,12 @@ impl Installation {
         let name = format!("{version}.{}", random_name(4));
         let directory = self.versions().join(&name);
         fs::create_dir(&directory).map_err(ServiceError::file(&directory))?;
-        archive::unpack(&upload.0, &directory).map_err(|error| match error {
-            archive::ArchiveError::File(source) => ServiceError::file(&directory)(source),
-            other => other.refusal(version.as_str()).into(),
-        })?;
+        archive::unpack(&upload.path, &upload.contents, &directory).map_err(
+            |error| match error {
+                archive::ArchiveError::File(source) => ServiceError::file(&directory)(source),
+                other => other.refusal(version.as_str()).into(),
+            },
+        )?;
         let (link, next) = (self.bin(), self.cache.join(".bin.new"));
         remove(&next, fs::remove_file)?;
         symlink(Path::new("versions").join(&name), &next).map_err(ServiceError::file(&next))?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
 use super::{MASTER, default_code, distribution};
+use crate::code::Contents;
 use crate::manager_half::{Content, File, Outcome, Remark, at, no_such_method, parameters};
 use crate::state::Request;
 use crate::{ManagerContext, ManagerHalf, ServiceError};
@@ -111,7 +112,9 @@ impl ManagerHalf for Manager {
         match method {
             "upload_code" => {
                 let CodeUpload { filename, description } = parameters(method, given)?;
-                let code_version = context.code.add(&filename, &description, content).await?;
+                let accept = |contents: &Contents| expect_scripts(&filename, contents);
+                let code_version =
+                    context.code.add(&filename, &description, content, accept).await?;
                 Ok(json!(CodeUploaded { code_version }))
             }
             _ => Err(no_such_method(method)),
@@ -134,6 +137,16 @@ impl ManagerHalf for Manager {
     }
 }
 
+/// Code that holds none of the scripts would do nothing, without a word.
+fn expect_scripts(filename: &str, contents: &Contents) -> Result<(), ApiError> {
+    let names = Script::ALL.map(Script::file_name);
+    if names.iter().any(|name| contents.has_file(name)) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("`{filename}` has none of {} at its top", names.join(", ")))
+        .hint("pack the scripts themselves: `tar -czf app.tar.gz *.sh`"))
+}
+
 /// Enabling the active version again brings it to nodes that could not be reached before.
 async fn enable(context: &ManagerContext, name: CodeVersionName) -> Result<Outcome, ServiceError> {
     context.code.activate(&name.code_version)?;
@@ -152,7 +165,7 @@ async fn execute(
     given: ScriptExecute,
 ) -> Result<Outcome, ServiceError> {
     match script {
-        Script::Interrupt if !any_running(&statuses(context).await?) => {
+        Script::Interrupt if !any_interruptible(context).await? => {
             return Err(nothing_to_interrupt().into());
         }
         Script::Interrupt => {}
@@ -190,6 +203,14 @@ async fn expect_no_scripts(context: &ManagerContext) -> Result<(), ServiceError>
         true => Err(scripts_are_running().into()),
         false => Ok(()),
     }
+}
+
+async fn any_interruptible(context: &ManagerContext) -> Result<bool, ServiceError> {
+    let nodes = try_join_all(context.nodes.iter().map(async |node| {
+        let agent = context.agents.agent(node)?;
+        agent.query("is_interruptible", &[("", ""); 0]).await.map_err(at(node.id))
+    }));
+    Ok(nodes.await?.contains(&true))
 }
 
 async fn statuses(context: &ManagerContext) -> Result<ScriptStatuses, ServiceError> {

@@ -26,16 +26,23 @@ pub(super) struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum ScriptRecord {
-    Running { marker: String, parameters: Vec<String> },
-    Ended { return_code: i32 },
+    Running {
+        marker: String,
+        parameters: Vec<String>,
+    },
+    /// What it left behind carries the marker.
+    Ended {
+        marker: String,
+        return_code: i32,
+    },
 }
 
 /// What an interruption means in some situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interruption {
-    /// No script runs.
+    /// Nothing runs.
     Nothing,
-    /// `run.sh` is asked to end by `interrupt.sh`, and killed when that has ended.
+    /// The application is asked to end by `interrupt.sh`, and killed when that has ended.
     Ask,
     /// All scripts are killed.
     Kill,
@@ -70,7 +77,7 @@ impl Record {
 
     pub(super) fn return_code(&self, script: Script) -> Option<i32> {
         match self.scripts.get(&script) {
-            Some(ScriptRecord::Ended { return_code }) => Some(*return_code),
+            Some(ScriptRecord::Ended { return_code, .. }) => Some(*return_code),
             Some(ScriptRecord::Running { .. }) | None => None,
         }
     }
@@ -79,17 +86,27 @@ impl Record {
         let status = |script| match self.scripts.get(&script) {
             None => ScriptStatus::NeverStarted,
             Some(ScriptRecord::Running { .. }) => ScriptStatus::Running,
-            Some(ScriptRecord::Ended { return_code }) => {
+            Some(ScriptRecord::Ended { return_code, .. }) => {
                 ScriptStatus::Stopped { return_code: *return_code }
             }
         };
         Script::ALL.into_iter().map(|script| (script, status(script))).collect()
     }
 
-    /// `interrupt.sh` is only for an application that runs; other scripts are killed at once, and
-    /// so is everything when it is asked for a second time.
-    pub(super) fn interruption(&self) -> Interruption {
-        if self.is_running(Script::Run) && !self.is_running(Script::Interrupt) {
+    /// The mark of a script's processes, if it was started.
+    pub(super) fn marker(&self, script: Script) -> Option<&str> {
+        match self.scripts.get(&script)? {
+            ScriptRecord::Running { marker, .. } | ScriptRecord::Ended { marker, .. } => {
+                Some(marker)
+            }
+        }
+    }
+
+    /// `interrupt.sh` is only for an application that runs: `run.sh` itself, or what that left
+    /// behind. Other scripts are killed at once, and so is everything the second time.
+    pub(super) fn interruption(&self, run_left_any: bool) -> Interruption {
+        let application_runs = self.is_running(Script::Run) || run_left_any;
+        if application_runs && !self.is_running(Script::Interrupt) {
             Interruption::Ask
         } else if self.any_running() {
             Interruption::Kill
@@ -112,23 +129,26 @@ mod tests {
     #[test]
     fn interrupting_asks_first_and_kills_the_second_time() {
         use Script::{Cleanup, Init, Interrupt, Notify, Run};
-        for (scripts, expected) in [
-            (&[][..], Interruption::Nothing),
-            (&[Run], Interruption::Ask),
-            (&[Run, Notify], Interruption::Ask),
-            (&[Run, Interrupt], Interruption::Kill),
-            (&[Interrupt], Interruption::Kill),
-            (&[Init], Interruption::Kill),
-            (&[Notify], Interruption::Kill),
-            (&[Cleanup], Interruption::Kill),
+        for (scripts, left, expected) in [
+            (&[][..], false, Interruption::Nothing),
+            (&[], true, Interruption::Ask),
+            (&[Run], false, Interruption::Ask),
+            (&[Run, Notify], false, Interruption::Ask),
+            (&[Run, Interrupt], false, Interruption::Kill),
+            (&[Interrupt], false, Interruption::Kill),
+            (&[Interrupt], true, Interruption::Kill),
+            (&[Init], false, Interruption::Kill),
+            (&[Notify], false, Interruption::Kill),
+            (&[Cleanup], false, Interruption::Kill),
         ] {
-            assert_eq!(running(scripts).interruption(), expected, "{scripts:?}");
+            let interruption = running(scripts).interruption(left);
+            assert_eq!(interruption, expected, "{scripts:?} {left}");
         }
     }
 
     #[test]
     fn a_start_that_is_taken_back_leaves_the_other_scripts_alone() {
-        let ended = |return_code| ScriptRecord::Ended { return_code };
+        let ended = |return_code| ScriptRecord::Ended { marker: "m".to_owned(), return_code };
         let mut before = running(&[Script::Run]);
         before.scripts.insert(Script::Notify, ended(5));
         let mut record = running(&[Script::Notify]);

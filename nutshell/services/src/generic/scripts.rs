@@ -179,14 +179,20 @@ impl Scripts {
         record.expect("its sender is in self").return_code(script)
     }
 
-    /// Kills `run.sh` once `interrupt.sh` has ended.
+    /// Whether `run.sh` has ended and left something behind that still runs.
+    pub(super) fn run_left_any(&self) -> bool {
+        let record = self.record();
+        !record.is_running(Script::Run) && record.marker(Script::Run).is_some_and(process::left_any)
+    }
+
+    /// Kills the application once `interrupt.sh` has ended.
     pub(super) fn kill_run_after_interrupt(&self) {
         let scripts = self.clone();
-        let doomed = self.record().scripts.remove(&Script::Run);
+        let doomed = self.record().marker(Script::Run).map(str::to_owned);
         tokio::spawn(async move {
             scripts.wait(Script::Interrupt).await;
             // It may have ended, and another been started.
-            if scripts.record().scripts.remove(&Script::Run) == doomed {
+            if scripts.record().marker(Script::Run) == doomed.as_deref() {
                 scripts.kill(&[Script::Run]).await;
             }
             let done = scripts.change(|record| record.interrupting = false);
@@ -196,19 +202,23 @@ impl Scripts {
         });
     }
 
-    /// Kills those of the scripts that run, and returns when they are gone.
+    /// Kills these scripts as far as they run, and what they left behind; returns when it is gone.
     pub(super) async fn kill(&self, scripts: &[Script]) {
         let record = self.record();
-        let kills = scripts.iter().filter_map(|script| match record.scripts.get(script)? {
-            ScriptRecord::Running { marker, .. } => {
-                let program = Program::find(marker, &self.statuses())?;
-                tracing::info!(script = script.file_name(), "script killed");
-                Some(async move {
+        let kills = scripts.iter().filter_map(|script| {
+            let marker = record.marker(*script)?.to_owned();
+            let program = match record.is_running(*script) {
+                true => Program::find(&marker, &self.statuses()),
+                false => None,
+            };
+            Some(async move {
+                if let Some(program) = program {
+                    tracing::info!(script = script.file_name(), "script killed");
                     program.kill().await;
                     self.wait(*script).await;
-                })
-            }
-            ScriptRecord::Ended { .. } => None,
+                }
+                process::end_left(&marker).await;
+            })
         });
         futures::future::join_all(kills).await;
     }
@@ -227,7 +237,7 @@ impl Scripts {
             if let Some(entry) = record.scripts.get_mut(&script)
                 && matches!(entry, ScriptRecord::Running { marker: its, .. } if its == marker)
             {
-                *entry = ScriptRecord::Ended { return_code };
+                *entry = ScriptRecord::Ended { marker: marker.to_owned(), return_code };
             }
         });
         match noted {
@@ -237,6 +247,13 @@ impl Scripts {
                 tracing::error!(error = &error as &dyn std::error::Error, "failed to note the end");
             }
         }
+    }
+
+    /// Waits until an interruption under way is complete.
+    #[cfg(test)]
+    pub(super) async fn calm(&self) {
+        let mut record = self.0.record.subscribe();
+        record.wait_for(|record| !record.interrupting).await.expect("its sender is in self");
     }
 
     fn statuses(&self) -> PathBuf {

@@ -1,8 +1,10 @@
 //! Programs of the user's that outlive the agent.
 //!
 //! Each runs in a session of its own below a small shell that writes its exit status to a file.
-//! A variable in the environment marks it and all its descendants, so that an agent that was
-//! killed finds them again, and killing one reaches children that made themselves independent.
+//! The shell adopts descendants whose parents ended, so that as long as it lives killing a program
+//! reaches all of them, whatever they did to become independent. A variable in the environment marks
+//! them too: by it an agent that was killed finds its programs again, and what a program that has
+//! ended left behind is found.
 
 mod table;
 
@@ -14,7 +16,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, setsid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, set_child_subreaper, setsid,
+};
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
 
@@ -80,9 +84,13 @@ impl Program {
             .stdout(open(launch.output)?)
             .stderr(open(launch.errors)?);
         #[expect(unsafe_code, reason = "a session can only be made in the new process itself")]
-        // SAFETY: setsid(2) is one system call; it neither allocates nor takes a lock.
+        // SAFETY: these are three system calls; they neither allocate nor take a lock.
         unsafe {
-            command.pre_exec(|| setsid().map(drop).map_err(Into::into));
+            command.pre_exec(|| {
+                setsid()?;
+                set_child_subreaper(Some(getpid()))?;
+                Ok(())
+            });
         }
         let mut child = command.spawn()?;
         let shell = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
@@ -107,26 +115,45 @@ impl Program {
 
     /// Ends it with all its descendants: asks first, then kills. Returns when none is left.
     pub async fn kill(&self) {
-        let mut signal = Signal::TERM;
+        let members = || table::members(&self.marker, self.shell);
         loop {
-            let members = table::members(&self.marker, self.shell);
-            if members.is_empty() {
-                // The shell ends by itself now, unless it is just about to start the program.
-                if tokio::time::timeout(LOOK_AGAIN, gone(self.shell)).await.is_ok()
-                    && table::members(&self.marker, self.shell).is_empty()
-                {
-                    return;
-                }
-                continue;
+            end(members).await;
+            // The shell ends by itself now, unless it is just about to start the program.
+            if tokio::time::timeout(LOOK_AGAIN, gone(self.shell)).await.is_ok()
+                && members().is_empty()
+            {
+                return;
             }
-            for member in &members {
-                // It may be gone by now.
-                let _ = kill_process(*member, signal);
-            }
-            let all = join_all(members.into_iter().map(gone));
-            if tokio::time::timeout(GRACE, all).await.is_err() {
-                signal = Signal::KILL;
-            }
+        }
+    }
+}
+
+/// Whether a program that has ended left processes behind that still run.
+#[must_use]
+pub fn left_any(marker: &str) -> bool {
+    !table::marked(marker).is_empty()
+}
+
+/// Ends what a program that has ended left behind. Returns when nothing of it runs.
+pub async fn end_left(marker: &str) {
+    end(|| table::marked(marker)).await;
+}
+
+/// Asks processes to end, then kills them, until there are none.
+async fn end(members: impl Fn() -> Vec<Pid>) {
+    let mut signal = Signal::TERM;
+    loop {
+        let members = members();
+        if members.is_empty() {
+            return;
+        }
+        for member in &members {
+            // It may be gone by now.
+            let _ = kill_process(*member, signal);
+        }
+        let all = join_all(members.into_iter().map(gone));
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            signal = Signal::KILL;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The process table: who belongs to which program.
 
+use std::collections::HashSet;
 use std::fs;
 
 use rustix::process::Pid;
@@ -20,15 +21,35 @@ pub(super) fn shell(marker: &str) -> Option<Pid> {
     })
 }
 
-/// All processes of a program except the shell above it.
+/// All processes of a program except the shell above it. While that lives, they are its descendants
+/// (it adopts those whose parents ended), whatever they did to session and environment.
 pub(super) fn members(marker: &str, shell: Pid) -> Vec<Pid> {
-    let shell_lives = session(shell) == Some(shell);
-    let belongs =
-        |pid: &Pid| has_marker(*pid, marker) || (shell_lives && session(*pid) == Some(shell));
-    processes().filter(|pid| *pid != shell && belongs(pid)).collect()
+    let table: Vec<Entry> = processes().filter_map(Entry::read).collect();
+    let mut members = Vec::new();
+    if table.iter().any(|entry| entry.pid == shell && entry.session == Some(shell)) {
+        members = descendants(&table, shell);
+        members.extend(table.iter().filter(|one| one.session == Some(shell)).map(|one| one.pid));
+    }
+    members.extend(marked(marker));
+    let mut seen = HashSet::from([shell]);
+    members.retain(|pid| seen.insert(*pid));
+    members
 }
 
-fn marked(marker: &str) -> Vec<Pid> {
+/// The processes below this one.
+fn descendants(table: &[Entry], ancestor: Pid) -> Vec<Pid> {
+    let mut below = vec![ancestor];
+    let mut next = 0;
+    while let Some(parent) = below.get(next).copied() {
+        next += 1;
+        let children = table.iter().filter(|entry| entry.parent == Some(parent));
+        below.extend(children.map(|entry| entry.pid));
+    }
+    below.split_off(1)
+}
+
+/// All processes that carry this marker.
+pub(super) fn marked(marker: &str) -> Vec<Pid> {
     processes().filter(|pid| has_marker(*pid, marker)).collect()
 }
 
@@ -44,27 +65,59 @@ fn has_marker(pid: Pid, marker: &str) -> bool {
         .is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes()))
 }
 
-/// The session a living process is in.
-fn session(pid: Pid) -> Option<Pid> {
-    session_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// A living process.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    pid: Pid,
+    parent: Option<Pid>,
+    session: Option<Pid>,
 }
 
-/// `pid (any name) state ppid pgrp session …`
-fn session_in(stat: &str) -> Option<Pid> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let dead = matches!(fields.next()?, "Z" | "X");
-    let session = fields.nth(2)?.parse().ok().and_then(Pid::from_raw);
-    session.filter(|_| !dead)
+impl Entry {
+    fn read(pid: Pid) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// `pid (any name) state ppid pgrp session …`
+    fn parse(stat: &str) -> Option<Self> {
+        let (pid, rest) = stat.split_once(' ')?;
+        let mut fields = rest.rsplit_once(')')?.1.split_whitespace();
+        if matches!(fields.next()?, "Z" | "X") {
+            return None;
+        }
+        let mut process = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
+        let (parent, _group, session) = (process()?, process()?, process()?);
+        Some(Self { pid: Pid::from_raw(pid.parse().ok()?)?, parent, session })
+    }
+}
+
+/// The session a living process is in.
+fn session(pid: Pid) -> Option<Pid> {
+    Entry::read(pid)?.session
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pid(raw: i32) -> Pid {
+        Pid::from_raw(raw).unwrap()
+    }
+
     #[test]
-    fn the_session_is_read_past_any_name() {
-        assert_eq!(session_in("7 (a) b) S 1 7 5 0 -1"), Pid::from_raw(5));
-        assert_eq!(session_in("7 (a) Z 1 7 5 0 -1"), None);
-        assert_eq!(session_in("torn"), None);
+    fn a_process_is_read_past_any_name() {
+        let entry = Entry { pid: pid(7), parent: Pid::from_raw(1), session: Pid::from_raw(5) };
+        assert_eq!(Entry::parse("7 (a) b) S 1 7 5 0 -1"), Some(entry));
+        assert_eq!(Entry::parse("7 (a) Z 1 7 5 0 -1"), None);
+        assert_eq!(Entry::parse("torn"), None);
+    }
+
+    #[test]
+    fn descendants_are_found_at_any_depth() {
+        let table: Vec<Entry> = [(2, 1), (3, 2), (5, 4), (4, 3), (6, 1)]
+            .map(|(of, parent)| Entry { pid: pid(of), parent: Some(pid(parent)), session: None })
+            .into();
+        assert_eq!(descendants(&table, pid(2)), [pid(3), pid(4), pid(5)]);
+        assert_eq!(descendants(&table, pid(6)), []);
     }
 }

@@ -96,6 +96,32 @@ async fn killing_reaches_children_that_left_the_session() {
 }
 
 #[tokio::test]
+async fn killing_reaches_daemons_that_cleaned_their_environment() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let program = world.launch(
+        "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >fifo; exec /usr/bin/sleep 1000' &); \
+         sleep 1000",
+    );
+    let daemon = Pid::from_raw(line(&mut fifo).await.parse().unwrap()).unwrap();
+    program.kill().await;
+    tokio::time::timeout(Duration::from_secs(5), gone(daemon)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_ended_program_left_is_found_and_ended() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let program = world.launch("(setsid sh -c 'echo $$ >fifo; exec sleep 1000' &) ; exit 0");
+    let daemon = Pid::from_raw(line(&mut fifo).await.parse().unwrap()).unwrap();
+    assert_eq!(program.ended().await, 0);
+    assert!(left_any(&program.marker));
+    end_left(&program.marker).await;
+    assert!(!left_any(&program.marker));
+    tokio::time::timeout(Duration::from_secs(5), gone(daemon)).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_ignores_being_asked_is_killed() {
     let world = World::new();
     let mut fifo = world.fifo();

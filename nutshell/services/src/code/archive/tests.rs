@@ -6,13 +6,13 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 
-fn tar_of(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
+pub(super) fn tar_of(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     build(&mut builder);
     builder.into_inner().unwrap()
 }
 
-fn add(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: EntryType, body: &[u8]) {
+pub(super) fn add(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: EntryType, body: &[u8]) {
     let mut header = tar::Header::new_gnu();
     // Past the builder's own care for safe names.
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -30,7 +30,7 @@ fn add(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: EntryType, body: &
     }
 }
 
-fn good_tar() -> Vec<u8> {
+pub(super) fn good_tar() -> Vec<u8> {
     tar_of(|builder| {
         add(builder, "./", EntryType::Directory, b"");
         add(builder, "./run.sh", EntryType::Regular, b"echo run\n");
@@ -39,7 +39,7 @@ fn good_tar() -> Vec<u8> {
     })
 }
 
-fn good_zip() -> Vec<u8> {
+pub(super) fn good_zip() -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     writer.start_file("run.sh", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
     writer.write_all(b"echo run\n").unwrap();
@@ -49,19 +49,19 @@ fn good_zip() -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }
 
-fn bzip2(content: &[u8]) -> Vec<u8> {
+pub(super) fn bzip2(content: &[u8]) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }
 
-fn checked(content: &[u8]) -> Result<(), ArchiveError> {
+fn checked(content: &[u8]) -> Result<Contents, ArchiveError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), content).unwrap();
     check(file.path(), Limits { entries: 10, bytes: 1 << 20 })
@@ -74,13 +74,13 @@ fn refusal(content: &[u8]) -> String {
 #[test]
 fn every_form_is_recognised_by_content_and_unpacks_to_the_same() {
     for content in [good_tar(), gzip(&good_tar()), bzip2(&good_tar()), good_zip()] {
-        checked(&content).unwrap();
+        let contents = checked(&content).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("archive");
         fs::write(&file, content).unwrap();
         let into = directory.path().join("into");
         fs::create_dir(&into).unwrap();
-        unpack(&file, &into).unwrap();
+        unpack(&file, &contents, &into).unwrap();
         assert_eq!(fs::read(into.join("run.sh")).unwrap(), b"echo run\n");
         assert_eq!(fs::read(into.join("lib/link")).unwrap(), b"echo run\n");
         assert_eq!(fs::read(into.join("lib/data")).unwrap().len(), 5000);
@@ -139,6 +139,32 @@ fn entries_that_reach_outside_are_named() {
 }
 
 #[test]
+fn a_single_directory_is_unpacked_as_its_contents() {
+    let wrapped = tar_of(|builder| {
+        add(builder, "./app/", EntryType::Directory, b"");
+        add(builder, "./app/run.sh", EntryType::Regular, b"echo run\n");
+        add(builder, "app/again.sh", EntryType::Link, b"app/run.sh");
+        add(builder, "app/lib/link", EntryType::Symlink, b"../run.sh");
+    });
+    let contents = checked(&wrapped).unwrap();
+    assert!(contents.has_file("run.sh"));
+    let directory = tempfile::tempdir().unwrap();
+    let (file, into) = (directory.path().join("archive"), directory.path().join("into"));
+    fs::write(&file, wrapped).unwrap();
+    fs::create_dir(&into).unwrap();
+    unpack(&file, &contents, &into).unwrap();
+    for path in ["run.sh", "again.sh", "lib/link"] {
+        assert_eq!(fs::read(into.join(path)).unwrap(), b"echo run\n", "{path}");
+    }
+    // Inside the archive, but not inside the directory that is unpacked.
+    let leaving = tar_of(|builder| {
+        add(builder, "app/run.sh", EntryType::Regular, b"");
+        add(builder, "app/link", EntryType::Symlink, b"../app/run.sh");
+    });
+    assert!(refusal(&leaving).contains("`app/link` is a link that leads out"));
+}
+
+#[test]
 fn bombs_do_not_go_off() {
     let many = tar_of(|builder| {
         (0..11).for_each(|n| add(builder, &format!("f{n}"), EntryType::Regular, b"x"));
@@ -192,7 +218,8 @@ fn long_names_are_names_like_others() {
     let directory = tempfile::tempdir().unwrap();
     let (file, into) = (directory.path().join("archive"), directory.path().join("into"));
     fs::write(&file, gzip(&content)).unwrap();
-    check(&file, Limits::default()).unwrap();
-    unpack(&file, &into).unwrap();
+    let contents = check(&file, Limits::default()).unwrap();
+    unpack(&file, &contents, &into).unwrap();
+    let (_wrapper, name) = name.split_once('/').unwrap();
     assert_eq!(fs::read(into.join(name)).unwrap(), b"x");
 }

@@ -305,6 +305,46 @@ async fn interrupting_twice_kills_everything() {
 }
 
 #[tokio::test]
+async fn what_run_left_behind_is_the_application_and_can_be_interrupted() {
+    let node = Node::new();
+    let left = "(setsid sh -c 'echo $$ >$HOME/said; exec sleep 1000' &); exit 0";
+    node.enable(&[("run.sh", left), ("interrupt.sh", "echo asked >$HOME/said")]).await;
+    let interruptible = async || {
+        let agent = node.agent.as_ref().unwrap();
+        agent.query("is_interruptible", json!({})).await.unwrap() == json!(true)
+    };
+    assert!(!interruptible().await);
+    let mut said = node.fifo("said");
+    node.execute("run").await.unwrap();
+    let daemon = PathBuf::from("/proc").join(heard(&mut said).await);
+    assert_eq!(node.ended(Script::Run).await, Some(0));
+    assert!(interruptible().await && daemon.exists());
+    node.execute("interrupt").await.unwrap();
+    assert_eq!(heard(&mut said).await, "asked");
+    let scripts = &node.agent.as_ref().unwrap().scripts;
+    scripts.wait(Script::Interrupt).await;
+    scripts.calm().await;
+    assert!(!interruptible().await);
+    assert_eq!(node.statuses().await[&Script::Run], stopped(0));
+}
+
+#[tokio::test]
+async fn nothing_of_the_old_code_goes_on_beside_the_new() {
+    let node = Node::new();
+    let daemon = "(setsid sh -c 'echo up >$HOME/said; exec sleep 1000' &)";
+    node.configure(1).await;
+    let mut said = node.fifo("said");
+    node.install("code-one", &[("init.sh", daemon)]).await.unwrap();
+    node.initialise("code-one").await.unwrap();
+    heard(&mut said).await;
+    let scripts = &node.agent.as_ref().unwrap().scripts;
+    let marker = scripts.record().marker(Script::Init).unwrap().to_owned();
+    assert!(crate::process::left_any(&marker));
+    node.install("code-two", &[COUNT_INIT]).await.unwrap();
+    assert!(!crate::process::left_any(&marker));
+}
+
+#[tokio::test]
 async fn a_killed_agent_finds_its_scripts_again() {
     // With its own runtime the first agent ends as a killed process does: in the middle.
     let mut node = tokio::task::spawn_blocking(|| {
