@@ -203,6 +203,7 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
             allow_private: configuration.fetch_private,
             ..director::FetchSettings::default()
         },
+        registration: configuration.registration.unwrap_or_default(),
     };
     Ok(Parts { credentials, addresses, cloud, director })
 }

@@ -5,6 +5,7 @@ mod director;
 mod events;
 mod manager;
 mod transport;
+mod user;
 mod vm;
 
 pub use agent::AgentClient;

@@ -94,6 +94,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         users: settings.users.into_iter().map(Into::into).collect(),
         default_credits: settings.credits,
         fetch: settings.fetch.into(),
+        registration: settings.registration,
     })
     .await
     .map_err(DirectorError::Start)?;
