@@ -115,6 +115,24 @@ CREATE TABLE credits (
 CREATE UNIQUE INDEX credits_once ON credits (node, hour, kind) WHERE node IS NOT NULL;
 CREATE INDEX credits_by_user ON credits (user, amount);
 
+-- A row is there before its volume is asked for, and goes after the volume is gone: at the latest
+-- with its node.
+CREATE TABLE volumes (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    node      INTEGER NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
+    name      TEXT    NOT NULL,
+    size_mib  INTEGER NOT NULL,
+    state     TEXT    NOT NULL,
+    -- Whether the cloud was asked for it.
+    attempted INTEGER NOT NULL DEFAULT 0,
+    volume    TEXT    NOT NULL DEFAULT '',
+    device    TEXT    NOT NULL DEFAULT '',
+    -- The operation that made it or removes it.
+    operation INTEGER NOT NULL REFERENCES operations (id),
+    created   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX volumes_by_node ON volumes (node);
+
 -- API tokens: what scripts log in with.
 CREATE TABLE tokens (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -16,6 +16,7 @@ pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;
+pub(crate) mod volume;
 
 use std::path::PathBuf;
 use std::sync::Arc;

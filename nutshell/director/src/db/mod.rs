@@ -10,6 +10,7 @@ pub(crate) mod operation;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod user;
+pub(crate) mod volume;
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 //! the start, when asked, and from time to time; running it again changes nothing.
 
 mod plan;
+mod volumes;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ impl App {
         logged("forget what has expired", self.forget_expired().await);
         for (name, cloud) in &self.clouds {
             logged("compare nodes and servers", self.reconcile_cloud(name, cloud).await);
+            logged("compare volumes", self.reconcile_volumes(name, cloud).await);
         }
     }
 

@@ -12,6 +12,7 @@ mod services;
 mod users;
 pub(crate) mod vm;
 mod vms;
+mod volumes;
 pub(crate) mod world;
 
 pub(crate) use world::World;
