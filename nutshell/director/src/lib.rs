@@ -100,6 +100,9 @@ pub enum StartError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// For how long VMs have run could not be read.
+    #[error("failed to read how long VMs have run")]
+    Meter(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What the last director left unfinished could not be read.
     #[error("failed to take up unfinished operations")]
     Operations(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -152,6 +155,10 @@ impl Director {
             in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
         };
         let own = Arc::clone(&holder);
+        let meter = app::credit::Meter::take_up(&db, tuning.clock.clone())
+            .await
+            .map_err(|source| StartError::Meter(source.into()))?;
+
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
@@ -167,6 +174,7 @@ impl Director {
             fetch: settings.fetch,
             deployments: state_dir.join("deployments"),
             accounts,
+            meter,
             operations: operations::Operations::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
@@ -216,6 +224,9 @@ impl Director {
         // Its own end is bounded: long polls and event streams end with the token.
         if let Err(error) = self.server.await {
             tracing::error!(%error, "the director's server ended badly");
+        }
+        if let Err(error) = self.app.meter_save().await {
+            app::error::log(&error);
         }
         self.app.db.close().await;
     }

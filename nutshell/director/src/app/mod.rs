@@ -88,6 +88,7 @@ pub(crate) struct Inner {
     /// Where the files of deployments are until they are at their services.
     pub(crate) deployments: PathBuf,
     pub(crate) accounts: user::Accounts,
+    pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,
