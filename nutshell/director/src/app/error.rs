@@ -74,6 +74,8 @@ pub(crate) enum Error {
     Trust(#[source] protocol::tls::TrustError),
     #[error("failed to read the executable")]
     Executable(#[source] std::io::Error),
+    #[error("failed to keep or read the backup of a manager")]
+    Backup(#[source] std::io::Error),
     #[error("failed to hash a password")]
     Password(#[source] argon2::password_hash::Error),
     #[error("the director is shutting down")]
@@ -139,6 +141,7 @@ impl From<Error> for ApiError {
             | Error::Authority(_)
             | Error::Trust(_)
             | Error::Executable(_)
+            | Error::Backup(_)
             | Error::Password(_) => {
                 log(&error);
                 return Self::internal();

@@ -2,6 +2,7 @@
 //! from their user-data as VMs do.
 
 mod applications;
+mod backups;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
@@ -10,7 +11,7 @@ mod restart;
 mod services;
 mod users;
 pub(crate) mod vm;
-mod vms;
+pub(crate) mod vms;
 pub(crate) mod world;
 
 pub(crate) use world::World;

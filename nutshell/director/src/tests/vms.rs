@@ -13,7 +13,10 @@ use super::vm;
 use super::world::{generic, refusal, running_service, settled};
 
 /// A manager whose test speaks for it: its application has a service, and its token is unused.
-async fn silent_manager(world: &World, username: &str) -> (BootConfig, protocol::ServiceId) {
+pub(crate) async fn silent_manager(
+    world: &World,
+    username: &str,
+) -> (BootConfig, protocol::ServiceId) {
     world.cloud.boot(Boot::Silent);
     let user = world.login(username).await;
     let created = user.service_create(&generic()).await.unwrap();

@@ -4,6 +4,7 @@ mod agent;
 mod director;
 mod events;
 mod manager;
+mod persist;
 mod transport;
 mod vm;
 
@@ -11,5 +12,6 @@ pub use agent::AgentClient;
 pub use director::DirectorClient;
 pub use events::EventStream;
 pub use manager::ManagerClient;
+pub use persist::{is_absence, is_passing, persist};
 pub use transport::{ClientError, Download, Upload};
 pub use vm::VmClient;
