@@ -60,7 +60,7 @@ impl Backend for Inert {
     }
 
     /// Of a root directory with nothing in it.
-    async fn capture(&self, _: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
+    async fn capture(&self, _: &ServerSpec, archive: &Path, _: u64) -> Result<(), BackendError> {
         std::fs::write(archive, [0; 1024]).map_err(BackendError::step("write an archive"))
     }
 

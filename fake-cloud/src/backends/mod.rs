@@ -117,9 +117,16 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     }
 
     /// Writes an archive (tar) of the server's root directory to a new file, with what is on its disk
-    /// only. A server that runs should be paused meanwhile.
-    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
-        let _ = archive;
+    /// only; of a server of [`ImageSource::Host`] what it has changed, as [`ServerSpec::layer`] takes
+    /// it. A server that runs should be paused meanwhile. Fails with `FileTooLarge` when the archive
+    /// would have more than `most` bytes; the file is the caller's to remove.
+    async fn capture(
+        &self,
+        server: &ServerSpec,
+        archive: &Path,
+        most: u64,
+    ) -> Result<(), BackendError> {
+        let _ = (archive, most);
         Err(BackendError::Image(format!("the disk of server {} cannot be copied here", server.id)))
     }
 
@@ -174,6 +181,9 @@ pub struct ServerSpec {
     pub hostname: String,
     /// Where its root file system comes from.
     pub image: ImageSource,
+    /// What its disk begins with above [`ImageSource::Host`]: an archive in the format of a layer of
+    /// an OCI image.
+    pub layer: Option<PathBuf>,
     /// Number of virtual processors.
     pub vcpus: u32,
     /// Memory in MiB.

@@ -9,7 +9,7 @@ use tokio::fs;
 
 use super::images::Content;
 use super::{Cloud, Failure, Tree, chain};
-use crate::backends::{BackendError, ImageSource};
+use crate::backends::{BackendError, ImageSource, ServerSpec};
 use crate::model::life::State;
 use crate::model::{Caller, ImageId, ImageStatus, ServerId};
 
@@ -34,34 +34,29 @@ impl Cloud {
     }
 
     async fn capture(&self, image: ImageId, server: ServerId) {
-        let copied = self.copy_disk(image, server).await;
+        let made = self.copy_disk(image, server).await;
         if self.going_down.is_cancelled() {
             return;
         }
-        let tree = if copied.is_ok() { self.unpack_image(image).await } else { Tree::None };
-        let ((), written) = self.decide(|model, now| match (copied, tree) {
-            (Ok(content), Tree::Unpacked(path)) => {
+        let made = match made {
+            Ok((content, ImageSource::Directory { .. })) => match self.unpack_image(image).await {
+                Tree::Unpacked(path) => Ok((content, ImageSource::Directory { path })),
+                Tree::None => Ok((content, ImageSource::Opaque)),
+                Tree::Failed(reason) => Err(BackendError::Image(reason).into()),
+            },
+            made => made,
+        };
+        let ((), written) = self.decide(|model, now| match made {
+            Ok((content, source)) => {
                 let Some(mut record) = model.images.get_mut(image) else { return };
                 record.status = ImageStatus::Active;
                 record.size = Some(content.size);
                 record.md5 = Some(content.md5);
                 record.sha512 = Some(content.sha512);
-                record.source = ImageSource::Directory { path };
+                record.source = source;
                 record.updated = now;
             }
-            (Ok(content), Tree::None) => {
-                let Some(mut record) = model.images.get_mut(image) else { return };
-                record.status = ImageStatus::Active;
-                record.size = Some(content.size);
-                record.md5 = Some(content.md5);
-                record.sha512 = Some(content.sha512);
-                record.updated = now;
-            }
-            (Ok(_), Tree::Failed(reason)) => {
-                tracing::warn!(%image, %server, reason, "an image of a server cannot boot");
-                model.images.remove(image);
-            }
-            (Err(error), _) => {
+            Err(error) => {
                 tracing::warn!(%image, %server, error = chain(&error), "failed to make an image");
                 model.images.remove(image);
             }
@@ -75,8 +70,13 @@ impl Cloud {
         }
     }
 
-    /// Copies the disk while nothing else is done to the server, and its processes stand still.
-    async fn copy_disk(&self, image: ImageId, server: ServerId) -> Result<Content, Failure> {
+    /// Copies the disk while nothing else is done to the server, and its processes stand still;
+    /// also gives what the server was made of.
+    async fn copy_disk(
+        &self,
+        image: ImageId,
+        server: ServerId,
+    ) -> Result<(Content, ImageSource), Failure> {
         let _turn = self.turns.begin(server).await;
         let (spec, runs) = {
             let model = self.read();
@@ -89,11 +89,9 @@ impl Cloud {
         if runs {
             self.backend.pause(server.0, true).await?;
         }
-        let captured = self.backend.capture(&spec, &archive).await;
-        if runs {
-            self.backend.pause(server.0, false).await?;
-        }
-        let kept = match captured {
+        let captured = self.backend.capture(&spec, &archive, self.most(&spec)).await;
+        let resumed = if runs { self.backend.pause(server.0, false).await } else { Ok(()) };
+        let kept = match captured.and(resumed) {
             Ok(()) => self.keep_captured(image, &archive).await.map_err(Failure::Image),
             Err(error) => Err(error.into()),
         };
@@ -102,7 +100,15 @@ impl Cloud {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             removed => removed.map_err(Failure::Image)?,
         }
-        kept
+        kept.map(|content| (content, spec.image))
+    }
+
+    /// How large the image of a server may become: no larger than its disk is said to be.
+    fn most(&self, spec: &ServerSpec) -> u64 {
+        match spec.disk_gib << 30 {
+            0 => self.image_size_max,
+            disk => self.image_size_max.min(disk),
+        }
     }
 
     async fn keep_captured(&self, image: ImageId, archive: &Path) -> io::Result<Content> {

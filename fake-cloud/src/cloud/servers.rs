@@ -261,9 +261,18 @@ impl Cloud {
         if self.backend.reads_hosts() {
             spec.hosts = model.hosts(model.servers.get(id)?.project_id);
         }
-        if spec.image == ImageSource::Opaque {
-            let image = model.servers.get(id)?.image_id;
-            spec.image = ImageSource::File { path: self.image_content_path(image) };
+        let image = model.servers.get(id)?.image_id;
+        match spec.image {
+            ImageSource::Opaque => {
+                spec.image = ImageSource::File { path: self.image_content_path(image) };
+            }
+            // Content above this machine's own system: what a server changed of it.
+            ImageSource::Host { .. }
+                if model.images.get(image).is_some_and(|it| it.md5.is_some()) =>
+            {
+                spec.layer = Some(self.image_content_path(image));
+            }
+            _ => {}
         }
         Some(spec)
     }

@@ -13,9 +13,6 @@ use serde_json::Value;
 use super::client::Target;
 use super::run;
 
-/// Tells the executable that it is the background process.
-const BACKGROUND: &str = "FAKE_CLOUD_BACKGROUND";
-
 /// The file in the state directory that has what the cloud says later.
 const LOG: &str = "fake-cloud.log";
 
@@ -27,6 +24,10 @@ const LOG: &str = "fake-cloud.log";
 pub(crate) struct Start {
     #[command(flatten)]
     cloud: run::Arguments,
+
+    /// Tells the executable that it is the background process.
+    #[arg(long, hide = true)]
+    in_background: bool,
 }
 
 /// End a cloud and all its servers, and come back when they have ended.
@@ -38,16 +39,18 @@ pub(crate) struct Stop {
 }
 
 /// Starts the background process and waits until it answers; or is that process.
-pub(crate) async fn start(Start { cloud }: Start) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) async fn start(
+    Start { cloud, in_background }: Start,
+) -> Result<ExitCode, Box<dyn Error>> {
     let Some(state) = cloud.state.clone() else {
         return Err("what runs in the background must be found again: give --state DIR".into());
     };
-    if std::env::var_os(BACKGROUND).is_some() {
+    if in_background {
         serve(cloud, &state).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(std::env::args_os().skip(1)).env(BACKGROUND, "1");
+    command.args(std::env::args_os().skip(1)).arg("--in-background");
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let told = process.stdout.as_mut().map(|told| io::copy(told, &mut io::stdout()));
     if told.transpose()?.unwrap_or_default() > 0 {

@@ -30,11 +30,11 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut ending = Ending::listen()?;
     let cloud = arguments.cloud.builder()?.start().await?;
-    let Some((program, rest)) = arguments.command.split_first() else {
-        return Err("no command was given".into());
-    };
+    let mut words = arguments.command.into_iter();
+    // The parser has made sure of the first.
+    let program = words.next().unwrap_or_default();
     let environment = cloud.control().environment(run::ADMIN)?;
-    let spawned = Command::new(program).args(rest).envs(environment).spawn();
+    let spawned = Command::new(&program).args(words).envs(environment).spawn();
     let status = match spawned {
         Ok(mut child) => finish(&mut child, &cloud, &mut ending).await,
         Err(error) => Err(error),

@@ -24,7 +24,7 @@ mod plain;
 mod probe;
 pub(crate) mod root;
 mod user_data;
-mod volumes;
+pub(crate) mod volumes;
 
 use std::ffi::OsStr;
 use std::io;

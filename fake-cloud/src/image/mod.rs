@@ -12,6 +12,7 @@
 
 pub mod build;
 mod compression;
+pub(crate) mod layer;
 pub mod owners;
 pub mod pack;
 pub mod recipe;

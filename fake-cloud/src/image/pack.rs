@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
+use super::layer::{Mark, check_name};
 use super::owners::{Owner, Owners};
 
 /// Writes the archive of a tree; the same tree makes the same archive.
@@ -76,6 +77,31 @@ impl<W: Write> Packer<W> {
         }
         // Sockets and devices mean nothing elsewhere.
         Ok(())
+    }
+
+    /// Adds a file of a layer: as [`Packer::add`] does, but for names that mean something there.
+    pub(crate) fn add_changed(&mut self, path: &Path, file: &Path) -> io::Result<()> {
+        check_name(path)?;
+        self.add(path, file)
+    }
+
+    /// Says that a path of what is below the layer is removed.
+    pub(crate) fn remove(&mut self, path: &Path) -> io::Result<()> {
+        check_name(path)?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        self.mark(&path.with_file_name(Mark::Removed(name).name()))
+    }
+
+    /// Says that a directory hides what is below the layer.
+    pub(crate) fn hide(&mut self, directory: &Path) -> io::Result<()> {
+        self.mark(&directory.join(Mark::Opaque.name()))
+    }
+
+    fn mark(&mut self, path: &Path) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.set_mode(0o600);
+        header.set_size(0);
+        self.archive.append_data(&mut header, path, io::empty())
     }
 
     pub(crate) fn finish(mut self) -> io::Result<()> {

@@ -16,13 +16,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags, chownat, fchmod, fchown,
-    fsetxattr, linkat, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
+    fsetxattr, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use tar::{Entry, EntryType};
 
 use super::compression::decompressed;
+use super::layer::{Mark, OPAQUE_ATTRIBUTE};
 use super::owners::{Owner, Owners};
 
 /// How much an archive may become.
@@ -86,40 +87,27 @@ pub struct Unpacked {
 /// Unpacks an archive into a new directory, and writes the owners beside it. What is there after an
 /// error is for the caller to remove.
 pub fn unpack(archive: impl Read, root: &Path, limits: Limits) -> Result<Unpacked, Error> {
-    let top = |source| Error::Write { path: PathBuf::new(), source };
-    DirBuilder::new().mode(0o755).create(root).map_err(top)?;
-    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
-    let descriptor = rustix::fs::open(root, flags, Mode::empty());
-    let mut unpacking = Unpacking {
-        root: descriptor.map_err(|error| top(error.into()))?,
-        is_root: rustix::process::geteuid().is_root(),
-        limits,
-        bytes: 0,
-        entries: 0,
-        parent: None,
-        directories: BTreeMap::new(),
-        owners: Owners::default(),
-    };
-    let plain = decompressed(archive).map_err(Error::Archive)?;
-    let left = limits.bytes.saturating_mul(2);
-    let mut archive = tar::Archive::new(Hashing { inner: plain, hash: Sha256::new(), left });
-    for entry in archive.entries().map_err(Error::Archive)? {
-        unpacking.take(&mut entry.map_err(Error::Archive)?)?;
-    }
-    let mut archive = archive.into_inner();
-    // The rest is padding; it counts for the hash, and whoever writes it wants to get rid of it.
-    io::copy(&mut archive, &mut io::sink()).map_err(Error::Archive)?;
+    let mut unpacking = Unpacking::begin(root, limits)?;
+    let sha256 = unpacking.take_all(archive)?;
     if unpacking.open("bin/sh".as_ref(), OFlags::PATH).is_err() {
         return Err(Error::NoSystem);
     }
     unpacking.finish_directories()?;
     unpacking.owners.kept = unpacking.is_root;
     unpacking.owners.write(root).map_err(top)?;
-    Ok(Unpacked {
-        sha256: format!("{:x}", archive.hash.finalize()),
-        bytes: unpacking.bytes,
-        entries: unpacking.entries,
-    })
+    Ok(Unpacked { sha256, bytes: unpacking.bytes, entries: unpacking.entries })
+}
+
+/// Unpacks a layer, see [`super::layer`], into a new directory that an overlay without privileges
+/// takes for one. What is there after an error is for the caller to remove.
+pub(crate) fn unpack_layer(archive: impl Read, root: &Path, limits: Limits) -> Result<(), Error> {
+    let mut unpacking = Unpacking { is_layer: true, ..Unpacking::begin(root, limits)? };
+    unpacking.take_all(archive)?;
+    unpacking.finish_directories()
+}
+
+fn top(source: io::Error) -> Error {
+    Error::Write { path: PathBuf::new(), source }
 }
 
 /// Whether a file begins as an archive does, compressed or not.
@@ -150,6 +138,8 @@ struct Unpacking {
     root: OwnedFd,
     is_root: bool,
     limits: Limits,
+    /// Whether names of files can mean something: see [`super::layer`].
+    is_layer: bool,
     bytes: u64,
     entries: u64,
     /// The directory that was written to last: most often the next too.
@@ -160,6 +150,37 @@ struct Unpacking {
 }
 
 impl Unpacking {
+    fn begin(root: &Path, limits: Limits) -> Result<Self, Error> {
+        DirBuilder::new().mode(0o755).create(root).map_err(top)?;
+        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::open(root, flags, Mode::empty());
+        Ok(Self {
+            root: descriptor.map_err(|error| top(error.into()))?,
+            is_root: rustix::process::geteuid().is_root(),
+            limits,
+            is_layer: false,
+            bytes: 0,
+            entries: 0,
+            parent: None,
+            directories: BTreeMap::new(),
+            owners: Owners::default(),
+        })
+    }
+
+    /// Writes what is in the archive; its SHA-256, uncompressed.
+    fn take_all(&mut self, archive: impl Read) -> Result<String, Error> {
+        let plain = decompressed(archive).map_err(Error::Archive)?;
+        let left = self.limits.bytes.saturating_mul(2);
+        let mut archive = tar::Archive::new(Hashing { inner: plain, hash: Sha256::new(), left });
+        for entry in archive.entries().map_err(Error::Archive)? {
+            self.take(&mut entry.map_err(Error::Archive)?)?;
+        }
+        let mut archive = archive.into_inner();
+        // The rest is padding; it counts for the hash, and whoever writes it wants to get rid of it.
+        io::copy(&mut archive, &mut io::sink()).map_err(Error::Archive)?;
+        Ok(format!("{:x}", archive.hash.finalize()))
+    }
+
     fn take(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), Error> {
         let path = inside(&entry.path().map_err(Error::Archive)?)?;
         self.entries += 1;
@@ -194,6 +215,13 @@ impl Unpacking {
             self.parent = Some((path.parent().unwrap_or(Path::new("")).to_owned(), parent));
             return self.note_directory(entry, path);
         }
+        if self.is_layer
+            && let Some(mark) = Mark::of(name)
+        {
+            self.leave(&mark, &parent, path)?;
+            self.parent = Some((path.parent().unwrap_or(Path::new("")).to_owned(), parent));
+            return Ok(());
+        }
         // What comes later counts.
         match unlinkat(&parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
@@ -224,6 +252,22 @@ impl Unpacking {
             _ => {}
         }
         self.parent = Some((path.parent().unwrap_or(Path::new("")).to_owned(), parent));
+        Ok(())
+    }
+
+    /// Leaves a mark as an overlay does.
+    fn leave(&self, mark: &Mark<'_>, parent: &OwnedFd, path: &Path) -> io::Result<()> {
+        match mark {
+            Mark::Removed(name) => {
+                let kind = FileType::CharacterDevice;
+                mknodat(parent, *name, kind, Mode::empty(), makedev(0, 0))?;
+            }
+            Mark::Opaque => {
+                let directory = path.parent().unwrap_or(Path::new(""));
+                let directory = self.open(directory, OFlags::RDONLY | OFlags::DIRECTORY)?;
+                fsetxattr(directory, OPAQUE_ATTRIBUTE, b"y", XattrFlags::empty())?;
+            }
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::catalogue::{Image, ImageStatus, Visibility};
 use super::error::Error;
 use super::life::State;
+use super::machine_images::LAYER_OF;
 use super::{Caller, ImageId, ImageOptions, Model, Server, ServerId};
 use crate::backends::ImageSource;
 
@@ -29,6 +30,9 @@ impl Model {
         ];
         let mut all: BTreeMap<_, _> =
             of_server.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if matches!(server.image_source, ImageSource::Host { .. }) {
+            all.insert(LAYER_OF.to_owned(), "host".to_owned());
+        }
         all.extend(properties);
         let image = Image {
             id: ImageId::random(),

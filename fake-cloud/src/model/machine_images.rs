@@ -13,7 +13,11 @@ use super::{
 };
 
 /// Properties by which Nova marks images of servers; they are no tags of EC2.
-pub const CAPTURE_PROPERTIES: [&str; 3] = ["instance_uuid", "base_image_ref", "image_type"];
+pub const CAPTURE_PROPERTIES: [&str; 4] =
+    ["instance_uuid", "base_image_ref", "image_type", LAYER_OF];
+
+/// The property of an image that is not a whole root directory: which one it is a layer above.
+pub(super) const LAYER_OF: &str = "layer_of";
 
 /// What may be set of an image in EC2.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -197,6 +197,7 @@ impl Model {
             id: id.0,
             hostname: server.hostname.clone(),
             image: source.clone(),
+            layer: None,
             vcpus: server.flavor.vcpus,
             memory_mib: server.flavor.ram_mib,
             disk_gib: server.flavor.disk_gib,

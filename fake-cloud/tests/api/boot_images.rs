@@ -52,15 +52,28 @@ async fn upload(ada: &Client, content: &[u8]) -> Value {
 
 /// Boots a server that prints the file of the image, and changes it; the server's id.
 async fn boots(stack: &Stack, ada: &Client, image: &Value, from: &str) -> String {
+    let script = "read line < /etc/motd; echo the copy > /etc/motd; echo booted from $line";
+    runs(stack, ada, image, script, &format!("booted from {from}\n")).await
+}
+
+/// Boots a server that does what the script says, until it prints the text; the server's id.
+async fn runs(stack: &Stack, ada: &Client, image: &Value, script: &str, text: &str) -> String {
     use base64::Engine as _;
-    let script =
-        "#!/bin/sh\nread line < /etc/motd; echo the copy > /etc/motd; echo booted from $line\n";
+    let script = format!("#!/bin/sh\n{script}\n");
     let user_data = base64::engine::general_purpose::STANDARD.encode(script);
     let wanted = json!({"imageRef": image, "user_data": user_data});
     let id = ada.create_server_with("vm", wanted).await;
     let console = stack.cloud.control().follow_console(&id, None).await.unwrap();
-    console::shows(console, &format!("booted from {from}\n"), Duration::from_secs(60)).await;
+    console::shows(console, text, Duration::from_secs(60)).await;
     id
+}
+
+/// Makes an image of a server's disk; all images of its name when that is done.
+async fn copies(stack: &Stack, ada: &Client, server: &str) -> Value {
+    let path = format!("/compute/v2.1/servers/{server}/action");
+    assert_eq!(ada.post(&path, json!({"createImage": {"name": "copy"}})).await.0, 202);
+    stack.cloud.control().settled().await;
+    ada.get("/image/v2/images?name=copy").await["images"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +127,58 @@ async fn an_image_of_a_servers_disk_has_what_the_server_changed_and_boots() {
     let mut entries = archive.entries().unwrap().map(Result::unwrap);
     let motd = entries.find(|entry| entry.path().unwrap() == Path::new("etc/motd"));
     assert_eq!(std::io::read_to_string(motd.unwrap()).unwrap(), "the copy\n");
+    stack.cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_a_server_of_this_machine_has_what_it_changed_and_no_more() {
+    let stack = stack(None).await;
+    let ada = stack.ada().await;
+    let host = ada.get("/image/v2/images?name=host").await["images"][0]["id"].clone();
+    let script = "echo kept > /usr/local/share/mine; echo too > /srv/mine; rm /etc/profile
+        echo lost > /tmp/mine; echo changed";
+    let server = runs(&stack, &ada, &host, script, "changed\n").await;
+    let copy = copies(&stack, &ada, &server).await[0].clone();
+    assert_eq!((&copy["status"], &copy["layer_of"]), (&json!("active"), &json!("host")));
+    assert_eq!(ada.delete(&format!("/compute/v2.1/servers/{server}")).await, 204);
+
+    let file = format!("/image/v2/images/{}/file", copy["id"].as_str().unwrap());
+    let sent = ada.request(Method::GET, &file).send().await.unwrap().bytes().await.unwrap();
+    let mut archive = tar::Archive::new(&sent[..]);
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    let names: Vec<_> = entries.map(|entry| entry.path().unwrap().display().to_string()).collect();
+    assert!(names.contains(&"etc/.wh.profile".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("usr/bin/")), "{names:?}");
+
+    // Also of a copy of a copy.
+    let script = "cat /usr/local/share/mine /srv/mine
+        [ -e /etc/profile ] || [ -e /tmp/mine ] || [ ! -e /etc/passwd ] || echo again";
+    let server = runs(&stack, &ada, &copy["id"], script, "kept\ntoo\nagain\n").await;
+    assert_eq!(
+        ada.delete(&format!("/image/v2/images/{}", copy["id"].as_str().unwrap())).await,
+        204
+    );
+    let copy = copies(&stack, &ada, &server).await[0].clone();
+    runs(&stack, &ada, &copy["id"], script, "kept\ntoo\nagain\n").await;
+    stack.cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_would_be_too_large_is_none_and_leaves_nothing() {
+    let stack = Stack::start_with(|settings| {
+        settings.backend = BackendKind::Process;
+        settings.init_program = env!("CARGO_BIN_EXE_fake-cloud").into();
+        settings.image_size_max = 1 << 20;
+    })
+    .await;
+    let ada = stack.ada().await;
+    let host = ada.get("/image/v2/images?name=host").await["images"][0]["id"].clone();
+    let script = "head -c 2000000 /dev/zero > /srv/large; echo grown; sleep 1000";
+    let server = runs(&stack, &ada, &host, script, "grown\n").await;
+    assert_eq!(copies(&stack, &ada, &server).await, json!([]));
+    assert_eq!(fs::read_dir(stack.dir.path().join("images")).unwrap().count(), 0);
+    let server = ada.get(&format!("/compute/v2.1/servers/{server}")).await;
+    assert_eq!(server["server"]["status"], "ACTIVE");
     stack.cloud.shutdown().await;
 }
 

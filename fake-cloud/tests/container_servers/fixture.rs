@@ -122,6 +122,7 @@ impl Fixture {
             id: Uuid::new_v4(),
             hostname: "web-1".to_owned(),
             image: ImageSource::Directory { path: self.image.clone() },
+            layer: None,
             vcpus: 1,
             memory_mib: 256,
             disk_gib: 1,

@@ -3,6 +3,7 @@
 use fake_cloud::backends::{Backend as _, BackendError, ImageSource, ServerSpec, VolumeMount};
 use uuid::Uuid;
 
+use crate::console;
 use crate::fixture::{PATIENCE, with_engine};
 
 /// Prints what a server is told, and counts its boots on its disk.
@@ -43,12 +44,13 @@ fn a_server_boots_once_and_keeps_its_disk_until_it_is_reset() {
         assert_eq!(count(&backend.console(server.id, None).await.unwrap(), "told\n"), 1);
 
         backend.reset(server.id).await.unwrap();
-        backend.start(&server).await.unwrap();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while count(&backend.console(server.id, None).await.unwrap(), "finished\n") < 2 {
-            assert!(tokio::time::Instant::now() < deadline);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let anew = ServerSpec { user_data: Some(b"#!/bin/sh\necho anew".into()), ..server.clone() };
+        backend.start(&anew).await.unwrap();
+        let console = fixture.shows(server.id, "anew\n").await;
+        assert_eq!(count(&console, "told\n"), 1, "what the earlier disk printed\n{console}");
+        let last = backend.follow_console(server.id, Some(6)).await.unwrap();
+        let last = console::shows(last, "anew\n", PATIENCE).await;
+        assert!((5..=6).contains(&last.lines().count()), "{last}");
         assert_eq!(backend.console(server.id, Some(1)).await.unwrap().lines().count(), 1);
         assert_eq!(backend.disks().await.unwrap(), [server.id]);
         assert!(fixture.exits.try_recv().is_err(), "all of it was asked for");

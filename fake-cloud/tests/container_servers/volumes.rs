@@ -12,7 +12,7 @@ fn a_volume_comes_and_goes_while_the_server_runs_and_keeps_its_data() {
         let volume = VolumeMount { id: Uuid::new_v4(), device: "sdb".to_owned() };
         backend.volume_create(volume.id, 1, None).await.unwrap();
         let script = "while [ ! -d /mnt/volumes/sdb ]; do :; done
-            until echo data > /mnt/volumes/sdb/file; do :; done
+            echo data > /mnt/volumes/sdb/file || exit
             cd /mnt/volumes/sdb; echo inside; while [ ! -e gone ]; do :; done; cd /; echo outside";
         let first = fixture.boot(2, script, "running user-data").await;
         backend.volume_attach(first.id, &volume).await.unwrap();

@@ -58,6 +58,7 @@ pub(crate) fn server(tree: &Path, script: &str) -> ServerSpec {
         id,
         hostname: "web-1".to_owned(),
         image: ImageSource::Directory { path: tree.to_owned() },
+        layer: None,
         vcpus: 1,
         memory_mib: 128,
         disk_gib: 1,

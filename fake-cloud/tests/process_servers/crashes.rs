@@ -73,7 +73,7 @@ async fn killed_at_any_instant_it_leaves_nothing() {
         let device = |(index, id)| VolumeMount { id, device: format!("v{index}") };
         let volumes: Vec<_> = ids.into_iter().enumerate().map(device).collect();
         let count = volumes.len();
-        let script = "for v in /mnt/volumes/*; do touch $v/x && ok=x$ok; done; echo ok=$ok.";
+        let script = "for v in /mnt/volumes/v*; do touch $v/x && ok=x$ok; done; echo ok=$ok.";
         let checker = ServerSpec { volumes, ..server(script) };
         fixture.backend.start(&checker).await.unwrap();
         fixture.console_shows(checker.id, &format!("ok={}.", "x".repeat(count))).await;

@@ -109,6 +109,7 @@ pub(crate) fn server(script: &str) -> ServerSpec {
         id,
         hostname: "web-1".to_owned(),
         image: ImageSource::Host { extra_files: vec![] },
+        layer: None,
         vcpus: 1,
         memory_mib: 512,
         disk_gib: 1,

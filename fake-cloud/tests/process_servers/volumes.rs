@@ -72,9 +72,9 @@ async fn a_server_sees_its_own_volumes_only_and_none_after_they_are_taken() {
     let server = fixture.boot(OBEDIENT).await;
     fixture.backend.volume_attach(server.id, &own).await.unwrap();
     fixture.backend.volume_attach(server.id, &lent).await.unwrap();
-    ask(&fixture, server.id, "echo has: $(ls /mnt/volumes).", "has: sdb sdc.").await;
+    ask(&fixture, server.id, "echo has: $(ls /mnt/volumes).", "has: by-id sdb sdc.").await;
     fixture.backend.volume_detach(server.id, &lent).await.unwrap();
-    ask(&fixture, server.id, "echo keeps: $(ls /mnt/volumes).", "keeps: sdb.").await;
+    ask(&fixture, server.id, "echo keeps: $(ls /mnt/volumes).", "keeps: by-id sdb.").await;
     // Not even by taking away what may cover others.
     let script = "umount /mnt/volumes/sdb /mnt/volumes; echo left: $(ls /mnt/volumes).";
     ask(&fixture, server.id, script, "left: .").await;
@@ -248,7 +248,7 @@ async fn a_directory_of_an_older_version_is_still_a_volume() {
     std::fs::write(old.join("file"), "kept\n").unwrap();
     let server = fixture.boot(OBEDIENT).await;
     fixture.backend.volume_attach(server.id, &volume).await.unwrap();
-    let script = "echo found: $(cat /mnt/volumes/sdb/file); echo new > /mnt/volumes/sdb/more";
+    let script = "echo new > /mnt/volumes/sdb/more; echo found: $(cat /mnt/volumes/sdb/file)";
     ask(&fixture, server.id, script, "found: kept").await;
     fixture.backend.volume_detach(server.id, &volume).await.unwrap();
     assert_eq!(std::fs::read_to_string(old.join("more")).unwrap(), "new\n");

@@ -2,9 +2,14 @@
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
-    username      TEXT    NOT NULL UNIQUE,
-    password_hash TEXT    NOT NULL,
+    -- Whoever is Test is also test.
+    username      TEXT    NOT NULL COLLATE NOCASE UNIQUE,
+    -- NULL: the user logs in by an identity provider only.
+    password_hash TEXT,
     administrator INTEGER NOT NULL,
+    disabled      INTEGER NOT NULL DEFAULT 0,
+    -- Who the person is, JSON.
+    profile       TEXT    NOT NULL DEFAULT '{}',
     created       INTEGER NOT NULL
 ) STRICT;
 
@@ -13,6 +18,7 @@ CREATE TABLE sessions (
     user       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     expires    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_user ON sessions (user);
 
 CREATE TABLE applications (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -101,8 +107,24 @@ CREATE TABLE credits (
     node   INTEGER,
     -- Hours since the node's creation; 0 is the first.
     hour   INTEGER,
+    -- Of grants: what the administrator said.
+    note   TEXT,
     at     INTEGER NOT NULL,
     CHECK ((kind = 'grant') = (node IS NULL) AND (node IS NULL) = (hour IS NULL))
 ) STRICT;
 CREATE UNIQUE INDEX credits_once ON credits (node, hour, kind) WHERE node IS NOT NULL;
 CREATE INDEX credits_by_user ON credits (user, amount);
+
+-- API tokens: what scripts log in with.
+CREATE TABLE tokens (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name       TEXT    NOT NULL,
+    token_hash BLOB    NOT NULL UNIQUE,
+    read_only  INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    expires    INTEGER,
+    -- Kept to the minute.
+    last_used  INTEGER,
+    UNIQUE (user, name)
+) STRICT;

@@ -2,20 +2,39 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-/// Tells the time.
+/// Tells the time, and how much of it has passed: the time may be set back or forth, what has
+/// passed only grows.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
+pub(crate) struct Clock {
+    wall: Arc<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    steady: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
 
 impl Clock {
-    pub(crate) fn new(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+    /// The clock of this machine; it does not run while the machine sleeps.
+    pub(crate) fn system() -> Self {
+        let begun = Instant::now();
+        Self::new(OffsetDateTime::now_utc, move || begun.elapsed())
+    }
+
+    pub(crate) fn new(
+        wall: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
+        steady: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self { wall: Arc::new(wall), steady: Arc::new(steady) }
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
-        (self.0)()
+        (self.wall)()
+    }
+
+    /// How long it has been running.
+    pub(crate) fn elapsed(&self) -> Duration {
+        (self.steady)()
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// Credits of a user for whom nothing else is said.
     pub default_credits: i64,
+    /// Whether people may make themselves users.
+    pub registration: bool,
 }
 
 /// Why the director did not start.
@@ -142,6 +144,12 @@ impl Director {
         let credentials = authority.director_credentials(&hosts)?;
         let holder = Holder::new(&credentials).map_err(StartError::Tls)?;
         let trust = authority.trust().clone();
+        let accounts = app::user::Accounts {
+            default_credits: settings.default_credits,
+            registration: settings.registration,
+            in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
+        };
+        let own = Arc::clone(&holder);
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
@@ -155,14 +163,16 @@ impl Director {
             events: app::event::Events::default(),
             passwords: app::password::Passwords::new(),
             login_limit: app::login_limit::LoginLimit::default(),
+            accounts,
             operations: operations::Operations::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
         for user in &settings.users {
-            app.user_ensure(user, settings.default_credits).await.map_err(|source| {
-                StartError::User { username: user.username.clone(), source: source.into() }
+            app.user_ensure(user).await.map_err(|source| StartError::User {
+                username: user.username.clone(),
+                source: source.into(),
             })?;
         }
 
@@ -172,8 +182,8 @@ impl Director {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Listen)?;
         let listener =
             TlsListener::new(listener, config, trust.clone()).map_err(StartError::Listen)?;
-        let pages =
-            frontend::router(frontend::Settings { director_url: own_url(listening), trust });
+        let director_url = own_url(listening);
+        let pages = frontend::router(frontend::Settings { director_url, trust, holder: own });
         let router = endpoints::router(app.clone(), pages);
         let shutdown = app.shutdown.clone();
         let server = tokio::spawn(async move {

@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pages = frontend::router(frontend::Settings {
         director_url: director.url.clone(),
         trust: trust.clone(),
+        holder: director.holder.clone(),
     });
     let config = server_config(director.holder.clone(), &trust, ClientCertificates::Optional)?;
     let listener = TlsListener::new(TcpListener::bind(&address).await?, config, trust)?;

@@ -12,12 +12,14 @@ mod parameters;
 mod session;
 mod view;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use protocol::Identity;
 use protocol::client::DirectorClient;
-use protocol::tls::Trust;
+use protocol::tls::{Holder, Trust};
 
 /// What the pages need to know.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub director_url: String,
     /// The authority that signed the director's certificate.
     pub trust: Trust,
+    /// The director's own certificate: by it the director believes what the pages say of browsers.
+    pub holder: Arc<Holder>,
 }
 
 /// What every handler can ask for.
@@ -37,12 +41,12 @@ pub(crate) struct App {
 /// All pages, to be mounted at the root of a server that speaks HTTPS.
 ///
 /// # Panics
-/// Never: a client without credentials of its own holds nothing that could be refused.
+/// Never: the certificates were put to use before.
 pub fn router(settings: Settings) -> Router {
     let client = settings
         .trust
-        .client(Identity::Director, None)
-        .expect("a client without credentials has nothing that could be refused");
+        .client(Identity::Director, Some(settings.holder))
+        .expect("certificates that a server uses are good for a client");
     let director = DirectorClient::new(client, &settings.director_url, None);
     Router::new()
         .merge(pages::routes())

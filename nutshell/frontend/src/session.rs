@@ -1,10 +1,11 @@
 //! Who the browser speaks for: the cookie that carries the user's token.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{COOKIE, HeaderName, SET_COOKIE};
 use axum::http::request::Parts;
 use protocol::api::LoginGrant;
 use protocol::client::DirectorClient;
+use protocol::tls::Peer;
 use time::OffsetDateTime;
 
 use crate::App;
@@ -28,13 +29,35 @@ impl Session {
     }
 }
 
+/// The director, for a browser that nobody has logged in with.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) director: DirectorClient,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        Ok(Self { director: director(parts, app) })
+    }
+}
+
+/// The director, as it serves the one at the other end: guesses of passwords count for them.
+fn director(parts: &Parts, app: &App) -> DirectorClient {
+    match parts.extensions.get::<ConnectInfo<Peer>>() {
+        Some(ConnectInfo(peer)) => app.director.on_behalf_of(peer.address.ip()),
+        None => app.director.clone(),
+    }
+}
+
 impl FromRequestParts<App> for Session {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let mut cookies = parts.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
         let token = cookies.find_map(token).ok_or(Failure::LoggedOut)?;
-        Ok(Self { director: app.director.with_token(token.to_owned()) })
+        Ok(Self { director: director(parts, app).with_token(token.to_owned()) })
     }
 }
 
@@ -62,7 +85,7 @@ pub(crate) fn forget_cookie() -> (HeaderName, String) {
 mod tests {
     use super::*;
     use protocol::UserId;
-    use protocol::api::User;
+    use protocol::api::{Profile, User};
     use time::Duration;
 
     #[test]
@@ -77,8 +100,14 @@ mod tests {
 
     #[test]
     fn the_cookie_lasts_as_long_as_the_token_and_stays_home() {
-        let user =
-            User { id: UserId(1), username: "test".into(), administrator: false, credits: 1 };
+        let user = User {
+            id: UserId(1),
+            username: "test".into(),
+            administrator: false,
+            disabled: false,
+            credits: 1,
+            profile: Profile::default(),
+        };
         let now = OffsetDateTime::UNIX_EPOCH;
         let grant = LoginGrant { token: "t".into(), user, expires: now + Duration::hours(1) };
         let (_, cookie) = remember_cookie(&grant, now);

@@ -49,6 +49,7 @@ impl Site {
         let router = frontend::router(frontend::Settings {
             director_url: director.url.clone(),
             trust: director.trust.clone(),
+            holder: director.holder.clone(),
         });
         Self { director, router }
     }
@@ -371,6 +372,7 @@ async fn a_director_that_is_away_is_named() {
         // The director listens on another address.
         director_url: site.director.url.replace("127.0.0.1", "127.0.0.254"),
         trust: site.director.trust.clone(),
+        holder: site.director.holder.clone(),
     });
     let answer = site.get("/").await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);

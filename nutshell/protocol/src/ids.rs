@@ -36,6 +36,10 @@ integer_id!(
     UserId
 );
 integer_id!(
+    /// A token that a user made for scripts.
+    TokenId
+);
+integer_id!(
     /// An application, unique in the installation.
     ApplicationId
 );

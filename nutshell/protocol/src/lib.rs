@@ -17,10 +17,13 @@ pub mod vm;
 pub use client::ClientError;
 pub use error::{ApiError, ErrorCode};
 pub use identity::Identity;
-pub use ids::{ApplicationId, CodeVersionId, NodeId, OperationId, ServiceId, UserId};
+pub use ids::{ApplicationId, CodeVersionId, NodeId, OperationId, ServiceId, TokenId, UserId};
 
 /// Where the director listens unless told otherwise.
 pub const DIRECTOR_PORT: u16 = 5555;
+/// The header by which the web pages say whose browser they speak for. The director believes it of
+/// itself alone.
+pub const CLIENT_ADDRESS: &str = "x-forwarded-for";
 /// Where a manager listens, on its VM's address. Above 1024: nothing needs root.
 pub const MANAGER_PORT: u16 = 5443;
 /// Where an agent listens, on its VM's address.

@@ -37,6 +37,9 @@ pub struct Configuration {
     /// The credits of new users.
     #[serde(default)]
     pub credits: Option<i64>,
+    /// Whether people may make themselves users; not unless it says so.
+    #[serde(default)]
+    pub registration: Option<bool>,
     /// How many floating addresses the cloud has.
     #[serde(default)]
     pub floating_addresses: Option<u8>,
@@ -45,6 +48,7 @@ pub struct Configuration {
 const HEADER: &str = "\
 # This installation. Read at every `nutshell up`; these may be set too:
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
+#   registration = false
 version = 1
 ";
 

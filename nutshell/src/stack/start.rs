@@ -199,6 +199,7 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
             credits: configuration.credits,
         }],
         default_credits: configuration.credits.unwrap_or(DEFAULT_CREDITS),
+        registration: configuration.registration.unwrap_or_default(),
     };
     Ok(Parts { credentials, addresses, cloud, director })
 }

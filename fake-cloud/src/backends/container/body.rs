@@ -47,8 +47,12 @@ pub(super) fn body(
         typ: Some(MountType::BIND),
         source: Some(place.to_string_lossy().into_owned()),
         target: Some("/mnt/volumes".to_owned()),
+        // The cloud follows the paths in it: they must be the cloud's own. What is mounted below is
+        // the server's to write.
+        read_only: Some(true),
         bind_options: Some(MountBindOptions {
             propagation: Some(MountBindOptionsPropagationEnum::RSLAVE),
+            read_only_non_recursive: Some(true),
             ..MountBindOptions::default()
         }),
         ..Mount::default()

@@ -119,6 +119,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             hostname: "web".to_owned(),
             image: ImageSource::Opaque,
+            layer: None,
             vcpus: 1,
             memory_mib: 1,
             disk_gib: 1,

@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -244,14 +245,21 @@ impl Inner {
             let places = self.places.as_ref().map_err(|error| {
                 io::Error::new(error.kind(), "the cloud must run as root to mount volumes")
             })?;
-            places.show(server, &volume.device, &self.volumes.mount(volume.id)?)
+            places.show(server, volume, &self.volumes.mount(volume.id)?)
         };
         show().map_err(BackendError::step(format!("mount the volume {}", volume.id)))
     }
 
-    /// What was printed on disks that are gone.
+    /// Where what was printed on disks that are gone is kept.
     fn earlier_console(&self, id: Uuid) -> PathBuf {
         self.settings.state_dir.join(format!("{id}.console"))
+    }
+
+    fn earlier_log(&self, id: Uuid) -> Result<String, BackendError> {
+        match std::fs::read_to_string(self.earlier_console(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            log => log.map_err(BackendError::step("read the console log")),
+        }
     }
 }
 
@@ -303,21 +311,27 @@ impl Backend for Container {
     }
 
     async fn console(&self, id: Uuid, lines: Option<usize>) -> Result<String, BackendError> {
-        let mut log = match std::fs::read_to_string(self.0.earlier_console(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            result => result.map_err(BackendError::step("read the console log"))?,
-        };
+        let mut log = self.0.earlier_log(id)?;
         log.push_str(&self.0.engine.logs(&name(id)).await?);
         Ok(last_lines(log, lines))
     }
 
-    /// What an earlier disk has left is not there: its lines are long gone when someone follows.
     async fn follow_console(
         &self,
         id: Uuid,
         lines: Option<usize>,
     ) -> Result<ConsoleStream, BackendError> {
-        Ok(self.0.engine.follow(&name(id), lines))
+        let earlier = self.0.earlier_log(id)?;
+        if earlier.is_empty() {
+            return Ok(self.0.engine.follow(&name(id), lines));
+        }
+        let of_this_disk = self.0.engine.logs(&name(id)).await?.lines().count();
+        let missing = lines.map(|lines| lines.saturating_sub(of_this_disk));
+        if missing == Some(0) {
+            return Ok(self.0.engine.follow(&name(id), lines));
+        }
+        let earlier = Bytes::from(last_lines(earlier, missing));
+        Ok(stream::iter([earlier]).chain(self.0.engine.follow(&name(id), None)).boxed())
     }
 
     async fn disks(&self) -> Result<Vec<Uuid>, BackendError> {
@@ -360,7 +374,7 @@ impl Backend for Container {
 
     async fn volume_detach(&self, server: Uuid, volume: &VolumeMount) -> Result<(), BackendError> {
         let Ok(places) = &self.0.places else { return Ok(()) };
-        places.hide(server, &volume.device).map_err(|error| match error.kind() {
+        places.hide(server, volume).map_err(|error| match error.kind() {
             io::ErrorKind::ResourceBusy => BackendError::Busy(volume.id),
             _ => BackendError::step("unmount the volume")(error),
         })

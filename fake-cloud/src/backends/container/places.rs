@@ -1,10 +1,13 @@
 //! Where containers see their volumes: a directory of this machine each, whose mounts appear in
-//! the running container as they appear here. Only root can mount.
+//! the running container as they appear here, and which is read-only there. Only root can mount.
+//!
+//! As in other servers, [`crate::guest::volumes`], a volume is mounted at `by-id/<volume>`, and its
+//! device is a link to that.
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -15,7 +18,8 @@ use rustix::mount::{
 };
 use uuid::Uuid;
 
-use crate::guest::directory;
+use crate::backends::VolumeMount;
+use crate::guest::volumes::{BY_ID, by_id};
 
 /// The directories of all servers of a cloud.
 #[derive(Debug)]
@@ -46,42 +50,64 @@ impl Places {
         Ok(path)
     }
 
-    /// Shows a mount in the server, unless it is shown already.
-    pub(super) fn show(&self, server: Uuid, device: &str, mount: &OwnedFd) -> io::Result<()> {
-        let place = self.of(server)?.join(device);
-        if place.exists() {
+    /// Shows a mount of the volume in the server, unless it is shown already.
+    pub(super) fn show(
+        &self,
+        server: Uuid,
+        volume: &VolumeMount,
+        mount: &OwnedFd,
+    ) -> io::Result<()> {
+        let (link, place) = self.paths(server, volume)?;
+        if link.is_symlink() {
             return Ok(());
         }
-        DirBuilder::new().mode(0o755).create(&place)?;
+        DirBuilder::new().recursive(true).mode(0o755).create(&place)?;
         move_mount(mount.as_fd(), "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(io::Error::from)
+            .and_then(|()| symlink(by_id(volume.id), link))
             .inspect_err(|_| {
-                // A place without a mount would look like one with.
-                let _ = fs::remove_dir(&place);
-            })?;
-        Ok(())
+                // What is left goes with the server.
+                let _ = vacate(&place);
+            })
     }
 
     /// Takes a mount away; fails with `ResourceBusy` when it is in use here or in the server.
-    pub(super) fn hide(&self, server: Uuid, device: &str) -> io::Result<()> {
-        let place = self.of(server)?.join(device);
-        if !place.exists() {
+    pub(super) fn hide(&self, server: Uuid, volume: &VolumeMount) -> io::Result<()> {
+        let (link, place) = self.paths(server, volume)?;
+        if !link.is_symlink() {
             return Ok(());
         }
-        unmount(&place, UnmountFlags::NOFOLLOW)?;
-        vacate(&place)
+        // First: nobody shall come that way while the mount goes.
+        fs::remove_file(&link)?;
+        match unmount(&place, UnmountFlags::NOFOLLOW) {
+            Ok(()) => fs::remove_dir(place),
+            Err(error) => {
+                symlink(by_id(volume.id), link)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The link and the place of a volume.
+    fn paths(&self, server: Uuid, volume: &VolumeMount) -> io::Result<(PathBuf, PathBuf)> {
+        let path = self.of(server)?;
+        Ok((path.join(&volume.device), path.join(by_id(volume.id))))
     }
 
     /// Takes all from a server that does not run any more.
     pub(super) fn clear(&self, server: Uuid) -> io::Result<()> {
         let path = self.0.join(server.to_string());
-        let places = match fs::read_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            result => result?,
-        };
-        for place in places {
-            vacate(&place?.path())?;
+        for place in entries(&path.join(BY_ID))? {
+            vacate(&place)?;
         }
-        fs::remove_dir(path)
+        // Only links and an empty directory are left.
+        for entry in entries(&path)? {
+            if entry.is_symlink() { fs::remove_file(entry)? } else { fs::remove_dir(entry)? }
+        }
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn close(&self) {
@@ -95,13 +121,21 @@ impl Drop for Places {
     }
 }
 
-/// Removes a place, and what the server itself has left there before anything was mounted.
+/// What is in a directory; nothing if it is not there.
+fn entries(path: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+    }
+}
+
+/// Removes a place with all that is mounted there.
 fn vacate(place: &Path) -> io::Result<()> {
     loop {
         match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
             Ok(()) => {}
-            // Nothing is mounted there: what is removed is nobody's volume.
-            Err(Errno::INVAL) => return directory::remove(place),
+            // Nothing is mounted there.
+            Err(Errno::INVAL) => return fs::remove_dir(place),
             Err(error) => return Err(error.into()),
         }
     }

@@ -125,6 +125,7 @@ pub(super) mod tests {
             id: Uuid::from_u128(7),
             hostname: "web".to_owned(),
             image: ImageSource::Opaque,
+            layer: None,
             vcpus: 1,
             memory_mib: 64,
             disk_gib: 1,

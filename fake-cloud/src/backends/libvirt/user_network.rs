@@ -81,6 +81,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             hostname: String::new(),
             image: ImageSource::Opaque,
+            layer: None,
             vcpus: 1,
             memory_mib: 1,
             disk_gib: 1,

@@ -1,20 +1,21 @@
-//! The root directory of a server as an archive: its layers seen as one, as its processes see them.
+//! The root directory of a server as an archive.
 //!
-//! What overlays leave in a layer says what is hidden: a device with number 0 that a name is
-//! removed, an attribute that a directory is a new one.
+//! Of a server whose image is a directory it is whole: its layers seen as one, as its processes see
+//! them. Of a server with this machine's system parts it is what the server changed of these, and
+//! what else is its own: see [`crate::image::layer`].
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::backends::ImageSource;
-use crate::guest::directory::ServerDirectory;
-use crate::guest::order::SystemPart;
+use crate::guest::directory::{ServerDirectory, remove};
+use crate::guest::order::{Isolation, Order};
+use crate::image::layer::{is_opaque, is_removed};
 use crate::image::owners::Owners;
 use crate::image::pack::Packer;
+use crate::image::unpack::{Limits, unpack_layer};
 
 /// Directories whose content is not on the disk.
 const IN_MEMORY: [&str; 6] = ["dev", "proc", "sys", "run", "tmp", "mnt/volumes"];
@@ -22,88 +23,126 @@ const IN_MEMORY: [&str; 6] = ["dev", "proc", "sys", "run", "tmp", "mnt/volumes"]
 /// The directories that a directory of the server is made of, the uppermost first.
 type Layers = Vec<PathBuf>;
 
-/// What a server's root directory is made of.
-pub(super) struct Root<'a> {
-    pub(super) server: &'a ServerDirectory,
-    pub(super) image: &'a ImageSource,
-    /// What servers share.
-    pub(super) base: PathBuf,
-    /// What it has of this machine.
-    pub(super) system: Vec<SystemPart>,
+/// Takes no more than a number of bytes.
+pub(super) struct Bounded<W> {
+    inner: W,
+    left: u64,
 }
 
-impl Root<'_> {
-    /// Writes the archive.
-    pub(super) fn capture(&self, archive: &Path) -> io::Result<()> {
-        let mut owners = match self.image {
-            ImageSource::Directory { path } => Owners::of(path)?,
-            _ => Owners { kept: true, ..Owners::default() },
-        };
-        // What an ordinary user's server made is all that user's, and root's in the server.
-        owners.kept &= rustix::process::geteuid().is_root();
-        let mut packer = Packer::new(BufWriter::new(File::create(archive)?), owners);
-        let mut pending = vec![(PathBuf::new(), self.layers())];
-        while let Some((path, layers)) = pending.pop() {
-            let Some(upper) = layers.first() else { continue };
-            if !add(&mut packer, &path, upper)? || IN_MEMORY.iter().any(|it| path == Path::new(it))
-            {
-                continue;
-            }
-            let mut inside = merge(&layers)?;
-            if path.as_os_str().is_empty() {
-                inside.extend(self.mounted());
-            }
-            for (name, layers) in inside {
-                let path = path.join(name);
-                match layers.first() {
-                    Some(file) if !file.is_dir() || file.is_symlink() => {
-                        let shown = self.shown(&path).unwrap_or(file);
-                        add(&mut packer, &path, shown)?;
-                    }
-                    Some(_) => pending.push((path, layers)),
-                    None => {}
+impl<W> Bounded<W> {
+    pub(super) fn new(inner: W, most: u64) -> Self {
+        Self { inner, left: most }
+    }
+}
+
+impl<W: Write> Write for Bounded<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.inner.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes the archive of a server that was made of a directory.
+pub(super) fn whole(server: &ServerDirectory, image: &Path, archive: impl Write) -> io::Result<()> {
+    let mut owners = Owners::of(image)?;
+    // What an ordinary user's server made is all that user's, and root's in the server.
+    owners.kept &= rustix::process::geteuid().is_root();
+    let mut packer = Packer::new(archive, owners);
+    let root = vec![upper(server, "root".as_ref()), image.to_owned()];
+    let mut pending = vec![(PathBuf::new(), root)];
+    while let Some((path, layers)) = pending.pop() {
+        let Some(upper) = layers.first() else { continue };
+        if !was_there(packer.add(&path, upper))? || is_in_memory(&path) {
+            continue;
+        }
+        for (name, layers) in merge(&layers)? {
+            let path = path.join(name);
+            match layers.first() {
+                Some(file) if !file.is_dir() || file.is_symlink() => {
+                    was_there(packer.add(&path, file))?;
                 }
+                Some(_) => pending.push((path, layers)),
+                None => {}
             }
         }
-        packer.finish()
     }
-
-    /// Of the root directory itself.
-    fn layers(&self) -> Layers {
-        match self.image {
-            ImageSource::Directory { path } => {
-                vec![self.server.layers().join("root/upper"), path.clone()]
-            }
-            _ => vec![self.server.disk()],
-        }
-    }
-
-    /// Names in the root directory that are not on the disk but above a part of this machine.
-    fn mounted(&self) -> Vec<(OsString, Layers)> {
-        if !matches!(self.image, ImageSource::Host { .. }) {
-            return vec![];
-        }
-        let upper = |name: &Path| self.server.layers().join(name).join("upper");
-        let parts = self.system.iter().filter(|part| part.link_to.is_none()).map(|part| {
-            let lower = Path::new("/").join(&part.name);
-            (part.name.clone().into(), vec![upper(&part.name), lower])
-        });
-        let etc = vec![upper(Path::new("etc")), self.base.join("etc")];
-        parts.chain([("etc".into(), etc)]).collect()
-    }
-
-    /// The file of this machine that is shown at a path.
-    fn shown(&self, path: &Path) -> Option<&Path> {
-        let ImageSource::Host { extra_files } = self.image else { return None };
-        let there = Path::new("/").join(path);
-        let (here, _) = extra_files.iter().find(|(_, shown)| *shown == there)?;
-        here.is_file().then_some(here)
-    }
+    packer.finish()
 }
 
-/// Adds a file, unless it may not be read or is gone meanwhile: whether it is there.
-fn add(packer: &mut Packer<impl io::Write>, path: &Path, file: &Path) -> io::Result<bool> {
-    match packer.add(path, file) {
+/// Writes what a server with this machine's system parts has changed.
+pub(super) fn changes(server: &ServerDirectory, archive: impl Write) -> io::Result<()> {
+    let kept = rustix::process::geteuid().is_root();
+    let mut packer = Packer::new(archive, Owners { kept, ..Owners::default() });
+    let mut pending = vec![(PathBuf::new(), server.disk())];
+    while let Some((path, directory)) = pending.pop() {
+        if !was_there(packer.add_changed(&path, &directory))? || is_in_memory(&path) {
+            continue;
+        }
+        if is_opaque(&directory) {
+            packer.hide(&path)?;
+        }
+        for entry in fs::read_dir(&directory)? {
+            let name = entry?.file_name();
+            let (below, mut file) = (path.join(&name), directory.join(&name));
+            if path.as_os_str().is_empty() && upper(server, &below).exists() {
+                file = upper(server, &below);
+            }
+            let Ok(found) = file.symlink_metadata() else { continue };
+            if is_removed(&found) {
+                packer.remove(&below)?;
+            } else if found.is_dir() {
+                pending.push((below, file));
+            } else {
+                was_there(packer.add_changed(&below, &file))?;
+            }
+        }
+    }
+    packer.finish()
+}
+
+/// Makes the disk of a server that has never booted of what [`changes`] wrote. What an earlier try
+/// has left is removed.
+pub(super) fn begin_with(
+    archive: &Path,
+    server: &ServerDirectory,
+    order: &Order,
+) -> io::Result<()> {
+    remove(&server.disk())?;
+    remove(&server.layers())?;
+    let archive = fs::File::open(archive)?;
+    unpack_layer(archive, &server.disk(), Limits::default()).map_err(io::Error::other)?;
+    if order.isolation == Isolation::Plain {
+        return Ok(());
+    }
+    let parts = order.system.iter().filter(|part| part.link_to.is_none());
+    for name in parts.map(|part| part.name.as_path()).chain([Path::new("etc")]) {
+        let made = server.disk().join(name);
+        if made.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            fs::create_dir_all(server.layers().join(name))?;
+            fs::rename(made, upper(server, name))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the server changed of a part of its root directory.
+fn upper(server: &ServerDirectory, part: &Path) -> PathBuf {
+    server.layers().join(part).join("upper")
+}
+
+fn is_in_memory(path: &Path) -> bool {
+    IN_MEMORY.iter().any(|it| path == Path::new(it))
+}
+
+/// Whether a file was added: not if it may not be read or is gone meanwhile.
+fn was_there(added: io::Result<()>) -> io::Result<bool> {
+    match added {
         Ok(()) => Ok(true),
         Err(error)
             if matches!(
@@ -151,7 +190,7 @@ fn merge(layers: &Layers) -> io::Result<BTreeMap<OsString, Layers>> {
                 continue;
             }
             found.open = is_directory && !is_opaque(&path);
-            if !is_whiteout(&metadata) {
+            if !is_removed(&metadata) {
                 found.layers.push(path);
             }
         }
@@ -159,19 +198,9 @@ fn merge(layers: &Layers) -> io::Result<BTreeMap<OsString, Layers>> {
     Ok(names.into_iter().map(|(name, found)| (name, found.layers)).collect())
 }
 
-fn is_whiteout(found: &fs::Metadata) -> bool {
-    found.file_type().is_char_device() && found.rdev() == 0
-}
-
-fn is_opaque(directory: &Path) -> bool {
-    let mut value = [0; 1];
-    rustix::fs::lgetxattr(directory, "user.overlay.opaque", &mut value)
-        .is_ok_and(|length| length == 1 && value == *b"y")
-}
-
 #[cfg(test)]
 mod tests {
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, mknodat};
 
     use super::*;
 
@@ -196,5 +225,50 @@ mod tests {
         assert_eq!(of("only"), [lower.join("only")]);
         assert_eq!(of("gone"), [] as [PathBuf; 0]);
         assert_eq!((of("old"), of("new")), (vec![lower.join("old")], vec![upper.join("new")]));
+    }
+
+    #[test]
+    fn what_a_server_changed_is_what_the_next_begins_with() {
+        let place = tempfile::tempdir().unwrap();
+        let server = ServerDirectory::new(place.path().join("server"));
+        let usr = upper(&server, "usr".as_ref());
+        for path in [usr.join("new"), server.disk().join("usr"), server.disk().join("tmp")] {
+            fs::create_dir_all(path).unwrap();
+        }
+        let mut files = vec![usr.join("new/file"), server.disk().join("home")];
+        for path in files.iter().chain(&[server.disk().join("tmp/x")]) {
+            fs::write(path, path.file_name().unwrap().as_encoded_bytes()).unwrap();
+        }
+        mknodat(CWD, usr.join("gone"), FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+        lsetxattr(usr.join("new"), "user.overlay.opaque", b"y", XattrFlags::empty()).unwrap();
+        let archive = place.path().join("archive");
+        changes(&server, fs::File::create(&archive).unwrap()).unwrap();
+
+        let order = |isolation| {
+            let system =
+                serde_json::json!([{"name": "usr"}, {"name": "bin", "link_to": "usr/bin"}]);
+            serde_json::from_value::<Order>(serde_json::json!({
+                "isolation": isolation, "id": uuid::Uuid::nil(), "hostname": "", "system": system,
+                "image": {"kind": "host", "extra_files": []}, "base": "", "own_network": false,
+                "fixed_ip": "127.0.0.1", "metadata_url": "", "authorized_keys": [], "hosts": [],
+                "volume_store": "", "volumes": [],
+            }))
+            .unwrap()
+        };
+        let next = ServerDirectory::new(place.path().join("next"));
+        fs::create_dir(next.path()).unwrap();
+        begin_with(&archive, &next, &order(Isolation::Plain)).unwrap();
+        assert!(next.disk().join("usr/new/file").exists());
+        // Once more, for a server that is apart from this machine.
+        begin_with(&archive, &next, &order(Isolation::Users)).unwrap();
+        let (old_root, new_root) = (server.path().to_owned(), next.path().to_owned());
+        for path in &mut files {
+            *path = new_root.join(path.strip_prefix(&old_root).unwrap());
+            assert_eq!(fs::read(&*path).unwrap(), path.file_name().unwrap().as_encoded_bytes());
+        }
+        let usr = upper(&next, "usr".as_ref());
+        assert!(is_opaque(&usr.join("new")) && !is_opaque(&usr));
+        assert!(is_removed(&usr.join("gone").symlink_metadata().unwrap()));
+        assert!(!next.disk().join("usr").exists() && !next.disk().join("tmp/x").exists());
     }
 }

@@ -39,7 +39,8 @@ mod users;
 pub(super) mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -219,16 +220,21 @@ impl Backend for Process {
         blocking("measure the server", measure).await.unwrap_or_default()
     }
 
-    async fn capture(&self, server: &ServerSpec, archive: &Path) -> Result<(), BackendError> {
-        let system = self.0.system_parts(&server.image)?;
-        let (state, image) = (self.0.state.clone(), server.image.clone());
-        let (id, archive) = (server.id, archive.to_owned());
+    async fn capture(
+        &self,
+        server: &ServerSpec,
+        archive: &Path,
+        most: u64,
+    ) -> Result<(), BackendError> {
+        let (directory, image) = (self.0.state.server(server.id), server.image.clone());
+        let archive = archive.to_owned();
         blocking("copy the server's disk", move || {
-            if matches!(image, ImageSource::Host { .. }) {
-                state.ensure_base()?;
+            let file = BufWriter::new(File::create(archive)?);
+            let bounded = capture::Bounded::new(file, most);
+            match image {
+                ImageSource::Directory { path } => capture::whole(&directory, &path, bounded),
+                _ => capture::changes(&directory, bounded),
             }
-            let (server, base) = (state.server(id), state.base());
-            capture::Root { server: &server, image: &image, base, system }.capture(&archive)
         })
         .await
     }

@@ -11,7 +11,7 @@ use super::cgroups::{Group, MemoryEvents, Quota};
 use super::launch::{self, Cable, LaunchError, Launched, Prepared};
 use super::running::{self, Running};
 use super::seccomp::decide::Place;
-use super::{Inner, trees};
+use super::{Inner, capture, trees};
 use crate::backends::{BackendError, ImageSource, ServerSpec, VolumeMount, blocking};
 use crate::guest::order::{Command, Isolation, Order, SystemPart};
 use crate::guest::root::layout;
@@ -101,13 +101,18 @@ impl Inner {
             volume_store: self.state.volumes().root().to_owned(),
             volumes: server.volumes.clone(),
         };
-        let user_data = server.user_data.clone();
+        let (user_data, layer) = (server.user_data.clone(), server.layer.clone());
         let state = self.state.clone();
         let (order, directory) = blocking("prepare the server's disk", move || {
             if matches!(order.image, ImageSource::Host { .. }) {
                 state.ensure_base()?;
             }
             let directory = state.prepare(&order, user_data.as_deref())?;
+            if let Some(layer) = layer
+                && !directory.booted().exists()
+            {
+                capture::begin_with(&layer, &directory, &order)?;
+            }
             Ok((order, directory))
         })
         .await

@@ -111,7 +111,8 @@ impl Loopback {
     }
 
     /// Asked when the target refused a connection: is it still meant to be open? If not, the port
-    /// of the floating address is closed too.
+    /// of the floating address is closed too. So late, because who closes a port is not asked first,
+    /// as who opens one is: that would hold up every `close` of a server, whatever it closes.
     fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
         if self.ports_of(*to.ip()).contains(&to.port()) {
             return true;

@@ -17,6 +17,26 @@ pub(crate) enum Error {
     WrongPassword,
     #[error("too many failed logins")]
     TooManyLogins,
+    #[error("this director takes no registrations")]
+    RegistrationClosed,
+    #[error("the account of `{0}` is disabled")]
+    Disabled(String),
+    #[error("there is another user named `{0}`")]
+    UsernameTaken(String),
+    #[error("`{0}` is the only administrator")]
+    LastAdministrator(String),
+    #[error("the password of `{0}` is set in the director's settings")]
+    PasswordInSettings(String),
+    #[error("`{0}` has no password: an identity provider vouches for this user")]
+    NoPassword(String),
+    #[error("there is another token named `{0}`")]
+    TokenNameTaken(String),
+    #[error("the API token is unknown, revoked or has expired")]
+    TokenEnded,
+    #[error("this API token may only read")]
+    ReadOnlyToken,
+    #[error("this takes a session; API tokens may not do it")]
+    SessionNeeded,
     #[error("nobody is logged in")]
     NotLoggedIn,
     #[error("the session has ended")]
@@ -119,15 +139,26 @@ impl From<Error> for ApiError {
             Error::WrongPassword
             | Error::NotLoggedIn
             | Error::SessionEnded
+            | Error::TokenEnded
             | Error::NoCertificate
             | Error::CertificateRefused
             | Error::TokenRefused => ErrorCode::Unauthenticated,
             Error::TooManyLogins => ErrorCode::TooManyRequests,
-            Error::NotAdministrator | Error::NotManager => ErrorCode::Forbidden,
+            Error::NotAdministrator
+            | Error::NotManager
+            | Error::RegistrationClosed
+            | Error::Disabled(_)
+            | Error::ReadOnlyToken
+            | Error::SessionNeeded => ErrorCode::Forbidden,
             Error::NotFound { .. } | Error::NoSuchMethod { .. } => ErrorCode::NotFound,
-            Error::NameTaken(_) | Error::WrongState { .. } | Error::Cancelled => {
-                ErrorCode::Conflict
-            }
+            Error::NameTaken(_)
+            | Error::UsernameTaken(_)
+            | Error::TokenNameTaken(_)
+            | Error::LastAdministrator(_)
+            | Error::PasswordInSettings(_)
+            | Error::NoPassword(_)
+            | Error::WrongState { .. }
+            | Error::Cancelled => ErrorCode::Conflict,
             Error::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Error::NotReady { .. } | Error::ManagerTimeout { .. } => ErrorCode::Timeout,
             Error::ManagerUnreachable { .. } | Error::ShuttingDown => ErrorCode::Unavailable,
@@ -160,13 +191,23 @@ fn hint(error: Error) -> Option<String> {
     match error {
         Error::TooManyLogins => Some("wait a minute and try again".to_owned()),
         Error::NotLoggedIn | Error::SessionEnded => Some("log in: `cps login`".to_owned()),
+        Error::RegistrationClosed | Error::Disabled(_) => {
+            Some("ask an administrator of the installation".to_owned())
+        }
+        Error::LastAdministrator(_) => Some("make another one first".to_owned()),
+        Error::PasswordInSettings(username) => Some(format!(
+            "change it there; with `nutshell up`: `nutshell user password {username}`"
+        )),
+        Error::TokenEnded => Some("make another: `cps token create NAME`".to_owned()),
+        Error::SessionNeeded => Some("log in: `cps login`".to_owned()),
         Error::NoSuchServiceType(_) => {
             Some("`cps service get-types` lists the service types".to_owned())
         }
         Error::NoSuchMethod { known, .. } => Some(format!("its methods are {known}")),
         Error::WrongState { hint, .. } => Some(hint),
         Error::InsufficientCredits { .. } => {
-            Some("stop what you do not need, or ask the administrator for credits".to_owned())
+            let ask = "ask an administrator for more: `cps user add-credit NAME AMOUNT`";
+            Some(format!("stop what you do not need, or {ask}"))
         }
         Error::ManagerUnreachable { application, .. }
         | Error::ManagerTimeout { application, .. } => Some(format!(

@@ -12,6 +12,8 @@ pub(crate) mod node;
 pub(crate) mod password;
 pub(crate) mod service;
 pub(crate) mod service_method;
+pub(crate) mod session;
+pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;
 
@@ -49,7 +51,7 @@ pub(crate) struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            clock: Clock::new(time::OffsetDateTime::now_utc),
+            clock: Clock::system(),
             ready_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(15),
             reconcile_every: Duration::from_secs(30),
@@ -81,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) managers: manager::Managers,
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
+    pub(crate) accounts: user::Accounts,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,

@@ -21,6 +21,20 @@ pub(crate) struct Passwords {
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// The shortest and the longest that a user may choose.
+const LENGTHS: std::ops::RangeInclusive<usize> = 8..=1024;
+
+/// Refuses a password that is too easily guessed, or that is none.
+pub(crate) fn check(password: &str) -> Result<()> {
+    match LENGTHS.contains(&password.chars().count()) {
+        true => Ok(()),
+        false => {
+            let (shortest, longest) = (LENGTHS.start(), LENGTHS.end());
+            Err(Error::Invalid(format!("a password has {shortest} to {longest} characters")))
+        }
+    }
+}
+
 impl Passwords {
     pub(crate) fn new() -> Self {
         Self { turns: Semaphore::new(AT_A_TIME) }
@@ -65,6 +79,13 @@ async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_neither_short_nor_endless() {
+        for (length, good) in [(0, false), (7, false), (8, true), (1024, true), (1025, false)] {
+            assert_eq!(check(&"\u{e9}".repeat(length)).is_ok(), good, "{length}");
+        }
+    }
 
     #[tokio::test]
     async fn only_the_right_password_of_an_existing_user_passes() {

@@ -150,7 +150,7 @@ impl Authority {
         self.sign(identity, &request.0, &[], VM_VALIDITY)
     }
 
-    fn sign(
+    pub(crate) fn sign(
         &self,
         identity: Identity,
         key: &impl PublicKeyData,

@@ -1,10 +1,11 @@
 //! The ledger of credits: entries are added, never changed.
 
+use protocol::api::{CreditEntry, CreditKind};
 use protocol::{NodeId, UserId};
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use super::{Result, millis};
+use super::{Result, from_millis, from_word, millis};
 
 pub(crate) async fn balance(connection: &mut SqliteConnection, user: UserId) -> Result<i64> {
     let (balance,): (i64,) =
@@ -19,15 +20,58 @@ pub(crate) async fn grant(
     connection: &mut SqliteConnection,
     user: UserId,
     amount: i64,
+    note: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<()> {
-    sqlx::query("INSERT INTO credits (user, kind, amount, at) VALUES (?, 'grant', ?, ?)")
+    sqlx::query("INSERT INTO credits (user, kind, amount, note, at) VALUES (?, 'grant', ?, ?, ?)")
         .bind(user.0)
         .bind(amount)
+        .bind(note)
         .bind(millis(now))
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    kind: String,
+    amount: i64,
+    node: Option<i64>,
+    hour: Option<i64>,
+    note: Option<String>,
+    at: i64,
+}
+
+/// The user's latest entries before that one, newest first.
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<CreditEntry>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, kind, amount, node, hour, note, at FROM credits
+         WHERE user = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(user.0)
+    .bind(before.unwrap_or(i64::MAX))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let entry = |row: Row| {
+        Ok(CreditEntry {
+            id: row.id,
+            kind: from_word::<CreditKind>(row.kind)?,
+            amount: row.amount,
+            node: row.node.map(NodeId),
+            hour: row.hour.map(|hour| hour + 1),
+            note: row.note,
+            at: from_millis(row.at)?,
+        })
+    };
+    rows.into_iter().map(entry).collect()
 }
 
 /// Charges one hour of one node; whether it had not been charged before.

@@ -8,6 +8,7 @@ pub(crate) mod credit;
 pub(crate) mod node;
 pub(crate) mod operation;
 pub(crate) mod service;
+pub(crate) mod session;
 pub(crate) mod user;
 
 use std::os::unix::fs::OpenOptionsExt;

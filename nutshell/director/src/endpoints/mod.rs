@@ -15,6 +15,7 @@ mod registry;
 mod service;
 mod service_method;
 mod user;
+mod users;
 mod vm;
 
 use axum::Router;
@@ -31,6 +32,7 @@ fn api() -> Api {
     for register in [
         meta::register,
         user::register,
+        users::register,
         application::register,
         service::register,
         service_method::register,
@@ -53,5 +55,7 @@ async fn unknown(request: Request) -> ApiError {
     registry::no_such_endpoint(&request)
 }
 
+#[cfg(test)]
+mod access_table;
 #[cfg(test)]
 mod tests;

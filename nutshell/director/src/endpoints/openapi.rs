@@ -96,7 +96,7 @@ fn success(output: &Output, generator: &mut SchemaGenerator) -> Value {
 fn security(role: Role) -> Value {
     match role {
         Role::Public => json!([]),
-        Role::User | Role::Administrator => json!([{ "token": [] }]),
+        Role::User | Role::Session | Role::Administrator => json!([{ "token": [] }]),
         Role::Manager | Role::Vm => json!([{ "certificate": [] }]),
     }
 }

@@ -17,8 +17,10 @@ use crate::app::App;
 pub(crate) enum Role {
     /// Anybody.
     Public,
-    /// A user with a token.
+    /// A user, by a session or an API token.
     User,
+    /// A user who has logged in: no script does this.
+    Session,
     /// A user who may administer the installation.
     Administrator,
     /// The manager of an application, by its certificate.
@@ -136,9 +138,10 @@ impl Api {
         H: Handler<T, App>,
         T: 'static,
     {
-        let role = endpoint.role;
-        let guard =
-            from_fn(move |request: Request, next: Next| access::check(role, request, next).boxed());
+        let (role, reads) = (endpoint.role, endpoint.verb == Verb::Get);
+        let guard = from_fn(move |request: Request, next: Next| {
+            access::check(role, reads, request, next).boxed()
+        });
         self.routes.push((endpoint.path, on(endpoint.verb.filter(), handler).layer(guard)));
         self.endpoints.push(endpoint);
     }

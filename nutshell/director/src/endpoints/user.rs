@@ -1,17 +1,33 @@
-//! Users and their sessions.
+//! What users do with their own accounts: log in and out, passwords, tokens, credits.
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, State};
-use protocol::api::{Login, LoginGrant, User};
-use protocol::tls::Peer;
+use axum::extract::State;
+use protocol::TokenId;
+use protocol::api::{
+    CreditQuery, Credits, Login, LoginGrant, PasswordChange, Token, TokenCreate, TokenGrant, User,
+    UserRegister,
+};
 
-use super::access::SessionToken;
-use super::extract::{Answer, Body, answer};
+use super::access::ClientAddress;
+use super::extract::{Answer, Body, Path, Query, answer};
 use super::registry::{Api, Endpoint, Role, Verb};
 use crate::app::App;
+use crate::app::session::SessionSecret;
 use crate::app::user::UserRecord;
 
 pub(super) fn register(api: &mut Api) {
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/register",
+            "user_register",
+            Role::Public,
+            "Makes a user of whoever asks, where the installation allows it.",
+        )
+        .input::<UserRegister>()
+        .output::<User>(),
+        user_register,
+    );
     api.add(
         Endpoint::new(
             Verb::Post,
@@ -25,7 +41,13 @@ pub(super) fn register(api: &mut Api) {
         login,
     );
     api.add(
-        Endpoint::new(Verb::Post, "/v1/logout", "logout", Role::User, "Ends the token's session."),
+        Endpoint::new(
+            Verb::Post,
+            "/v1/logout",
+            "logout",
+            Role::Session,
+            "Ends the token's session.",
+        ),
         logout,
     );
     api.add(
@@ -33,23 +55,132 @@ pub(super) fn register(api: &mut Api) {
             .output::<User>(),
         user_view,
     );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/user/password",
+            "password_change",
+            Role::Session,
+            "Another password of one's own; other sessions end.",
+        )
+        .input::<PasswordChange>(),
+        password_change,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/user/credits",
+            "credits",
+            Role::User,
+            "The balance and the latest entries of the ledger.",
+        )
+        .query::<CreditQuery>()
+        .output::<Credits>(),
+        credits,
+    );
+    register_tokens(api);
+}
+
+fn register_tokens(api: &mut Api) {
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/user/tokens",
+            "token_list",
+            Role::User,
+            "One's own API tokens, without their secrets.",
+        )
+        .output::<Vec<Token>>(),
+        token_list,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/user/tokens",
+            "token_create",
+            Role::Session,
+            "Makes an API token; its secret is told this once.",
+        )
+        .input::<TokenCreate>()
+        .output::<TokenGrant>(),
+        token_create,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Delete,
+            "/v1/user/tokens/{id}",
+            "token_revoke",
+            Role::Session,
+            "Ends an API token.",
+        ),
+        token_revoke,
+    );
+}
+
+async fn user_register(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    Body(register): Body<UserRegister>,
+) -> Answer<User> {
+    answer(app.user_register(register, address).await)
 }
 
 async fn login(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    ClientAddress(address): ClientAddress,
     Body(login): Body<Login>,
 ) -> Answer<LoginGrant> {
-    answer(app.login(&login, peer.address.ip()).await)
+    answer(app.login(&login, address).await)
 }
 
 async fn logout(
     State(app): State<App>,
-    Extension(SessionToken(token)): Extension<SessionToken>,
+    Extension(session): Extension<SessionSecret>,
 ) -> Answer<()> {
-    answer(app.logout(&token).await)
+    answer(app.logout(&session).await)
 }
 
 async fn user_view(State(app): State<App>, Extension(user): Extension<UserRecord>) -> Answer<User> {
     answer(app.user_view(user).await)
+}
+
+async fn password_change(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Extension(session): Extension<SessionSecret>,
+    ClientAddress(address): ClientAddress,
+    Body(change): Body<PasswordChange>,
+) -> Answer<()> {
+    answer(app.password_change(&user, &session, &change, address).await)
+}
+
+async fn credits(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Query(query): Query<CreditQuery>,
+) -> Answer<Credits> {
+    answer(app.credits(user.id, &query).await)
+}
+
+async fn token_list(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+) -> Answer<Vec<Token>> {
+    answer(app.token_list(user.id).await)
+}
+
+async fn token_create(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Body(create): Body<TokenCreate>,
+) -> Answer<TokenGrant> {
+    answer(app.token_create(user.id, &create).await)
+}
+
+async fn token_revoke(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Path(id): Path<TokenId>,
+) -> Answer<()> {
+    answer(app.token_revoke(user.id, id).await)
 }

@@ -69,7 +69,7 @@ impl App {
 
     async fn forget_expired(&self) -> Result<()> {
         let mut tx = self.db.write().await?;
-        db::user::sessions_delete_expired(&mut tx, self.now()).await?;
+        db::session::delete_expired(&mut tx, self.now()).await?;
         db::node::certificates_delete_expired(&mut tx, self.now()).await?;
         db::operation::delete_ended(&mut tx, self.now() - OPERATIONS_KEPT).await?;
         Ok(tx.commit().await?)

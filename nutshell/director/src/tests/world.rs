@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::cloud::Cloud;
 use protocol::api::{Application, Login, Service, ServiceCreate, ServiceStart, State};
@@ -29,6 +29,7 @@ pub(crate) struct World {
     executable: Executable,
     tuning: Tuning,
     advanced_seconds: Arc<AtomicI64>,
+    set_seconds: Arc<AtomicI64>,
     director: Option<Director>,
 }
 
@@ -51,9 +52,18 @@ impl World {
     async fn build(executable: Executable, tune: impl FnOnce(&mut Tuning)) -> Self {
         let advanced_seconds = Arc::new(AtomicI64::new(0));
         let advanced = Arc::clone(&advanced_seconds);
-        let clock = Clock::new(move || {
-            OffsetDateTime::now_utc() + time::Duration::seconds(advanced.load(Ordering::Relaxed))
-        });
+        let passed = move || time::Duration::seconds(advanced.load(Ordering::Relaxed));
+        let begun = Instant::now();
+        let steady = passed.clone();
+        let set = Arc::new(AtomicI64::new(0));
+        let set_by = Arc::clone(&set);
+        let clock = Clock::new(
+            move || {
+                let set_by = time::Duration::seconds(set_by.load(Ordering::Relaxed));
+                OffsetDateTime::now_utc() + passed() + set_by
+            },
+            move || begun.elapsed() + steady().unsigned_abs(),
+        );
         // Reconciled when a test asks for it.
         let reconcile_every = Duration::from_secs(3600);
         let mut tuning = Tuning { clock, reconcile_every, ..Tuning::default() };
@@ -65,6 +75,7 @@ impl World {
             executable,
             tuning,
             advanced_seconds,
+            set_seconds: set,
             director: None,
         };
         world.start().await;
@@ -92,6 +103,7 @@ impl World {
             clouds: vec![("default".to_owned(), cloud)],
             users: vec![user("test", false), user("other", false), user("admin", true)],
             default_credits: CREDITS,
+            registration: true,
         }
     }
 
@@ -121,6 +133,12 @@ impl World {
         &self.director.as_ref().unwrap().app
     }
 
+    /// Sets the clock without any time passing.
+    pub(crate) fn set_clock(&self, by: time::Duration) {
+        self.set_seconds.fetch_add(by.whole_seconds(), Ordering::Relaxed);
+    }
+
+    /// Lets time pass.
     pub(crate) fn advance(&self, by: time::Duration) {
         self.advanced_seconds.fetch_add(by.whole_seconds(), Ordering::Relaxed);
     }
@@ -137,10 +155,13 @@ impl World {
     }
 
     pub(crate) async fn login(&self, username: &str) -> DirectorClient {
-        let anonymous = self.anonymous();
+        self.anonymous().with_token(self.session(username).await)
+    }
+
+    /// The secret of a new session.
+    pub(crate) async fn session(&self, username: &str) -> String {
         let login = Login { username: username.to_owned(), password: PASSWORD.to_owned() };
-        let token = anonymous.login(&login).await.unwrap().token;
-        anonymous.with_token(token)
+        self.anonymous().login(&login).await.unwrap().token
     }
 
     /// Once every operation has ended: see [`Self::assert_clean_slate`].

@@ -2,16 +2,14 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use protocol::api::Login;
 use time::OffsetDateTime;
 
 use super::{Fields, filled};
-use crate::App;
 use crate::failure::Problem;
-use crate::session::{self, Session};
+use crate::session::{self, Session, Visitor};
 use crate::view::{Frame, page};
 
 #[derive(Template)]
@@ -27,10 +25,10 @@ pub(crate) async fn show() -> Response {
     page(StatusCode::OK, &login)
 }
 
-pub(crate) async fn login(State(app): State<App>, Form(fields): Form<Fields>) -> Response {
+pub(crate) async fn login(visitor: Visitor, Form(fields): Form<Fields>) -> Response {
     let username = filled(&fields, "username").unwrap_or_default();
     let password = fields.get("password").cloned().unwrap_or_default();
-    match app.director.login(&Login { username: username.clone(), password }).await {
+    match visitor.director.login(&Login { username: username.clone(), password }).await {
         Ok(grant) => {
             let cookie = session::remember_cookie(&grant, OffsetDateTime::now_utc());
             ([cookie], Redirect::to("/")).into_response()

@@ -40,7 +40,6 @@ struct Memory {
 pub(crate) struct Director {
     pub(crate) url: String,
     pub(crate) trust: Trust,
-    #[allow(dead_code, reason = "the preview serves the pages with them")]
     pub(crate) holder: Arc<Holder>,
     memory: Arc<Memory>,
     _running: DropGuard,

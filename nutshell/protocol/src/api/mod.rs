@@ -3,6 +3,7 @@
 pub mod application;
 pub mod backup;
 pub mod code;
+pub mod credit;
 pub mod event;
 pub mod generic;
 pub mod internal;
@@ -15,6 +16,7 @@ pub mod user;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use code::CodeVersion;
+pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
 pub use log::LogText;
 pub use node::{Node, NodeCounts, NodeState};
@@ -24,7 +26,10 @@ pub use service::{
     State,
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
-pub use user::{Login, LoginGrant, User};
+pub use user::{
+    Login, LoginGrant, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User, UserChange,
+    UserCreate, UserRegister,
+};
 
 /// The cloud that is meant when nobody names one.
 pub const DEFAULT_CLOUD: &str = "default";

@@ -10,17 +10,17 @@ use super::transport::{ClientError, Download, LONG_POLL, Transport, Upload};
 use crate::api::internal::Nodes;
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{
-    Application, ApplicationCreate, ApplicationRename, Login, LoginGrant, NodesAdd, NodesRemove,
-    Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart, ServiceType, State, User,
+    Application, ApplicationCreate, ApplicationRename, NodesAdd, NodesRemove, Service,
+    ServiceCreate, ServiceCreated, ServiceRename, ServiceStart, ServiceType, State,
 };
 use crate::ids::{ApplicationId, ServiceId};
 
 /// A user's connection to the director.
 #[derive(Debug, Clone)]
-pub struct DirectorClient(Transport);
+pub struct DirectorClient(pub(super) Transport);
 
 /// Nothing to say in the query.
-const NO_QUERY: [(&str, &str); 0] = [];
+pub(super) const NO_QUERY: [(&str, &str); 0] = [];
 
 impl DirectorClient {
     /// Speaks to the director at `url` with a client made by [`crate::tls::Trust::client`].
@@ -39,21 +39,6 @@ impl DirectorClient {
     #[must_use]
     pub fn with_token(&self, token: String) -> Self {
         Self(self.0.with_token(token))
-    }
-
-    /// `POST /v1/login`
-    pub async fn login(&self, login: &Login) -> Result<LoginGrant, ClientError> {
-        self.0.call(Method::POST, "/v1/login", login).await
-    }
-
-    /// `POST /v1/logout`: ends the session of the token.
-    pub async fn logout(&self) -> Result<(), ClientError> {
-        self.0.call(Method::POST, "/v1/logout", &json!({})).await
-    }
-
-    /// `GET /v1/user`: who the token stands for.
-    pub async fn user_view(&self) -> Result<User, ClientError> {
-        self.0.get("/v1/user", &NO_QUERY).await
     }
 
     /// `GET /v1/service-types`

@@ -6,6 +6,7 @@ mod events;
 mod manager;
 mod persist;
 mod transport;
+mod user;
 mod vm;
 
 pub use agent::AgentClient;

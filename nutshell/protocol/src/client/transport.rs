@@ -1,5 +1,6 @@
 //! One way to send a request and to read its answer.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,11 +81,14 @@ pub(super) struct Transport {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// Where the one is that this client speaks for, when that is not itself.
+    on_behalf_of: Option<IpAddr>,
 }
 
 impl Transport {
     pub(super) fn new(client: reqwest::Client, base: String, token: Option<String>) -> Self {
-        Self { client, base: base.trim_end_matches('/').to_owned(), token }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { client, base, token, on_behalf_of: None }
     }
 
     pub(super) fn base(&self) -> &str {
@@ -95,8 +99,15 @@ impl Transport {
         Self { token: Some(token), ..self.clone() }
     }
 
+    pub(super) fn on_behalf_of(&self, address: IpAddr) -> Self {
+        Self { on_behalf_of: Some(address), ..self.clone() }
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(address) = self.on_behalf_of {
+            request = request.header(crate::CLIENT_ADDRESS, address.to_string());
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

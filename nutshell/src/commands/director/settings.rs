@@ -6,6 +6,8 @@
 //! url = "https://director.example.org:5555"   # as users and VMs reach it
 //! state = "/var/lib/nutshell"
 //! installation = "example"
+//! registration = true                         # people may make themselves users
+//! credits = 50                                # what a new user begins with
 //!
 //! [[users]]
 //! username = "test"
@@ -37,6 +39,7 @@ pub(super) struct FileSettings {
     pub(super) state: PathBuf,
     pub(super) installation: String,
     pub(super) credits: i64,
+    pub(super) registration: bool,
     pub(super) users: Vec<User>,
     pub(super) clouds: Vec<(String, CloudSettings)>,
 }
@@ -89,6 +92,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
         fields.problems.push("installation must be a word without `/`".to_owned());
     }
     let credits = fields.optional("credits");
+    let registration = fields.optional("registration");
     let users = fields.optional("users");
     let clouds = fields.clouds();
     let unknown: Vec<String> =
@@ -104,6 +108,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
                 state,
                 installation,
                 credits: credits.unwrap_or(DEFAULT_CREDITS),
+                registration: registration.unwrap_or_default(),
                 users: users.unwrap_or_default(),
                 clouds,
             })
