@@ -65,7 +65,7 @@ impl Director {
         let send = async || {
             // Gone when it was deleted meanwhile: the director sees that it is not the content.
             let file = tokio::fs::File::open(path).await.ok();
-            let content = futures::stream::iter(file).flat_map(|file| ReaderStream::new(file));
+            let content = futures::stream::iter(file).flat_map(ReaderStream::new);
             self.0.keep_backup_file(sha256, Upload::wrap_stream(content)).await
         };
         Ok(persist(None, is_passing, send).await.map_err(refusal)?)
