@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::CloudError;
+use crate::{CloudError, Volumes};
 
 /// One account on one cloud.
 ///
@@ -15,7 +15,7 @@ use crate::CloudError;
 /// killed caller leaves behind is found by [`servers`](Cloud::servers) and
 /// [`addresses_release_unused`](Cloud::addresses_release_unused). A driver touches nothing else.
 #[async_trait]
-pub trait Cloud: Debug + Send + Sync {
+pub trait Cloud: Volumes + Debug + Send + Sync {
     /// The name under which this cloud is configured.
     fn name(&self) -> &str;
 

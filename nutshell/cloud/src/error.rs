@@ -77,6 +77,14 @@ pub enum CloudError {
         /// Why, in the cloud's own words.
         fault: String,
     },
+    /// A volume came to nothing.
+    #[error("volume {name} failed: {fault}")]
+    VolumeFailed {
+        /// The volume's name.
+        name: String,
+        /// Why, in the cloud's own words.
+        fault: String,
+    },
     /// It took too long.
     #[error("gave up waiting for {what} after {} s", waited.as_secs())]
     Timeout {
@@ -104,6 +112,7 @@ impl CloudError {
             Self::Unreachable { .. }
             | Self::Conflict { .. }
             | Self::ServerFailed { .. } // the scheduler may choose a better host next time
+            | Self::VolumeFailed { .. }
             | Self::Timeout { .. } => true,
             Self::Unexpected { status, .. } => matches!(status, 429 | 500..=599),
             Self::Settings { .. }

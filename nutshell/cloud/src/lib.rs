@@ -1,11 +1,13 @@
 //! Cloud drivers behind one contract: the director asks for servers and never sees whose API answers.
 //!
-//! [`Cloud`] is the contract, [`CloudError`] everything that can go wrong, and each driver a folder:
+//! [`Cloud`] with its parts ([`Volumes`]) is the contract, [`CloudError`] everything that can go wrong, and each driver a folder:
 //! [`openstack`]. A driver knows nothing of the platform; what belongs to whom is told by tags.
 
 mod contract;
 mod error;
 pub mod openstack;
+mod volumes;
 
 pub use contract::{Cloud, InstanceType, NewServer, Server, ServerState};
 pub use error::CloudError;
+pub use volumes::{NewVolume, Volume, VolumeState, Volumes};

@@ -82,6 +82,9 @@ CREATE TABLE nodes (
     key_hash    BLOB,
     -- The operation that made it or removes it.
     operation   INTEGER NOT NULL REFERENCES operations (id),
+    -- What the meter showed when it was recorded, and when it was found lost.
+    metered_from  INTEGER NOT NULL,
+    metered_until INTEGER,
     created     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX nodes_by_application ON nodes (application);
@@ -115,6 +118,24 @@ CREATE TABLE credits (
 CREATE UNIQUE INDEX credits_once ON credits (node, hour, kind) WHERE node IS NOT NULL;
 CREATE INDEX credits_by_user ON credits (user, amount);
 
+-- A row is there before its volume is asked for, and goes after the volume is gone: at the latest
+-- with its node.
+CREATE TABLE volumes (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    node      INTEGER NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
+    name      TEXT    NOT NULL,
+    size_mib  INTEGER NOT NULL,
+    state     TEXT    NOT NULL,
+    -- Whether the cloud was asked for it.
+    attempted INTEGER NOT NULL DEFAULT 0,
+    volume    TEXT    NOT NULL DEFAULT '',
+    device    TEXT    NOT NULL DEFAULT '',
+    -- The operation that made it or removes it.
+    operation INTEGER NOT NULL REFERENCES operations (id),
+    created   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX volumes_by_node ON volumes (node);
+
 -- API tokens: what scripts log in with.
 CREATE TABLE tokens (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,3 +149,10 @@ CREATE TABLE tokens (
     last_used  INTEGER,
     UNIQUE (user, name)
 ) STRICT;
+
+-- How long directors have been at work on this database, in milliseconds.
+CREATE TABLE meter (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    shows INTEGER NOT NULL
+) STRICT;
+INSERT INTO meter VALUES (1, 0);

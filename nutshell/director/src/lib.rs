@@ -97,6 +97,9 @@ pub enum StartError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// For how long VMs have run could not be read.
+    #[error("failed to read how long VMs have run")]
+    Meter(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What the last director left unfinished could not be read.
     #[error("failed to take up unfinished operations")]
     Operations(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -150,6 +153,10 @@ impl Director {
             in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
         };
         let own = Arc::clone(&holder);
+        let meter = app::credit::Meter::take_up(&db, tuning.clock.clone())
+            .await
+            .map_err(|source| StartError::Meter(source.into()))?;
+
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
@@ -164,6 +171,7 @@ impl Director {
             passwords: app::password::Passwords::new(),
             login_limit: app::login_limit::LoginLimit::default(),
             accounts,
+            meter,
             operations: operations::Operations::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
@@ -213,6 +221,9 @@ impl Director {
         // Its own end is bounded: long polls and event streams end with the token.
         if let Err(error) = self.server.await {
             tracing::error!(%error, "the director's server ended badly");
+        }
+        if let Err(error) = self.app.meter_save().await {
+            app::error::log(&error);
         }
         self.app.db.close().await;
     }

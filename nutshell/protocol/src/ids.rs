@@ -52,6 +52,10 @@ integer_id!(
     NodeId
 );
 integer_id!(
+    /// A volume of a node, unique in the installation and never used again.
+    VolumeId
+);
+integer_id!(
     /// A multi-step operation of the director.
     OperationId
 );

@@ -17,7 +17,9 @@ pub mod vm;
 pub use client::ClientError;
 pub use error::{ApiError, ErrorCode};
 pub use identity::Identity;
-pub use ids::{ApplicationId, CodeVersionId, NodeId, OperationId, ServiceId, TokenId, UserId};
+pub use ids::{
+    ApplicationId, CodeVersionId, NodeId, OperationId, ServiceId, TokenId, UserId, VolumeId,
+};
 
 /// Where the director listens unless told otherwise.
 pub const DIRECTOR_PORT: u16 = 5555;

@@ -12,6 +12,7 @@ pub(crate) enum Service {
     Compute,
     Image,
     Network,
+    BlockStorage,
 }
 
 impl Service {
@@ -21,6 +22,7 @@ impl Service {
             Self::Compute => &["compute", "compute_legacy"],
             Self::Image => &["image"],
             Self::Network => &["network", "networking"],
+            Self::BlockStorage => &["block-storage", "volumev3", "block-store", "volume"],
         }
     }
 
@@ -30,6 +32,7 @@ impl Service {
             Self::Compute => "v2.1",
             Self::Image => "v2",
             Self::Network => "v2.0",
+            Self::BlockStorage => "v3",
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The OpenStack driver: Keystone v3, Nova 2.1, Neutron v2.0, Glance v2.
+//! The OpenStack driver: Keystone v3, Nova 2.1, Neutron v2.0, Glance v2, Cinder v3.
 //!
-//! `session` makes calls, `compute`, `network` and `image` are one thin function a call, and here the
-//! calls become what the contract promises. An order of steps matters twice:
+//! `session` makes calls, `compute`, `network`, `image` and `volume` are one thin function a call, and
+//! here and in `volumes` the calls become what the contract promises. An order of steps matters twice:
 //!
 //! * Create: the server first, tagged by the same call; then its address, which is born attached and tagged.
 //!   Killed anywhere, only tagged things are left.
@@ -18,10 +18,13 @@ mod pauses;
 mod session;
 mod settings;
 mod transport;
+mod volume;
+mod volumes;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -73,12 +76,7 @@ impl OpenStack {
     }
 
     async fn plan(&self, new: &NewServer) -> Result<Plan, CloudError> {
-        if new.tags.is_empty() {
-            return Err(CloudError::Refused {
-                operation: format!("create server {}", new.name),
-                message: "without a tag it could not be told from other people's servers".into(),
-            });
-        }
+        check_tags("server", &new.name, &new.tags)?;
         let settings = &self.settings;
         let flavor = new.instance_type.as_ref().unwrap_or(&settings.flavor);
         let network = match &settings.network {
@@ -223,6 +221,17 @@ impl OpenStack {
             false => Err(CloudError::NotFound { what: format!("key pair '{name}'") }),
         }
     }
+}
+
+/// What is to be made must carry a tag.
+fn check_tags(kind: &str, name: &str, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {
+    if tags.is_empty() {
+        return Err(CloudError::Refused {
+            operation: format!("create {kind} {name}"),
+            message: "without a tag it could not be told from other people's".into(),
+        });
+    }
+    Ok(())
 }
 
 #[async_trait]

@@ -59,6 +59,8 @@ pub(crate) enum Error {
     NoSuchMethod { method: String, service_type: String, known: String },
     #[error("there is another application named `{0}`")]
     NameTaken(String),
+    #[error("there is another volume named `{0}` in this application")]
+    VolumeNameTaken(String),
     #[error("application {application} is {state}")]
     WrongState { application: ApplicationId, state: String, hint: String },
     #[error("not enough credits: {needed} needed, {balance} left")]
@@ -152,6 +154,7 @@ impl From<Error> for ApiError {
             | Error::SessionNeeded => ErrorCode::Forbidden,
             Error::NotFound { .. } | Error::NoSuchMethod { .. } => ErrorCode::NotFound,
             Error::NameTaken(_)
+            | Error::VolumeNameTaken(_)
             | Error::UsernameTaken(_)
             | Error::TokenNameTaken(_)
             | Error::LastAdministrator(_)
@@ -226,6 +229,7 @@ fn cloud_message(cloud: &str, error: &CloudError) -> String {
         | CloudError::AddressesExhausted { .. }
         | CloudError::Conflict { .. }
         | CloudError::ServerFailed { .. }
+        | CloudError::VolumeFailed { .. }
         | CloudError::Timeout { .. } => format!("cloud `{cloud}`: {error}"),
         CloudError::Unreachable { .. } => format!("cloud `{cloud}` does not answer"),
         CloudError::Settings { .. }

@@ -16,6 +16,7 @@ pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;
+pub(crate) mod volume;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
     pub(crate) accounts: user::Accounts,
+    pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,

@@ -10,6 +10,7 @@ pub(crate) mod operation;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod user;
+pub(crate) mod volume;
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -147,6 +148,15 @@ fn millis(time: OffsetDateTime) -> i64 {
 fn from_millis(millis: i64) -> Result<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
         .map_err(|_| DbError::Meaningless(millis.to_string()))
+}
+
+fn span_millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn span(millis: i64) -> Result<Duration> {
+    let positive = u64::try_from(millis).map_err(|_| DbError::Meaningless(millis.to_string()))?;
+    Ok(Duration::from_millis(positive))
 }
 
 #[cfg(test)]

@@ -160,14 +160,14 @@ pub(crate) async fn earlier_under_way(
     Ok(row.is_some())
 }
 
-/// Forgets what ended well or badly and began before that time, as far as no node points at it.
+/// Forgets what ended well or badly and began before that time, as far as no node or volume points at it.
 pub(crate) async fn delete_ended(
     connection: &mut SqliteConnection,
     before: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query(
         "DELETE FROM operations WHERE state IN ('done', 'failed') AND created < ?
-         AND id NOT IN (SELECT operation FROM nodes)",
+         AND id NOT IN (SELECT operation FROM nodes UNION SELECT operation FROM volumes)",
     )
     .bind(millis(before))
     .execute(connection)

@@ -77,6 +77,7 @@ const TABLE: &[(&str, For)] = &[
     ("service_start", For::Owner),
     ("service_stop", For::Owner),
     ("service_nodes", For::Owner),
+    ("service_volumes", For::Owner),
     ("service_add_nodes", For::Owner),
     ("service_remove_nodes", For::Owner),
     ("service_logs", For::Owner),
@@ -92,6 +93,10 @@ const TABLE: &[(&str, For)] = &[
     ("vm_nodes_create", For::OwnManager),
     // Nodes of others are passed over.
     ("vm_nodes_delete", For::Managers),
+    ("vm_volumes", For::Managers),
+    ("vm_volume_create", For::OwnManager),
+    // Volumes of others are passed over.
+    ("vm_volume_delete", For::Managers),
     ("vm_service_report", For::OwnManager),
 ];
 
@@ -325,6 +330,9 @@ fn body(operation: &str) -> Value {
         "credits_grant" => json!({ "amount": 1 }),
         "vm_nodes_create" => {
             json!({ "service": ServiceId(1), "roles": ["nonsense"], "cloud": "default" })
+        }
+        "vm_volume_create" => {
+            json!({ "service": ServiceId(1), "node": 2, "name": "data", "size_mib": 1 })
         }
         "vm_nodes_delete" => json!({ "nodes": [] }),
         "vm_service_report" => json!({ "revision": 0, "state": "RUNNING" }),

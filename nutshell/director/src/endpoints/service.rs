@@ -7,6 +7,7 @@ use protocol::api::internal::Nodes;
 use protocol::api::log::{LogQuery, LogText};
 use protocol::api::{
     NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
+    Volumes,
 };
 
 use super::extract::{Answer, Body, Changed, Path, Query, answer};
@@ -84,6 +85,11 @@ pub(super) fn register(api: &mut Api) {
         endpoint(Verb::Get, "/v1/services/{id}/nodes", "service_nodes", "A service's nodes.")
             .output::<Nodes>(),
         service_nodes,
+    );
+    api.add(
+        endpoint(Verb::Get, "/v1/services/{id}/volumes", "service_volumes", "A service's volumes.")
+            .output::<Volumes>(),
+        service_volumes,
     );
     api.add(
         endpoint(
@@ -187,6 +193,14 @@ async fn service_nodes(
     Path(id): Path<ServiceId>,
 ) -> Answer<Nodes> {
     Ok(Json(Nodes { nodes: app.service_nodes(user.id, id).await? }))
+}
+
+async fn service_volumes(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Path(id): Path<ServiceId>,
+) -> Answer<Volumes> {
+    Ok(Json(Volumes { volumes: app.service_volumes(user.id, id).await? }))
 }
 
 async fn service_add_nodes(

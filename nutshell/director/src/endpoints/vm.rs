@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use protocol::ServiceId;
 use protocol::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
+use protocol::api::{Volume, VolumeCreate, Volumes};
 use protocol::boot::{CertificateGrant, CertificateRequest};
+use protocol::{ServiceId, VolumeId};
 
 use super::extract::{Answer, Body, Path, answer};
 use super::registry::{Api, Endpoint, Role, Verb};
@@ -82,6 +83,39 @@ pub(super) fn register(api: &mut Api) {
     );
     api.add(
         Endpoint::new(
+            Verb::Get,
+            "/v1/vm/volumes",
+            "vm_volumes",
+            Role::Manager,
+            "The volumes of the application's services.",
+        )
+        .output::<Volumes>(),
+        volumes,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Post,
+            "/v1/vm/volumes",
+            "vm_volume_create",
+            Role::Manager,
+            "Makes a volume for a node; answers when the node has it.",
+        )
+        .input::<VolumeCreate>()
+        .output::<Volume>(),
+        volume_create,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Delete,
+            "/v1/vm/volumes/{id}",
+            "vm_volume_delete",
+            Role::Manager,
+            "Removes a volume with its data; answers when it is gone.",
+        ),
+        volume_delete,
+    );
+    api.add(
+        Endpoint::new(
             Verb::Put,
             "/v1/vm/services/{id}",
             "vm_service_report",
@@ -129,6 +163,26 @@ async fn nodes_delete(
     Body(delete): Body<NodesDelete>,
 ) -> Answer<()> {
     answer(app.vm_nodes_delete(&vm, &delete.nodes).await)
+}
+
+async fn volumes(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<Volumes> {
+    Ok(Json(Volumes { volumes: app.vm_volumes(&vm).await? }))
+}
+
+async fn volume_create(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+    Body(create): Body<VolumeCreate>,
+) -> Answer<Volume> {
+    answer(app.vm_volume_create(&vm, create).await)
+}
+
+async fn volume_delete(
+    State(app): State<App>,
+    Extension(vm): Extension<Vm>,
+    Path(id): Path<VolumeId>,
+) -> Answer<()> {
+    answer(app.vm_volume_delete(&vm, id).await)
 }
 
 async fn service_report(

@@ -23,6 +23,9 @@ pub(crate) mod nodes_delete;
 mod run;
 mod server;
 pub(crate) mod service_delete;
+pub(crate) mod volume;
+pub(crate) mod volume_create;
+pub(crate) mod volume_delete;
 
 pub(crate) use server::{TAG_INSTALLATION, TAG_NODE};
 

@@ -9,6 +9,8 @@ use super::application_stop::ApplicationStop;
 use super::nodes_create::NodesCreation;
 use super::nodes_delete::NodesDeletion;
 use super::service_delete::ServiceDelete;
+use super::volume_create::VolumeCreation;
+use super::volume_delete::VolumeDeletion;
 use super::{Nature, Operation};
 use crate::app::{App, Error, Result};
 use crate::db;
@@ -66,6 +68,8 @@ pub(super) fn take_up(app: &App, record: OperationRecord, after_restart: bool) {
         NodesCreation::KIND => resume::<NodesCreation>(app, record, after_restart),
         NodesDeletion::KIND => resume::<NodesDeletion>(app, record, after_restart),
         ServiceDelete::KIND => resume::<ServiceDelete>(app, record, after_restart),
+        VolumeCreation::KIND => resume::<VolumeCreation>(app, record, after_restart),
+        VolumeDeletion::KIND => resume::<VolumeDeletion>(app, record, after_restart),
         unknown => tracing::error!(kind = unknown, "an operation of an unknown kind is recorded"),
     }
 }

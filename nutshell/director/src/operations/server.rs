@@ -8,6 +8,7 @@ use protocol::api::{Node, NodeState};
 use protocol::boot::{BootConfig, BootRole};
 use protocol::{NodeId, UserId};
 
+use super::volume;
 use crate::app::{App, Error, Result, credit};
 use crate::db;
 use crate::{secrets, user_data};
@@ -142,21 +143,22 @@ pub(super) async fn delete_all(app: &App, nodes: &[NodeId]) -> Result<()> {
     each(nodes, |id| delete(app, id)).await
 }
 
-/// Sees to it that the node has no server.
+/// Sees to it that the node has no server and no volumes.
 pub(super) async fn delete(app: &App, id: NodeId) -> Result<()> {
     let found = db::node::view(&mut *app.db.read().await?, id).await?;
     // Without a record of it there was nothing, or it is gone; stray servers are the reconciler's.
     let Some(record) = found else { return Ok(()) };
     let node = record.node;
     let cloud = app.cloud(&node.cloud)?;
+    volume::refuse_of_node(app, id).await?;
     if !node.server.is_empty() {
         let failed = |source| Error::Cloud { cloud: node.cloud.clone(), source };
-        return cloud.server_delete(&node.server).await.map_err(failed);
+        cloud.server_delete(&node.server).await.map_err(failed)?;
+    } else if record.attempted {
+        delete_tagged(app, cloud.as_ref(), id).await?;
     }
-    if record.attempted {
-        return delete_tagged(app, cloud.as_ref(), id).await;
-    }
-    Ok(())
+    // Afterwards: a server that is gone has let go of them.
+    volume::delete_of_node(app, &node).await
 }
 
 /// Deletes whatever servers carry the node's tag.
@@ -186,9 +188,8 @@ pub(super) async fn forget(app: &App, nodes: &[NodeId], account: Account) -> Res
     for id in nodes {
         let Some(record) = db::node::view(&mut tx, *id).await? else { continue };
         match account {
-            Account::Charge if record.node.state == NodeState::Lost => {}
             Account::Charge => {
-                credit::charge(&mut tx, record.user, *id, record.node.created, app.now()).await?;
+                credit::charge(&mut tx, &record, app.meter.shows(), app.now()).await?;
             }
             Account::Refund => db::credit::refund(&mut tx, *id, app.now()).await?,
         }

@@ -1,10 +1,12 @@
 //! A cloud in memory. Its servers are tasks: they end when their server is deleted.
 
+mod volumes;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ::cloud::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState};
+use ::cloud::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState, Volume};
 use async_trait::async_trait;
 use protocol::boot::BootConfig;
 use time::OffsetDateTime;
@@ -33,6 +35,8 @@ struct State {
     created: u32,
     servers: BTreeMap<String, (Server, Option<AbortHandle>)>,
     user_data: Vec<String>,
+    volumes: BTreeMap<String, Volume>,
+    volumes_busy: bool,
 }
 
 /// The cloud.
@@ -52,6 +56,8 @@ impl TestCloud {
             created: 0,
             servers: BTreeMap::new(),
             user_data: Vec::new(),
+            volumes: BTreeMap::new(),
+            volumes_busy: false,
         };
         Arc::new(Self { state: Mutex::new(state), changed: broadcast::channel(16).0 })
     }
@@ -98,9 +104,14 @@ impl TestCloud {
 
     /// Takes a server away, as a failing host does.
     pub(crate) fn lose(&self, id: &str) {
-        if let Some((_, Some(task))) = self.state().servers.remove(id) {
+        let mut state = self.state();
+        if let Some((_, Some(task))) = state.servers.remove(id) {
             task.abort();
         }
+        for volume in state.volumes.values_mut().filter(|one| one.server.as_deref() == Some(id)) {
+            (volume.state, volume.server) = (::cloud::VolumeState::Available, None);
+        }
+        drop(state);
         let _ = self.changed.send(());
     }
 

@@ -6,12 +6,14 @@ mod backups;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
+mod ledger;
 mod operations;
 mod restart;
 mod services;
 mod users;
 pub(crate) mod vm;
-pub(crate) mod vms;
+mod vms;
+mod volumes;
 pub(crate) mod world;
 
 pub(crate) use world::World;

@@ -13,7 +13,7 @@ use super::vm;
 use super::world::{generic, refusal, running_service, settled};
 
 /// A manager whose test speaks for it: its application has a service, and its token is unused.
-pub(crate) async fn silent_manager(
+pub(super) async fn silent_manager(
     world: &World,
     username: &str,
 ) -> (BootConfig, protocol::ServiceId) {
@@ -25,11 +25,11 @@ pub(crate) async fn silent_manager(
     (world.cloud.boots().pop().unwrap(), created.service.id)
 }
 
-fn client(membership: &Membership) -> VmClient {
+pub(super) fn client(membership: &Membership) -> VmClient {
     membership.director().unwrap()
 }
 
-fn roles(service: protocol::ServiceId, count: usize) -> NodesCreate {
+pub(super) fn roles(service: protocol::ServiceId, count: usize) -> NodesCreate {
     let roles = vec!["node".to_owned(); count];
     NodesCreate { service, roles, cloud: "default".to_owned() }
 }

@@ -13,6 +13,7 @@ pub mod operation;
 pub mod service;
 pub mod service_type;
 pub mod user;
+pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use code::CodeVersion;
@@ -30,6 +31,7 @@ pub use user::{
     Login, LoginGrant, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User, UserChange,
     UserCreate, UserRegister,
 };
+pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 
 /// The cloud that is meant when nobody names one.
 pub const DEFAULT_CLOUD: &str = "default";

@@ -11,7 +11,7 @@ use crate::api::internal::Nodes;
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{
     Application, ApplicationCreate, ApplicationRename, NodesAdd, NodesRemove, Service,
-    ServiceCreate, ServiceCreated, ServiceRename, ServiceStart, ServiceType, State,
+    ServiceCreate, ServiceCreated, ServiceRename, ServiceStart, ServiceType, State, Volumes,
 };
 use crate::ids::{ApplicationId, ServiceId};
 
@@ -206,6 +206,11 @@ impl DirectorClient {
     /// `GET /v1/services/{id}/nodes`
     pub async fn service_nodes(&self, id: ServiceId) -> Result<Nodes, ClientError> {
         self.0.get(&format!("/v1/services/{id}/nodes"), &NO_QUERY).await
+    }
+
+    /// `GET /v1/services/{id}/volumes`
+    pub async fn service_volumes(&self, id: ServiceId) -> Result<Volumes, ClientError> {
+        self.0.get(&format!("/v1/services/{id}/volumes"), &NO_QUERY).await
     }
 
     /// `POST /v1/services/{id}/add-nodes`: answers in ADAPTING.

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::transport::{ClientError, Download, Transport, Upload};
 use crate::api::backup::{Backup, BackupAnswer};
 use crate::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
+use crate::api::{Volume, VolumeCreate, Volumes};
 use crate::boot::{CertificateGrant, CertificateRequest};
-use crate::ids::ServiceId;
+use crate::ids::{ServiceId, VolumeId};
 
 /// A VM's connection to the director.
 #[derive(Debug, Clone)]
@@ -73,6 +74,22 @@ impl VmClient {
     pub async fn keep_backup_file(&self, sha256: &str, content: Upload) -> Result<(), ClientError> {
         let path = format!("/v1/vm/backup/files/{sha256}");
         self.0.upload(&path, &[("", ""); 0], content).await
+    }
+
+    /// `GET /v1/vm/volumes`: the volumes of the application's services (managers only).
+    pub async fn volumes(&self) -> Result<Volumes, ClientError> {
+        self.0.get("/v1/vm/volumes", &[("", ""); 0]).await
+    }
+
+    /// `POST /v1/vm/volumes`: answers when its node has the volume; or there is none (managers only).
+    pub async fn create_volume(&self, create: &VolumeCreate) -> Result<Volume, ClientError> {
+        self.0.call(Method::POST, "/v1/vm/volumes", create).await
+    }
+
+    /// `DELETE /v1/vm/volumes/{id}`: answers when it is gone; one that is still used stays
+    /// (managers only).
+    pub async fn delete_volume(&self, id: VolumeId) -> Result<(), ClientError> {
+        self.0.call(Method::DELETE, &format!("/v1/vm/volumes/{id}"), &json!({})).await
     }
 
     /// `PUT /v1/vm/services/{id}`: a service came into another state (managers only).
