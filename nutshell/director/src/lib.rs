@@ -10,6 +10,7 @@ mod ca;
 mod clock;
 mod db;
 mod endpoints;
+mod fetch;
 mod operations;
 mod reconcile;
 mod secrets;
@@ -31,6 +32,7 @@ pub use app::Executable;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
 pub use db::OpenError;
+pub use fetch::FetchSettings;
 
 use app::{App, Inner, Tuning};
 use ca::Authority;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// Credits of a user for whom nothing else is said.
     pub default_credits: i64,
+    /// What may be fetched when a manifest names it.
+    pub fetch: FetchSettings,
     /// Whether people may make themselves users.
     pub registration: bool,
 }
@@ -170,6 +174,8 @@ impl Director {
             events: app::event::Events::default(),
             passwords: app::password::Passwords::new(),
             login_limit: app::login_limit::LoginLimit::default(),
+            fetch: settings.fetch,
+            deployments: state_dir.join("deployments"),
             accounts,
             meter,
             operations: operations::Operations::default(),
@@ -200,6 +206,7 @@ impl Director {
             }
         });
         app.backups_clear().await.map_err(|source| StartError::Operations(source.into()))?;
+        app.deployments_clean().await.map_err(|source| StartError::Operations(source.into()))?;
         // Only now: what is taken up may need to be reached by its VMs.
         app.operations_take_up(true)
             .await

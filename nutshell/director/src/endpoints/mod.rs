@@ -8,6 +8,7 @@ mod application;
 mod backup;
 mod event;
 mod extract;
+mod manifest;
 mod meta;
 mod node;
 mod openapi;
@@ -34,6 +35,7 @@ fn api() -> Api {
         user::register,
         users::register,
         application::register,
+        manifest::register,
         service::register,
         service_method::register,
         node::register,

@@ -7,6 +7,7 @@ mod boot;
 pub(crate) mod cloud;
 mod credits;
 mod ledger;
+mod manifests;
 mod operations;
 mod restart;
 mod services;
