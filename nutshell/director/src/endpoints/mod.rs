@@ -5,8 +5,10 @@
 
 mod access;
 mod application;
+mod backup;
 mod event;
 mod extract;
+mod manifest;
 mod meta;
 mod node;
 mod openapi;
@@ -33,11 +35,13 @@ fn api() -> Api {
         user::register,
         users::register,
         application::register,
+        manifest::register,
         service::register,
         service_method::register,
         node::register,
         event::register,
         vm::register,
+        backup::register,
     ] {
         register(&mut api);
     }
