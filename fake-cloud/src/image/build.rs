@@ -71,6 +71,10 @@ pub fn build(
     });
     match imported {
         Ok(image) => Ok(Built { image, cached: false }),
+        // As `unshare` says it.
+        Err(_) if child.wait().is_ok_and(|status| status.code() == Some(127)) => {
+            Err(Error::NoMmdebstrap)
+        }
         // It says better what went wrong than the end of its archive does.
         Err(_) if !complaint.is_empty() => Err(Error::Mmdebstrap { reason: complaint }),
         Err(error) => Err(error),
@@ -110,7 +114,7 @@ fn command(
     options: &BuildOptions,
     scratch: &Unfinished,
 ) -> Result<Command, Error> {
-    let mut command = Command::new("mmdebstrap");
+    let mut command = mmdebstrap(scratch);
     command
         .args(["--format=tar", &format!("--variant={}", recipe.variant)])
         .arg(format!("--components={}", recipe.components.join(",")))
@@ -140,6 +144,18 @@ fn command(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     Ok(command)
+}
+
+/// The program, which leaves nothing when it is killed. An ordinary user's has its own mounts anyway,
+/// and works where that user's other identities may.
+fn mmdebstrap(scratch: &Unfinished) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new("mmdebstrap");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "mmdebstrap"]);
+    command.env("TMPDIR", scratch.path());
+    command
 }
 
 /// What is to be done in the new system, each for a shell outside of it.
