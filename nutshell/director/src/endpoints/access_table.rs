@@ -47,6 +47,7 @@ const TABLE: &[(&str, For)] = &[
     ("service_type_list", For::Users),
     ("cloud_list", For::Users),
     ("user_register", For::Anybody),
+    ("login_options", For::Anybody),
     ("login", For::Anybody),
     ("logout", For::Sessions),
     ("user_view", For::Users),
