@@ -5,10 +5,12 @@
 //! operation (`operations`); what drifts apart is brought together by `reconcile`.
 
 mod app;
+mod backups;
 mod ca;
 mod clock;
 mod db;
 mod endpoints;
+mod fetch;
 mod operations;
 mod reconcile;
 mod secrets;
@@ -30,6 +32,7 @@ pub use app::Executable;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
 pub use db::OpenError;
+pub use fetch::FetchSettings;
 
 use app::{App, Inner, Tuning};
 use ca::Authority;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// Credits of a user for whom nothing else is said.
     pub default_credits: i64,
+    /// What may be fetched when a manifest names it.
+    pub fetch: FetchSettings,
     /// Whether people may make themselves users.
     pub registration: bool,
 }
@@ -139,6 +144,7 @@ impl Director {
             .map_err(|source| StartError::StateDirectory { path: state_dir.clone(), source })?;
         let lock = lock(&state_dir)?;
         let db = db::Database::open(&state_dir.join("director.db")).await?;
+        let backups = backups::Backups::new(&state_dir);
         let authority = Authority::load_or_create(&state_dir, &installation)?;
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
@@ -163,10 +169,13 @@ impl Director {
             clouds,
             tuning,
             db,
+            backups,
             authority,
             events: app::event::Events::default(),
             passwords: app::password::Passwords::new(),
             login_limit: app::login_limit::LoginLimit::default(),
+            fetch: settings.fetch,
+            deployments: state_dir.join("deployments"),
             accounts,
             meter,
             operations: operations::Operations::default(),
@@ -196,6 +205,8 @@ impl Director {
                 tracing::error!(%error, "the director no longer serves");
             }
         });
+        app.backups_clear().await.map_err(|source| StartError::Operations(source.into()))?;
+        app.deployments_clean().await.map_err(|source| StartError::Operations(source.into()))?;
         // Only now: what is taken up may need to be reached by its VMs.
         app.operations_take_up(true)
             .await

@@ -1,11 +1,13 @@
 //! What the director decides: one file a resource, nothing of HTTP.
 
 pub(crate) mod application;
+pub(crate) mod backup;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod login_limit;
 pub(crate) mod manager;
+pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod node;
 pub(crate) mod password;
@@ -28,9 +30,11 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use error::{Error, Result};
 
+use crate::backups::Backups;
 use crate::ca::Authority;
 use crate::clock::Clock;
 use crate::db::Database;
+use crate::fetch::FetchSettings;
 use crate::operations::{Operations, Overseer};
 
 /// What may differ between a real director and one under test.
@@ -76,11 +80,16 @@ pub(crate) struct Inner {
     pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
     pub(crate) tuning: Tuning,
     pub(crate) db: Database,
+    pub(crate) backups: Backups,
     pub(crate) authority: Authority,
     pub(crate) events: event::Events,
     pub(crate) managers: manager::Managers,
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
+    /// What may be fetched for users.
+    pub(crate) fetch: FetchSettings,
+    /// Where the files of deployments are until they are at their services.
+    pub(crate) deployments: PathBuf,
     pub(crate) accounts: user::Accounts,
     pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,

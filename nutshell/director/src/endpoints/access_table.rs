@@ -70,6 +70,10 @@ const TABLE: &[(&str, For)] = &[
     ("application_start", For::Owner),
     ("application_stop", For::Owner),
     ("application_logs", For::Owner),
+    ("application_manifest", For::Owner),
+    ("manifest_list", For::Users),
+    ("manifest_deploy", For::Users),
+    ("deployment_view", For::Owner),
     ("service_list", For::Users),
     ("service_create", For::Users),
     ("service_view", For::Owner),
@@ -99,6 +103,11 @@ const TABLE: &[(&str, For)] = &[
     // Volumes of others are passed over.
     ("vm_volume_delete", For::Managers),
     ("vm_service_report", For::OwnManager),
+    // Of the caller's own application.
+    ("vm_backup", For::Managers),
+    ("vm_backup_replace", For::Managers),
+    ("vm_backup_file", For::Managers),
+    ("vm_backup_file_add", For::Managers),
 ];
 
 /// Who calls. Objects are those of `User`.
@@ -219,6 +228,8 @@ impl Cast {
         user.token_create(&create("spare", false)).await.unwrap();
         let token = user.token_create(&create("all", false)).await.unwrap().secret;
         let read_only_token = user.token_create(&create("reads", true)).await.unwrap().secret;
+        let deployment = user.manifest_deploy(&json!({ "Services": [] }), None).await.unwrap();
+        assert_eq!((deployment.id.0, deployment.application.0), (1, 1));
         let service = running_service(&user).await;
         assert_eq!((service.id.0, service.application.0), (1, 1), "what `{{id}}` stands for");
         running_service(&other).await;
@@ -265,7 +276,11 @@ impl Cast {
     async fn verdict(&self, endpoint: &Endpoint, caller: Caller) -> Verdict {
         let own = self.clients.iter().find(|(whose, _)| *whose == caller);
         let client = own.map_or(&self.anonymous, |(_, client)| client);
-        let path = endpoint.path.replace("{id}", "1").replace("{method}", method(endpoint.verb));
+        let path = endpoint
+            .path
+            .replace("{id}", "1")
+            .replace("{method}", method(endpoint.verb))
+            .replace("{sha256}", "nonsense");
         let verb = Method::from_bytes(endpoint.verb.as_str().to_uppercase().as_bytes()).unwrap();
         let mut request = client.request(verb, format!("{}{path}", self.world.url()));
         let secret = match caller {
@@ -332,6 +347,7 @@ fn body(operation: &str) -> Value {
         "vm_nodes_create" => {
             json!({ "service": ServiceId(1), "roles": ["nonsense"], "cloud": "default" })
         }
+        "manifest_deploy" => json!({ "Services": [] }),
         "vm_volume_create" => {
             json!({ "service": ServiceId(1), "node": 2, "name": "data", "size_mib": 1 })
         }

@@ -5,9 +5,11 @@
 
 mod access;
 mod application;
+mod backup;
 mod event;
 mod extract;
 mod headers;
+mod manifest;
 mod meta;
 mod node;
 mod openapi;
@@ -35,11 +37,13 @@ fn api() -> Api {
         user::register,
         users::register,
         application::register,
+        manifest::register,
         service::register,
         service_method::register,
         node::register,
         event::register,
         vm::register,
+        backup::register,
     ] {
         register(&mut api);
     }

@@ -2,10 +2,12 @@
 //! from their user-data as VMs do.
 
 mod applications;
+mod backups;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
 mod ledger;
+mod manifests;
 mod operations;
 mod restart;
 mod services;

@@ -1,12 +1,14 @@
 //! The types of every API, one file a resource.
 
 pub mod application;
+pub mod backup;
 pub mod code;
 pub mod credit;
 pub mod event;
 pub mod generic;
 pub mod internal;
 pub mod log;
+pub mod manifest;
 pub mod node;
 pub mod operation;
 pub mod service;
@@ -19,6 +21,7 @@ pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
 pub use log::LogText;
+pub use manifest::{Deployment, InlineFile, Manifest, ManifestService, ReadyManifest};
 pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{

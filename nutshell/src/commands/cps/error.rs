@@ -98,6 +98,18 @@ pub(crate) enum CpsError {
     /// There is no such type of service.
     #[error("there is no type of service `{0}`")]
     UnknownType(String),
+    /// The director has no such manifest.
+    #[error("there is no manifest `{0}`")]
+    UnknownManifest(String),
+    /// A manifest that is none.
+    #[error("{} is not JSON", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// Several have it.
     #[error("{count} {kind} have the name `{name}`")]
     Ambiguous {
@@ -192,12 +204,17 @@ impl Advice for CpsError {
             Self::UnknownUser(_) => "`cps user list` shows them all to administrators",
             Self::UnknownToken(_) => "`cps token list` shows yours",
             Self::UnknownType(_) => "`cps service get-types` lists them",
+            Self::UnknownManifest(_) => {
+                "`cps manifest list` shows those that come with the director; a file's name has a `/` \
+                 or ends in .json"
+            }
             Self::Ambiguous { .. } => "use the id",
             Self::NoCode(_) => "name the version: `cps generic list-uploads` shows them",
             Self::WrongState { action: "removed", .. } => "stop it first",
             Self::State(error) => return error.hint(),
             Self::Connection(_) => "are `cps` and the director of the same version?",
             Self::File { .. }
+            | Self::NotJson { .. }
             | Self::NotAnAuthority { .. }
             | Self::NoCreditToBegin(_)
             | Self::Trust(_)
