@@ -82,6 +82,9 @@ CREATE TABLE nodes (
     key_hash    BLOB,
     -- The operation that made it or removes it.
     operation   INTEGER NOT NULL REFERENCES operations (id),
+    -- What the meter showed when it was recorded, and when it was found lost.
+    metered_from  INTEGER NOT NULL,
+    metered_until INTEGER,
     created     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX nodes_by_application ON nodes (application);
@@ -146,3 +149,10 @@ CREATE TABLE tokens (
     last_used  INTEGER,
     UNIQUE (user, name)
 ) STRICT;
+
+-- How long directors have been at work on this database, in milliseconds.
+CREATE TABLE meter (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    shows INTEGER NOT NULL
+) STRICT;
+INSERT INTO meter VALUES (1, 0);

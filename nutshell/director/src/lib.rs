@@ -9,6 +9,7 @@ mod ca;
 mod clock;
 mod db;
 mod endpoints;
+mod fetch;
 mod operations;
 mod reconcile;
 mod secrets;
@@ -30,6 +31,7 @@ pub use app::Executable;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
 pub use db::OpenError;
+pub use fetch::FetchSettings;
 
 use app::{App, Inner, Tuning};
 use ca::Authority;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// Credits of a user for whom nothing else is said.
     pub default_credits: i64,
+    /// What may be fetched when a manifest names it.
+    pub fetch: FetchSettings,
     /// Whether people may make themselves users.
     pub registration: bool,
 }
@@ -96,6 +100,9 @@ pub enum StartError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// For how long VMs have run could not be read.
+    #[error("failed to read how long VMs have run")]
+    Meter(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What the last director left unfinished could not be read.
     #[error("failed to take up unfinished operations")]
     Operations(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -148,6 +155,10 @@ impl Director {
             in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
         };
         let own = Arc::clone(&holder);
+        let meter = app::credit::Meter::take_up(&db, tuning.clock.clone())
+            .await
+            .map_err(|source| StartError::Meter(source.into()))?;
+
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
@@ -160,7 +171,10 @@ impl Director {
             events: app::event::Events::default(),
             passwords: app::password::Passwords::new(),
             login_limit: app::login_limit::LoginLimit::default(),
+            fetch: settings.fetch,
+            deployments: state_dir.join("deployments"),
             accounts,
+            meter,
             operations: operations::Operations::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
@@ -188,6 +202,7 @@ impl Director {
                 tracing::error!(%error, "the director no longer serves");
             }
         });
+        app.deployments_clean().await.map_err(|source| StartError::Operations(source.into()))?;
         // Only now: what is taken up may need to be reached by its VMs.
         app.operations_take_up(true)
             .await
@@ -209,6 +224,9 @@ impl Director {
         // Its own end is bounded: long polls and event streams end with the token.
         if let Err(error) = self.server.await {
             tracing::error!(%error, "the director's server ended badly");
+        }
+        if let Err(error) = self.app.meter_save().await {
+            app::error::log(&error);
         }
         self.app.db.close().await;
     }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
-use super::{ApplicationRef, NodeCountWord, OutputOptions, ServiceRef};
+use super::{
+    ApplicationRef, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
+};
 
 /// Create, use and remove applications and their services
 #[derive(Debug, Parser)]
@@ -27,6 +29,8 @@ pub(crate) struct CpsProgram {
 pub(crate) struct Cps {
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
+    #[command(flatten)]
+    pub(crate) waiting: WaitingOptions,
     #[command(subcommand)]
     pub(crate) command: CpsCommand,
 }
@@ -65,6 +69,26 @@ pub(crate) struct ConnectionOptions {
     pub(crate) state: Option<PathBuf>,
 }
 
+/// Whether to wait for what the director has begun.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Waiting")]
+pub(crate) struct WaitingOptions {
+    /// Wait until it is done [default]
+    #[arg(long, global = true, overrides_with = "no_wait")]
+    wait: bool,
+    /// Only begin it
+    #[arg(long, global = true, overrides_with = "wait")]
+    no_wait: bool,
+}
+
+impl WaitingOptions {
+    /// Whether to wait.
+    #[must_use]
+    pub(crate) fn wait(&self) -> bool {
+        !self.no_wait
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CpsCommand {
     /// Log in and remember the session
@@ -80,6 +104,9 @@ pub(crate) enum CpsCommand {
     /// Services of any type
     #[command(subcommand, arg_required_else_help = true)]
     Service(ServiceCommand),
+    /// Manifests: whole applications in one document
+    #[command(subcommand, arg_required_else_help = true)]
+    Manifest(ManifestCommand),
     /// Clouds and what runs there
     #[command(subcommand, arg_required_else_help = true)]
     Cloud(CloudCommand),
@@ -148,6 +175,19 @@ pub(crate) enum ApplicationCommand {
     },
     /// Stop an application: remove its VMs, with the code on its manager; its services stay, as new
     Stop {
+        /// Its id or name
+        application: ApplicationRef,
+    },
+    /// Make an application of a manifest: all of it, or nothing
+    Manifest {
+        #[command(flatten)]
+        manifest: ManifestFile,
+        /// Where the manager is to run, and services that name no cloud
+        #[arg(long, short)]
+        cloud: Option<String>,
+    },
+    /// Print a manifest that restores to the same application
+    DownloadManifest {
         /// Its id or name
         application: ApplicationRef,
     },

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
 use super::{
-    ApplicationRef, ConnectionOptions, NodesArgument, OutputOptions, ScriptArguments,
+    ApplicationRef, ConnectionOptions, ManifestFile, NodesArgument, OutputOptions, ScriptArguments,
     ServiceArgument,
 };
 
@@ -57,6 +57,13 @@ pub(crate) enum CpsclientCommand {
     },
     /// Delete an application, its services and their VMs
     Deleteapp {
+        /// Its id or name
+        application: ApplicationRef,
+    },
+    /// Make an application of a manifest: all of it, or nothing
+    Manifest(ManifestFile),
+    /// Print a manifest that restores to the same application
+    DownloadManifest {
         /// Its id or name
         application: ApplicationRef,
     },

@@ -5,6 +5,7 @@
 
 mod cps;
 mod cpsclient;
+mod manifest;
 mod node_counts;
 mod nutshell;
 mod program;
@@ -14,6 +15,7 @@ use clap::{Args, Command};
 
 pub(crate) use cps::*;
 pub(crate) use cpsclient::*;
+pub(crate) use manifest::{ManifestCommand, ManifestFile};
 pub(crate) use node_counts::{NodeCountWord, node_counts};
 pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, parse};

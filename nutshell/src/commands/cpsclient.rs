@@ -4,13 +4,13 @@ use protocol::api::generic::Script;
 use protocol::api::{Service, ServiceStart, ServiceType, State};
 
 use super::cps::{
-    Caller, CpsError, application, cloud, code, connection, generic, helloworld, nodes, service,
-    user,
+    Caller, CpsError, application, cloud, code, connection, generic, helloworld, manifest, nodes,
+    service, user,
 };
 use super::runtime::block_on;
 use crate::args::{
-    AgentLog, ApplicationRef, ConnectionOptions, CpsclientCommand, Login, NewService, ServiceRef,
-    cpsclient_help,
+    AgentLog, ApplicationRef, ConnectionOptions, CpsclientCommand, Login, ManifestFile, NewService,
+    ServiceRef, cpsclient_help,
 };
 use crate::diagnostics::{Exit, Failure};
 use crate::printer::Printer;
@@ -44,7 +44,7 @@ async fn dispatch(
         return user::login(options, Login::default(), printer).await;
     }
     let client = connection::connect(options).await?;
-    let caller = &Caller { client, printer };
+    let caller = &Caller { client, printer, wait: true };
     match command {
         Command::Usage { target } => usage(caller, target.as_deref()).await,
         Command::Available => service::get_types(caller).await,
@@ -55,6 +55,10 @@ async fn dispatch(
             application::rename(caller, &application, &name).await
         }
         Command::Deleteapp { application } => application::delete(caller, &application).await,
+        Command::Manifest(ManifestFile { file }) => {
+            manifest::deploy_file(caller, &file, None).await
+        }
+        Command::DownloadManifest { application } => manifest::download(caller, &application).await,
         Command::List { application } => service::list(caller, application.as_ref(), None).await,
         Command::Create { service_type, place } => {
             service::create(caller, service_type, new_service(&place)).await

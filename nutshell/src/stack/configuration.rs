@@ -43,11 +43,15 @@ pub struct Configuration {
     /// How many floating addresses the cloud has.
     #[serde(default)]
     pub floating_addresses: Option<u8>,
+    /// Whether files that manifests name by URL may come from this machine and private networks.
+    #[serde(default)]
+    pub fetch_private: bool,
 }
 
 const HEADER: &str = "\
 # This installation. Read at every `nutshell up`; these may be set too:
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
+#   fetch_private = true   # manifests may name files of this machine's and private networks
 #   registration = false
 version = 1
 ";

@@ -199,6 +199,10 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
             credits: configuration.credits,
         }],
         default_credits: configuration.credits.unwrap_or(DEFAULT_CREDITS),
+        fetch: director::FetchSettings {
+            allow_private: configuration.fetch_private,
+            ..director::FetchSettings::default()
+        },
         registration: configuration.registration.unwrap_or_default(),
     };
     Ok(Parts { credentials, addresses, cloud, director })

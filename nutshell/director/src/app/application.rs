@@ -172,7 +172,7 @@ impl App {
             }
             StartDecision::Start => {
                 super::credit::check(tx, user, 1).await?;
-                ApplicationStart::begin(tx, user, application.id, cloud, self.now()).await.map(Some)
+                ApplicationStart::begin(tx, self, user, application.id, cloud).await.map(Some)
             }
         }
     }
@@ -183,13 +183,23 @@ impl App {
         user: UserId,
         id: ApplicationId,
     ) -> Result<Application> {
+        self.application_stop_because(user, id, None).await
+    }
+
+    /// The same, with what its user reads about it afterwards.
+    pub(super) async fn application_stop_because(
+        &self,
+        user: UserId,
+        id: ApplicationId,
+        reason: Option<&str>,
+    ) -> Result<Application> {
         let mut tx = self.db.write().await?;
         let application = application_of(&mut tx, user, id).await?;
         match application.state {
             State::Init | State::Stopped | State::Epilogue => return Ok(application),
             State::Prologue | State::Running | State::Adapting | State::Error => {}
         }
-        let begun = ApplicationStop::begin(&mut tx, id, self.now()).await?;
+        let begun = ApplicationStop::begin(&mut tx, id, reason, self.now()).await?;
         let application = application_of(&mut tx, user, id).await?;
         tx.commit().await?;
         begun.run(self);

@@ -1,12 +1,21 @@
 //! Credits: one for every started hour of every VM, managers included.
 
-use protocol::api::{CreditGrant, CreditQuery, Credits, User};
-use protocol::{NodeId, UserId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use protocol::UserId;
+use protocol::api::{CreditGrant, CreditQuery, Credits, NodeState, User};
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
 use super::{App, Error, Result, user};
+use crate::clock::Clock;
 use crate::db;
+use crate::db::Database;
+use crate::db::node::NodeRecord;
+
+/// Why an application was stopped whose user cannot pay for it.
+const NO_CREDITS: &str = "stopped, because no credits were left";
 
 /// How many entries of the ledger are shown, when nothing is said, and at most.
 const SHOWN: u32 = 100;
@@ -62,9 +71,32 @@ fn check_grant(grant: &CreditGrant) -> Result<()> {
     Ok(())
 }
 
+/// For how long directors have been at work on this installation: the time by which VMs are
+/// charged. It stands still while no director runs, and knows nothing of clocks that are set.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    clock: Clock,
+    /// What it showed when this director took it up, and the clock.
+    showed: Duration,
+    taken_up: Duration,
+}
+
+impl Meter {
+    pub(crate) async fn take_up(db: &Database, clock: Clock) -> Result<Self> {
+        let showed = db::credit::meter(&mut *db.read().await?).await?;
+        let taken_up = clock.elapsed();
+        Ok(Self { clock, showed, taken_up })
+    }
+
+    pub(crate) fn shows(&self) -> Duration {
+        self.showed + self.clock.elapsed().saturating_sub(self.taken_up)
+    }
+}
+
 /// How many hours of a VM have started.
-pub(crate) fn hours_started(created: OffsetDateTime, now: OffsetDateTime) -> i64 {
-    (now - created).whole_hours().max(0) + 1
+pub(crate) fn hours_started(from: Duration, until: Duration) -> i64 {
+    let whole = until.saturating_sub(from).as_secs() / 3600;
+    i64::try_from(whole).unwrap_or(i64::MAX - 1) + 1
 }
 
 /// Refuses what the balance does not cover: an hour of each VM that is to be made.
@@ -82,41 +114,103 @@ pub(crate) async fn check(
     check_covers(db::credit::balance(connection, user).await?, nodes)
 }
 
-/// Charges the hours of a VM that have started and were not charged; whether there were any.
-/// The ledger takes each hour once, whoever is killed in between.
+/// What came of charging a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charged {
+    /// No hour was due.
+    Nothing,
+    /// Every hour that was due.
+    All,
+    /// The balance did not cover every hour that was due.
+    NotCovered,
+}
+
+/// Charges the hours of a VM that have started and were not charged, as far as the balance covers
+/// them. The ledger takes each hour once, whoever is killed in between.
 pub(crate) async fn charge(
     connection: &mut SqliteConnection,
-    user: UserId,
-    node: NodeId,
-    created: OffsetDateTime,
+    record: &NodeRecord,
+    metered: Duration,
     now: OffsetDateTime,
-) -> Result<bool> {
+) -> Result<Charged> {
+    let node = record.node.id;
+    let until = record.metered_until.unwrap_or(metered);
     let first = db::credit::last_hour(connection, node).await?.map_or(0, |hour| hour + 1);
-    let mut charged = false;
-    for hour in first..hours_started(created, now) {
-        charged |= db::credit::charge(connection, user, node, hour, now).await?;
+    let mut charged = Charged::Nothing;
+    for hour in first..hours_started(record.metered_from, until) {
+        if db::credit::balance(connection, record.user).await? < 1 {
+            return Ok(Charged::NotCovered);
+        }
+        db::credit::charge(connection, record.user, node, hour, now).await?;
+        charged = Charged::All;
     }
     Ok(charged)
 }
 
+/// The users of VMs that were charged, and those who have nothing left.
+#[derive(Debug, Default)]
+struct Round {
+    charged: BTreeSet<UserId>,
+    exhausted: BTreeSet<UserId>,
+}
+
+impl App {
+    /// Charges every hour that has started, of every VM that is there. Users whose balance does not
+    /// cover that have everything stopped.
+    pub(crate) async fn credits_charge(&self) -> Result<()> {
+        let round = self.charge_round().await?;
+        for user in round.charged {
+            self.publish_credits(user).await;
+        }
+        for user in round.exhausted {
+            tracing::info!(%user, "no credits are left: everything of this user is stopped");
+            self.applications_stop_all(user, NO_CREDITS).await?;
+        }
+        Ok(())
+    }
+
+    async fn charge_round(&self) -> Result<Round> {
+        let mut round = Round::default();
+        let mut tx = self.db.write().await?;
+        let nodes = db::node::list(&mut tx).await?;
+        let metered = self.meter.shows();
+        for record in &nodes {
+            if record.node.state == NodeState::Stopping {
+                // Settled when it is gone.
+                continue;
+            }
+            match charge(&mut tx, record, metered, self.now()).await? {
+                Charged::Nothing => {}
+                Charged::All => drop(round.charged.insert(record.user)),
+                Charged::NotCovered => drop(round.exhausted.insert(record.user)),
+            }
+        }
+        if !nodes.is_empty() {
+            db::credit::set_meter(&mut tx, metered).await?;
+        }
+        tx.commit().await?;
+        Ok(round)
+    }
+
+    /// Remembers how long this director was at work.
+    pub(crate) async fn meter_save(&self) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        db::credit::set_meter(&mut tx, self.meter.shows()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use time::Duration;
-
     use super::*;
 
     #[test]
     fn an_hour_counts_from_its_first_instant() {
-        let created = OffsetDateTime::UNIX_EPOCH;
-        for (after, hours) in [
-            (Duration::seconds(-5), 1),
-            (Duration::ZERO, 1),
-            (Duration::seconds(3599), 1),
-            (Duration::seconds(3600), 2),
-            (Duration::seconds(3601), 2),
-            (Duration::hours(49), 50),
-        ] {
-            assert_eq!(hours_started(created, created + after), hours, "{after}");
+        let from = Duration::from_secs(7200);
+        for (until, hours) in
+            [(0, 1), (7200, 1), (10_799, 1), (10_800, 2), (10_801, 2), (7200 + 49 * 3600, 50)]
+        {
+            assert_eq!(hours_started(from, Duration::from_secs(until)), hours, "{until}");
         }
     }
 

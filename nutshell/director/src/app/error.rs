@@ -3,10 +3,11 @@
 
 use cloud::CloudError;
 use protocol::api::Application;
-use protocol::{ApiError, ApplicationId, ClientError, ErrorCode};
+use protocol::{ApiError, ApplicationId, ClientError, ErrorCode, ServiceId};
 
 use crate::ca::AuthorityError;
 use crate::db::DbError;
+use crate::fetch::FetchError;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,15 @@ pub(crate) enum Error {
     ManagerTimeout { application: ApplicationId, seconds: u64 },
     #[error("the upload is larger than {limit} bytes")]
     TooLarge { limit: u64 },
+    /// A service did not become what it was asked to be.
+    #[error("service {service}: {reason}")]
+    ServiceFailed { service: ServiceId, reason: String },
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("a manager gave an answer that is not understood")]
+    NotUnderstood(#[source] serde_json::Error),
+    #[error("failed to keep the files of a deployment")]
+    Files(#[source] std::io::Error),
     #[error("cloud `{cloud}` failed")]
     Cloud {
         cloud: String,
@@ -152,6 +162,7 @@ impl From<Error> for ApiError {
             | Error::SessionNeeded => ErrorCode::Forbidden,
             Error::NotFound { .. } | Error::NoSuchMethod { .. } => ErrorCode::NotFound,
             Error::NameTaken(_)
+            | Error::ServiceFailed { .. }
             | Error::VolumeNameTaken(_)
             | Error::UsernameTaken(_)
             | Error::TokenNameTaken(_)
@@ -163,7 +174,15 @@ impl From<Error> for ApiError {
             Error::InsufficientCredits { .. } => ErrorCode::InsufficientCredits,
             Error::NotReady { .. } | Error::ManagerTimeout { .. } => ErrorCode::Timeout,
             Error::ManagerUnreachable { .. } | Error::ShuttingDown => ErrorCode::Unavailable,
-            Error::TooLarge { .. } => ErrorCode::TooLarge,
+            Error::TooLarge { .. } | Error::Fetch(FetchError::TooLarge { .. }) => {
+                ErrorCode::TooLarge
+            }
+            Error::Fetch(FetchError::Timeout { .. }) => ErrorCode::Timeout,
+            Error::Fetch(FetchError::Setup(_) | FetchError::Write { .. }) => {
+                log(&error);
+                return Self::internal();
+            }
+            Error::Fetch(_) => ErrorCode::InvalidRequest,
             Error::Cloud { cloud, source } => {
                 log(&error);
                 return Self::new(ErrorCode::CloudFailed, cloud_message(cloud, source));
@@ -173,6 +192,8 @@ impl From<Error> for ApiError {
             | Error::Authority(_)
             | Error::Trust(_)
             | Error::Executable(_)
+            | Error::Files(_)
+            | Error::NotUnderstood(_)
             | Error::Password(_) => {
                 log(&error);
                 return Self::internal();

@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod login_limit;
 pub(crate) mod manager;
+pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod node;
 pub(crate) mod password;
@@ -31,6 +32,7 @@ pub(crate) use error::{Error, Result};
 use crate::ca::Authority;
 use crate::clock::Clock;
 use crate::db::Database;
+use crate::fetch::FetchSettings;
 use crate::operations::{Operations, Overseer};
 
 /// What may differ between a real director and one under test.
@@ -81,7 +83,12 @@ pub(crate) struct Inner {
     pub(crate) managers: manager::Managers,
     pub(crate) passwords: password::Passwords,
     pub(crate) login_limit: login_limit::LoginLimit,
+    /// What may be fetched for users.
+    pub(crate) fetch: FetchSettings,
+    /// Where the files of deployments are until they are at their services.
+    pub(crate) deployments: PathBuf,
     pub(crate) accounts: user::Accounts,
+    pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,

@@ -65,7 +65,7 @@ impl App {
     ) -> Result<ServiceCreated> {
         let service_type = known_type(&create.service_type)?;
         let cloud = self.cloud_name(create.cloud.as_deref())?;
-        let default_name = format!("New {} service", service_type.name);
+        let default_name = default_name(service_type);
         let name = name::check(create.name.as_deref().unwrap_or(&default_name))?;
 
         let mut tx = self.db.write().await?;
@@ -177,6 +177,25 @@ impl App {
         self.service_ask(user, id, async |manager| manager.remove_nodes(id, &remove).await).await
     }
 
+    /// The service, once nothing of it is under way any more; given up when its application no
+    /// longer runs.
+    pub(crate) async fn service_settled(&self, user: UserId, id: ServiceId) -> Result<Service> {
+        let mut events = self.events.subscribe();
+        loop {
+            let service = self.service_wanted(user, id).await?;
+            let application = self.application_view(user, service.application).await?;
+            manager::check_running(&application)?;
+            if service.state.is_stable() {
+                return Ok(service);
+            }
+            event::heard(&mut events, |published| {
+                event::concerns_service(&published.event, id)
+                    || event::concerns_application(&published.event, application.id)
+            })
+            .await;
+        }
+    }
+
     /// The service, unless it is being deleted.
     async fn service_wanted(&self, user: UserId, id: ServiceId) -> Result<Service> {
         let record = service_of(&mut *self.db.read().await?, user, id).await?;
@@ -265,6 +284,11 @@ pub(super) async fn service_of(
     }
 }
 
+/// The name of a service whose user gave none.
+pub(super) fn default_name(service_type: &ServiceType) -> String {
+    format!("New {} service", service_type.name)
+}
+
 pub(super) fn known_type(name: &str) -> Result<&'static ServiceType> {
     services::service_type(name).ok_or_else(|| Error::NoSuchServiceType(name.to_owned()))
 }
@@ -289,12 +313,13 @@ fn check_counts(service_type: &ServiceType, nodes: &NodeCounts) -> Result<usize>
 }
 
 /// How many nodes may be asked for at once.
+pub(super) const MOST_NODES: usize = 500;
+
 pub(super) fn check_count(count: usize) -> Result<usize> {
-    const MOST: usize = 500;
-    if (1..=MOST).contains(&count) {
+    if (1..=MOST_NODES).contains(&count) {
         Ok(count)
     } else {
-        Err(Error::Invalid(format!("the number of nodes must be between 1 and {MOST}")))
+        Err(Error::Invalid(format!("the number of nodes must be between 1 and {MOST_NODES}")))
     }
 }
 

@@ -18,6 +18,9 @@ const LONGEST_NAME: usize = 64;
 /// The longest of what a user says about the person.
 const LONGEST_DETAIL: usize = 200;
 
+/// Why an application was stopped whose user is shut out.
+const DISABLED: &str = "stopped, because its user was disabled";
+
 /// A user that the installation's settings name.
 #[derive(Clone)]
 pub struct UserSettings {
@@ -215,7 +218,7 @@ impl App {
         let user = view(&mut tx, user).await?;
         tx.commit().await?;
         if disabled {
-            self.applications_stop_all(id).await?;
+            self.applications_stop_all(id, DISABLED).await?;
         }
         Ok(user)
     }
@@ -240,9 +243,9 @@ impl App {
     }
 
     /// Stops whatever the user has running.
-    async fn applications_stop_all(&self, user: UserId) -> Result<()> {
+    pub(super) async fn applications_stop_all(&self, user: UserId, reason: &str) -> Result<()> {
         for application in self.application_list(user).await? {
-            self.application_stop(user, application.id).await?;
+            self.application_stop_because(user, application.id, Some(reason)).await?;
         }
         Ok(())
     }

@@ -214,8 +214,7 @@ impl App {
         }
         super::credit::check(&mut tx, vm.user, create.roles.len()).await?;
         let begun =
-            NodesCreation::begin(&mut tx, vm.user, &service, &create.roles, &cloud, self.now())
-                .await?;
+            NodesCreation::begin(&mut tx, self, vm.user, &service, &create.roles, &cloud).await?;
         tx.commit().await?;
         let nodes = begun.parameters().nodes.clone();
         let operation = begun.run(self);
@@ -288,6 +287,8 @@ mod tests {
             user: UserId(1),
             attempted: true,
             in_operation: false,
+            metered_from: Duration::ZERO,
+            metered_until: None,
             node: Node {
                 id: NodeId(9),
                 application: ApplicationId(1),

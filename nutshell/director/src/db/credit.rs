@@ -1,11 +1,13 @@
 //! The ledger of credits: entries are added, never changed.
 
+use std::time::Duration;
+
 use protocol::api::{CreditEntry, CreditKind};
 use protocol::{NodeId, UserId};
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use super::{Result, from_millis, from_word, millis};
+use super::{Result, from_millis, from_word, millis, span, span_millis};
 
 pub(crate) async fn balance(connection: &mut SqliteConnection, user: UserId) -> Result<i64> {
     let (balance,): (i64,) =
@@ -123,5 +125,21 @@ pub(crate) async fn refund(
     .bind(node.0)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// What the meter showed last, as far as anything depends on it.
+pub(crate) async fn meter(connection: &mut SqliteConnection) -> Result<Duration> {
+    let (shows,): (i64,) = sqlx::query_as(
+        "SELECT MAX(shows, (SELECT COALESCE(MAX(metered_from), 0) FROM nodes),
+             (SELECT COALESCE(MAX(metered_until), 0) FROM nodes)) FROM meter",
+    )
+    .fetch_one(connection)
+    .await?;
+    span(shows)
+}
+
+pub(crate) async fn set_meter(connection: &mut SqliteConnection, shows: Duration) -> Result<()> {
+    sqlx::query("UPDATE meter SET shows = ?").bind(span_millis(shows)).execute(connection).await?;
     Ok(())
 }

@@ -150,6 +150,15 @@ fn from_millis(millis: i64) -> Result<OffsetDateTime> {
         .map_err(|_| DbError::Meaningless(millis.to_string()))
 }
 
+fn span_millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn span(millis: i64) -> Result<Duration> {
+    let positive = u64::try_from(millis).map_err(|_| DbError::Meaningless(millis.to_string()))?;
+    Ok(Duration::from_millis(positive))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,14 @@
 //! Nodes: the VMs of services, and managers' own; their tokens and certificates.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use protocol::api::{Node, NodeState};
 use protocol::{ApplicationId, NodeId, OperationId, ServiceId, UserId};
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use super::{Result, from_millis, from_word, millis, parse, word};
+use super::{Result, from_millis, from_word, millis, parse, span, span_millis, word};
 
 /// A node and what only the director knows of it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,10 @@ pub(crate) struct NodeRecord {
     pub(crate) attempted: bool,
     /// Whether an operation is making or removing it.
     pub(crate) in_operation: bool,
+    /// What the meter showed when it was recorded.
+    pub(crate) metered_from: Duration,
+    /// What the meter showed when it was found lost.
+    pub(crate) metered_until: Option<Duration>,
 }
 
 /// A node to be made.
@@ -28,6 +33,8 @@ pub(crate) struct NewNode<'a> {
     pub(crate) role: &'a str,
     pub(crate) cloud: &'a str,
     pub(crate) operation: OperationId,
+    /// What the meter shows.
+    pub(crate) metered_from: Duration,
 }
 
 #[derive(sqlx::FromRow)]
@@ -45,11 +52,13 @@ struct Row {
     created: i64,
     attempted: bool,
     in_operation: bool,
+    metered_from: i64,
+    metered_until: Option<i64>,
 }
 
 const SELECT: &str = "SELECT nodes.id, user, nodes.application, service, role, cloud, server,
         nodes.state, public_ip, private_ip, nodes.created, token_hash IS NOT NULL AS attempted,
-        operations.state IN ('running', 'unwinding') AS in_operation
+        operations.state IN ('running', 'unwinding') AS in_operation, metered_from, metered_until
     FROM nodes JOIN applications ON applications.id = nodes.application
         JOIN operations ON operations.id = nodes.operation";
 
@@ -68,7 +77,10 @@ impl Row {
             created: from_millis(self.created)?,
         };
         let (attempted, in_operation) = (self.attempted, self.in_operation);
-        Ok(NodeRecord { user: UserId(self.user), node, attempted, in_operation })
+        let metered_from = span(self.metered_from)?;
+        let metered_until = self.metered_until.map(span).transpose()?;
+        let user = UserId(self.user);
+        Ok(NodeRecord { user, node, attempted, in_operation, metered_from, metered_until })
     }
 }
 
@@ -78,8 +90,9 @@ pub(crate) async fn insert(
     now: OffsetDateTime,
 ) -> Result<NodeId> {
     let (id,): (i64,) = sqlx::query_as(
-        "INSERT INTO nodes (application, service, role, cloud, state, operation, created)
-         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO nodes (application, service, role, cloud, state, operation, metered_from,
+             created)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     )
     .bind(new.application.0)
     .bind(new.service.map(|service| service.0))
@@ -87,6 +100,7 @@ pub(crate) async fn insert(
     .bind(new.cloud)
     .bind(word(NodeState::Starting))
     .bind(new.operation.0)
+    .bind(span_millis(new.metered_from))
     .bind(millis(now))
     .fetch_one(connection)
     .await?;
@@ -210,6 +224,20 @@ pub(crate) async fn set_server(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// The node's VM is gone, and costs nothing any more.
+pub(crate) async fn meter_end(
+    connection: &mut SqliteConnection,
+    id: NodeId,
+    metered: Duration,
+) -> Result<()> {
+    sqlx::query("UPDATE nodes SET metered_until = ? WHERE id = ? AND metered_until IS NULL")
+        .bind(span_millis(metered))
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Sets the state, unless the node is being removed already; whether it was set to something new.

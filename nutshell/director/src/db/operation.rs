@@ -160,6 +160,23 @@ pub(crate) async fn earlier_under_way(
     Ok(row.is_some())
 }
 
+/// Whether an operation of that kind works on the application.
+pub(crate) async fn under_way(
+    connection: &mut SqliteConnection,
+    application: ApplicationId,
+    kind: &str,
+) -> Result<bool> {
+    let row: Option<(i64,)> = sqlx::query_as(
+        "SELECT id FROM operations
+         WHERE application = ? AND kind = ? AND state IN ('running', 'unwinding') LIMIT 1",
+    )
+    .bind(application.0)
+    .bind(kind)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
 /// Forgets what ended well or badly and began before that time, as far as no node or volume points at it.
 pub(crate) async fn delete_ended(
     connection: &mut SqliteConnection,

@@ -69,6 +69,10 @@ const TABLE: &[(&str, For)] = &[
     ("application_start", For::Owner),
     ("application_stop", For::Owner),
     ("application_logs", For::Owner),
+    ("application_manifest", For::Owner),
+    ("manifest_list", For::Users),
+    ("manifest_deploy", For::Users),
+    ("deployment_view", For::Owner),
     ("service_list", For::Users),
     ("service_create", For::Users),
     ("service_view", For::Owner),
@@ -218,6 +222,8 @@ impl Cast {
         user.token_create(&create("spare", false)).await.unwrap();
         let token = user.token_create(&create("all", false)).await.unwrap().secret;
         let read_only_token = user.token_create(&create("reads", true)).await.unwrap().secret;
+        let deployment = user.manifest_deploy(&json!({ "Services": [] }), None).await.unwrap();
+        assert_eq!((deployment.id.0, deployment.application.0), (1, 1));
         let service = running_service(&user).await;
         assert_eq!((service.id.0, service.application.0), (1, 1), "what `{{id}}` stands for");
         running_service(&other).await;
@@ -331,6 +337,7 @@ fn body(operation: &str) -> Value {
         "vm_nodes_create" => {
             json!({ "service": ServiceId(1), "roles": ["nonsense"], "cloud": "default" })
         }
+        "manifest_deploy" => json!({ "Services": [] }),
         "vm_volume_create" => {
             json!({ "service": ServiceId(1), "node": 2, "name": "data", "size_mib": 1 })
         }

@@ -7,6 +7,7 @@ mod access;
 mod application;
 mod event;
 mod extract;
+mod manifest;
 mod meta;
 mod node;
 mod openapi;
@@ -33,6 +34,7 @@ fn api() -> Api {
         user::register,
         users::register,
         application::register,
+        manifest::register,
         service::register,
         service_method::register,
         node::register,

@@ -4,11 +4,10 @@ use futures::FutureExt;
 use protocol::api::State;
 use protocol::{ApiError, ApplicationId, NodeId, UserId};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::server::{self, Account};
 use super::{Begun, Nature, Operation, Step};
-use crate::app::{App, Error, Result, credit};
+use crate::app::{App, Error, Result};
 use crate::db;
 use crate::db::Writer;
 use crate::db::node::NewNode;
@@ -46,15 +45,17 @@ impl ApplicationStart {
     /// Records the node with its first hour's charge, and the application as PROLOGUE.
     pub(crate) async fn begin(
         tx: &mut Writer,
+        app: &App,
         user: UserId,
         application: ApplicationId,
         cloud: &str,
-        now: OffsetDateTime,
     ) -> Result<Begun<Self>> {
+        let (now, metered_from) = (app.now(), app.meter.shows());
         let operation = super::insert::<Self>(tx, application, now).await?;
-        let new = NewNode { application, service: None, role: ROLE, cloud, operation };
+        let new =
+            NewNode { application, service: None, role: ROLE, cloud, operation, metered_from };
         let node = db::node::insert(tx, &new, now).await?;
-        credit::charge(tx, user, node, now, now).await?;
+        db::credit::charge(tx, user, node, 0, now).await?;
         let from = [State::Init, State::Stopped, State::Error];
         db::application::set_state(tx, application, &from, State::Prologue, None).await?;
         Begun::record(tx, operation, Self { user, application, node }).await

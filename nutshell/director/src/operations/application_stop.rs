@@ -17,6 +17,8 @@ use crate::db::Writer;
 pub(crate) struct ApplicationStop {
     application: ApplicationId,
     operation: OperationId,
+    /// What the user reads about it afterwards.
+    reason: Option<String>,
 }
 
 impl Operation for ApplicationStop {
@@ -28,9 +30,7 @@ impl Operation for ApplicationStop {
         }),
         Step::new("servers_delete", |app, stop| servers_delete(app, stop.application).boxed()),
         Step::new("nodes_forget", |app, stop| nodes_forget(app, stop.application).boxed()),
-        Step::new("application_stopped", |app, stop| {
-            application_stopped(app, stop.application).boxed()
-        }),
+        Step::new("application_stopped", |app, stop| application_stopped(app, stop).boxed()),
     ];
 }
 
@@ -39,11 +39,13 @@ impl ApplicationStop {
     pub(crate) async fn begin(
         tx: &mut Writer,
         application: ApplicationId,
+        reason: Option<&str>,
         now: OffsetDateTime,
     ) -> Result<Begun<Self>> {
         let operation = super::insert::<Self>(tx, application, now).await?;
         refuse_vms(tx, application, operation).await?;
-        Begun::record(tx, operation, Self { application, operation }).await
+        let reason = reason.map(str::to_owned);
+        Begun::record(tx, operation, Self { application, operation, reason }).await
     }
 }
 
@@ -106,10 +108,11 @@ async fn nodes(app: &App, application: ApplicationId) -> Result<Vec<NodeId>> {
     Ok(nodes.into_iter().map(|node| node.id).collect())
 }
 
-async fn application_stopped(app: &App, id: ApplicationId) -> Result<()> {
+async fn application_stopped(app: &App, stop: &ApplicationStop) -> Result<()> {
+    let (id, reason) = (stop.application, stop.reason.as_deref());
     let mut tx = app.db.write().await?;
     db::service::stop_all(&mut tx, id, app.now()).await?;
-    db::application::set_state(&mut tx, id, &[State::Epilogue], State::Stopped, None).await?;
+    db::application::set_state(&mut tx, id, &[State::Epilogue], State::Stopped, reason).await?;
     let services = db::service::list_of_application(&mut tx, id).await?;
     tx.commit().await?;
     app.managers.forget(id);

@@ -18,6 +18,7 @@
 pub(crate) mod application_delete;
 pub(crate) mod application_start;
 pub(crate) mod application_stop;
+pub(crate) mod manifest_deploy;
 pub(crate) mod nodes_create;
 pub(crate) mod nodes_delete;
 mod run;
@@ -67,31 +68,68 @@ pub(crate) enum Nature {
 }
 
 type Run<P> = for<'a> fn(&'a App, &'a P) -> BoxFuture<'a, Result<()>>;
+type RunNth<P> = for<'a> fn(&'a App, &'a P, usize) -> BoxFuture<'a, Result<()>>;
 type Undo<P> = for<'a> fn(&'a App, &'a P, &'a ApiError) -> BoxFuture<'a, Result<()>>;
 
 /// One step. It may run again after it has had its effect.
 pub(crate) struct Step<P: 'static> {
     name: &'static str,
-    run: Run<P>,
+    work: Work<P>,
     /// Leaves no trace of the step, whether it was done, half done or not done.
     undo: Undo<P>,
+}
+
+/// What a step does.
+enum Work<P: 'static> {
+    /// Nothing: it was done when the operation was recorded.
+    Recorded,
+    Once(Run<P>),
+    /// As many steps as the parameters say, one after another.
+    Each {
+        times: fn(&P) -> usize,
+        run: RunNth<P>,
+    },
 }
 
 impl<P> Step<P> {
     /// A step that leaves nothing to undo.
     const fn new(name: &'static str, run: Run<P>) -> Self {
-        Self { name, run, undo: |_, _, _| futures::future::ready(Ok(())).boxed() }
+        Self { name, work: Work::Once(run), undo: nothing }
     }
 
     /// What the record itself brought, in the transaction that began the operation.
     const fn recorded(name: &'static str, undo: Undo<P>) -> Self {
-        Self { name, run: |_, _| futures::future::ready(Ok(())).boxed(), undo }
+        Self { name, work: Work::Recorded, undo }
     }
 
     /// A step that is undone in its own way.
     const fn undoable(name: &'static str, run: Run<P>, undo: Undo<P>) -> Self {
-        Self { name, run, undo }
+        Self { name, work: Work::Once(run), undo }
     }
+
+    /// Steps of one kind, which leave nothing to undo by themselves.
+    const fn each(name: &'static str, times: fn(&P) -> usize, run: RunNth<P>) -> Self {
+        Self { name, work: Work::Each { times, run }, undo: nothing }
+    }
+
+    fn times(&self, parameters: &P) -> usize {
+        match self.work {
+            Work::Recorded | Work::Once(_) => 1,
+            Work::Each { times, .. } => times(parameters),
+        }
+    }
+
+    fn run<'a>(&self, app: &'a App, parameters: &'a P, nth: usize) -> BoxFuture<'a, Result<()>> {
+        match self.work {
+            Work::Recorded => futures::future::ready(Ok(())).boxed(),
+            Work::Once(run) => run(app, parameters),
+            Work::Each { run, .. } => run(app, parameters, nth),
+        }
+    }
+}
+
+fn nothing<'a, P>(_: &'a App, _: &'a P, _: &'a ApiError) -> BoxFuture<'a, Result<()>> {
+    futures::future::ready(Ok(())).boxed()
 }
 
 /// Has a say after every step of every operation, `(kind, step)`: how often the step is to be done
@@ -112,15 +150,25 @@ impl fmt::Debug for Overseer {
 pub(crate) struct Operations {
     running: Mutex<HashSet<OperationId>>,
     ended: broadcast::Sender<OperationId>,
+    progressed: broadcast::Sender<OperationId>,
 }
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { running: Mutex::default(), ended: broadcast::channel(1024).0 }
+        Self {
+            running: Mutex::default(),
+            ended: broadcast::channel(1024).0,
+            progressed: broadcast::channel(1024).0,
+        }
     }
 }
 
 impl Operations {
+    /// Hears of every operation whose record changes.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<OperationId> {
+        self.progressed.subscribe()
+    }
+
     fn running(&self) -> MutexGuard<'_, HashSet<OperationId>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

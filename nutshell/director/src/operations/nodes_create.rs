@@ -4,11 +4,10 @@ use futures::FutureExt;
 use protocol::api::Service;
 use protocol::{NodeId, UserId};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::server::{self, Account};
 use super::{Begun, Nature, Operation, Step};
-use crate::app::{Result, credit};
+use crate::app::{App, Result};
 use crate::db;
 use crate::db::Writer;
 use crate::db::node::NewNode;
@@ -42,20 +41,21 @@ impl NodesCreation {
     /// Records the nodes with the charge of their first hour.
     pub(crate) async fn begin(
         tx: &mut Writer,
+        app: &App,
         user: UserId,
         service: &Service,
         roles: &[String],
         cloud: &str,
-        now: OffsetDateTime,
     ) -> Result<Begun<Self>> {
-        let application = service.application;
+        let (application, now) = (service.application, app.now());
+        let metered_from = app.meter.shows();
         let operation = super::insert::<Self>(tx, application, now).await?;
         let mut nodes = Vec::with_capacity(roles.len());
         for role in roles {
             let service = Some(service.id);
-            let new = NewNode { application, service, role, cloud, operation };
+            let new = NewNode { application, service, role, cloud, operation, metered_from };
             let node = db::node::insert(tx, &new, now).await?;
-            credit::charge(tx, user, node, now, now).await?;
+            db::credit::charge(tx, user, node, 0, now).await?;
             nodes.push(node);
         }
         Begun::record(tx, operation, Self { user, nodes }).await

@@ -6,19 +6,20 @@ use protocol::{ApiError, ErrorCode, OperationId};
 use super::application_delete::ApplicationDelete;
 use super::application_start::ApplicationStart;
 use super::application_stop::ApplicationStop;
+use super::manifest_deploy::ManifestDeploy;
 use super::nodes_create::NodesCreation;
 use super::nodes_delete::NodesDeletion;
 use super::service_delete::ServiceDelete;
 use super::volume_create::VolumeCreation;
 use super::volume_delete::VolumeDeletion;
-use super::{Nature, Operation};
+use super::{Nature, Operation, Step};
 use crate::app::{App, Error, Result};
 use crate::db;
 use crate::db::operation::OperationRecord;
 
 impl OperationRecord {
     /// Why it failed.
-    pub(super) fn failure(&self) -> ApiError {
+    pub(crate) fn failure(&self) -> ApiError {
         let error = self.error.as_deref().and_then(|text| serde_json::from_str(text).ok());
         error.unwrap_or_else(ApiError::internal)
     }
@@ -65,6 +66,7 @@ pub(super) fn take_up(app: &App, record: OperationRecord, after_restart: bool) {
         ApplicationStart::KIND => resume::<ApplicationStart>(app, record, after_restart),
         ApplicationStop::KIND => resume::<ApplicationStop>(app, record, after_restart),
         ApplicationDelete::KIND => resume::<ApplicationDelete>(app, record, after_restart),
+        ManifestDeploy::KIND => resume::<ManifestDeploy>(app, record, after_restart),
         NodesCreation::KIND => resume::<NodesCreation>(app, record, after_restart),
         NodesDeletion::KIND => resume::<NodesDeletion>(app, record, after_restart),
         ServiceDelete::KIND => resume::<ServiceDelete>(app, record, after_restart),
@@ -118,11 +120,12 @@ async fn forwards<P: Operation>(
     parameters: &P,
     begun: usize,
 ) -> Result<Result<(), (usize, ApiError)>> {
+    let steps = steps(parameters);
     let first = begun.saturating_sub(1);
-    for (index, step) in P::STEPS.iter().enumerate().skip(first) {
+    for (index, (step, nth)) in steps.iter().enumerate().skip(first) {
         let begun = index + 1;
         record(app, id, OperationState::Running, begun, step.name, None).await?;
-        let Err(error) = step_done(app, P::KIND, step, parameters).await else { continue };
+        let Err(error) = step_done(app, step, parameters, *nth).await else { continue };
         if app.shutdown.is_cancelled() {
             // Not the step's fault: the next director goes on from here.
             return Err(error);
@@ -137,24 +140,30 @@ async fn forwards<P: Operation>(
         record(app, id, OperationState::Unwinding, begun, step.name, Some(&failure)).await?;
         return Ok(Err((begun, failure)));
     }
-    let last = P::STEPS.last().map_or("", |step| step.name);
-    record(app, id, OperationState::Done, P::STEPS.len(), last, None).await?;
+    let last = steps.last().map_or("", |(step, _)| step.name);
+    record(app, id, OperationState::Done, steps.len(), last, None).await?;
     Ok(Ok(()))
+}
+
+/// All steps there are, those of one kind with the number they have among them.
+fn steps<P: Operation>(parameters: &P) -> Vec<(&'static Step<P>, usize)> {
+    let each = |step: &'static Step<P>| (0..step.times(parameters)).map(move |nth| (step, nth));
+    P::STEPS.iter().flat_map(each).collect()
 }
 
 async fn step_done<P: Operation>(
     app: &App,
-    kind: &str,
-    step: &super::Step<P>,
+    step: &Step<P>,
     parameters: &P,
+    nth: usize,
 ) -> Result<()> {
-    (step.run)(app, parameters).await?;
+    step.run(app, parameters, nth).await?;
     let again = match &app.tuning.overseer {
         None => 0,
-        Some(overseer) => (overseer.0)(kind, step.name)?,
+        Some(overseer) => (overseer.0)(P::KIND, step.name)?,
     };
     for _ in 0..again {
-        (step.run)(app, parameters).await?;
+        step.run(app, parameters, nth).await?;
     }
     Ok(())
 }
@@ -167,12 +176,13 @@ async fn backwards<P: Operation>(
     failure: &ApiError,
 ) -> Result<()> {
     // What was recorded with the operation is there even when no step was begun.
-    let begun = begun.clamp(1, P::STEPS.len());
-    for (index, step) in P::STEPS[..begun].iter().enumerate().rev() {
+    let steps = steps(parameters);
+    let begun = begun.clamp(1, steps.len());
+    for (index, (step, _)) in steps[..begun].iter().enumerate().rev() {
         record(app, id, OperationState::Unwinding, index + 1, step.name, Some(failure)).await?;
         (step.undo)(app, parameters, failure).await?;
     }
-    record(app, id, OperationState::Failed, begun, P::STEPS[begun - 1].name, Some(failure)).await
+    record(app, id, OperationState::Failed, begun, steps[begun - 1].0.name, Some(failure)).await
 }
 
 async fn record(
@@ -186,5 +196,7 @@ async fn record(
     let error = failure.map(|failure| serde_json::to_string(failure).expect("strings are JSON"));
     let mut tx = app.db.write().await?;
     db::operation::set_progress(&mut tx, id, state, begun, step, error.as_deref()).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    let _ = app.operations.progressed.send(id);
+    Ok(())
 }

@@ -188,9 +188,8 @@ pub(super) async fn forget(app: &App, nodes: &[NodeId], account: Account) -> Res
     for id in nodes {
         let Some(record) = db::node::view(&mut tx, *id).await? else { continue };
         match account {
-            Account::Charge if record.node.state == NodeState::Lost => {}
             Account::Charge => {
-                credit::charge(&mut tx, record.user, *id, record.node.created, app.now()).await?;
+                credit::charge(&mut tx, &record, app.meter.shows(), app.now()).await?;
             }
             Account::Refund => db::credit::refund(&mut tx, *id, app.now()).await?,
         }

@@ -14,7 +14,7 @@ use protocol::NodeId;
 use protocol::api::{NodeState, State};
 use time::Duration;
 
-use crate::app::{App, Error, Result, credit, error};
+use crate::app::{App, Error, Result, error};
 use crate::db;
 use crate::db::node::NodeRecord;
 use crate::operations::TAG_INSTALLATION;
@@ -38,35 +38,12 @@ impl App {
     /// Each part does what it can; what failed is tried again next time.
     pub(crate) async fn reconcile_once(&self) {
         logged("take up operations", self.operations_take_up(false).await);
-        logged("charge credits", self.charge_hours().await);
+        logged("charge credits", self.credits_charge().await);
         logged("forget what has expired", self.forget_expired().await);
         for (name, cloud) in &self.clouds {
             logged("compare nodes and servers", self.reconcile_cloud(name, cloud).await);
             logged("compare volumes", self.reconcile_volumes(name, cloud).await);
         }
-    }
-
-    /// Charges every hour that has started, of every VM that is there.
-    async fn charge_hours(&self) -> Result<()> {
-        let nodes = db::node::list(&mut *self.db.read().await?).await?;
-        let mut charged = Vec::new();
-        let mut tx = self.db.write().await?;
-        for NodeRecord { user, node, .. } in nodes {
-            let due = match node.state {
-                NodeState::Starting | NodeState::Ready => true,
-                NodeState::Stopping | NodeState::Lost => false,
-            };
-            let now = self.now();
-            if due && credit::charge(&mut tx, user, node.id, node.created, now).await? {
-                charged.push(user);
-            }
-        }
-        tx.commit().await?;
-        charged.dedup();
-        for user in charged {
-            self.publish_credits(user).await;
-        }
-        Ok(())
     }
 
     async fn forget_expired(&self) -> Result<()> {
@@ -114,6 +91,7 @@ impl App {
         if !db::node::set_state(&mut tx, id, NodeState::Lost).await? {
             return Ok(());
         }
+        db::node::meter_end(&mut tx, id, self.meter.shows()).await?;
         let application = record.node.application;
         match record.node.service {
             Some(service) => {

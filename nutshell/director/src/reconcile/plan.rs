@@ -66,6 +66,8 @@ fn has_lost_its_server(record: &NodeRecord, servers: &[Server]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use protocol::{ApplicationId, UserId};
     use time::OffsetDateTime;
 
@@ -76,6 +78,8 @@ mod tests {
             user: UserId(1),
             attempted: false,
             in_operation,
+            metered_from: Duration::ZERO,
+            metered_until: None,
             node: protocol::api::Node {
                 id: NodeId(id),
                 application: ApplicationId(1),

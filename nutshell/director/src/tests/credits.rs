@@ -1,7 +1,7 @@
 //! Credits: an hour at a time, exactly, whatever happens to the director.
 
 use protocol::ErrorCode;
-use protocol::api::{Event, State};
+use protocol::api::{CreditGrant, Event, State};
 use time::Duration;
 
 use super::World;
@@ -28,7 +28,58 @@ async fn every_started_hour_of_every_vm_is_charged_once() {
     world.advance(Duration::hours(2));
     world.start().await;
     world.app().reconcile_once().await;
-    assert_eq!(credits(&user).await, CREDITS - 8, "hours without a director count as well");
+    assert_eq!(credits(&user).await, CREDITS - 4, "nobody could have stopped anything meanwhile");
+    world.set_clock(Duration::hours(5));
+    world.app().reconcile_once().await;
+    assert_eq!(credits(&user).await, CREDITS - 4, "no time has passed");
+    world.set_clock(Duration::hours(-9));
+    world.advance(Duration::HOUR);
+    world.app().reconcile_once().await;
+    assert_eq!(credits(&user).await, CREDITS - 6, "an hour has passed");
+}
+
+#[tokio::test]
+async fn at_zero_everything_stops_until_an_administrator_gives_more() {
+    let world = World::new().await;
+    let user = world.login("test").await;
+    let admin = world.login("admin").await;
+    let id = user.user_view().await.unwrap().id;
+    let grant = |amount| CreditGrant { amount, note: None };
+    admin.credits_grant(id, &grant(3 - CREDITS)).await.unwrap();
+    let service = running_service(&user).await;
+    assert_eq!(credits(&user).await, 1);
+    world.app().reconcile_once().await;
+    assert_eq!(settled(&user, service.application).await.state, State::Running);
+
+    // Both VMs begin another hour, and the credit is for one.
+    world.advance(Duration::HOUR);
+    world.app().reconcile_once().await;
+    world.assert_clean_slate_soon().await;
+    let application = settled(&user, service.application).await;
+    assert_eq!(application.state, State::Stopped);
+    assert_eq!(application.reason.as_deref(), Some("stopped, because no credits were left"));
+    assert_eq!(credits(&user).await, 0, "what nobody can pay is not charged");
+    let refused = refusal(user.application_start(application.id, None).await);
+    assert_eq!(refused.0, ErrorCode::InsufficientCredits);
+
+    admin.credits_grant(id, &grant(5)).await.unwrap();
+    user.application_start(application.id, None).await.unwrap();
+    let application = settled(&user, service.application).await;
+    assert_eq!((application.state, application.reason), (State::Running, None));
+}
+
+#[tokio::test]
+async fn a_lost_vm_costs_nothing_any_more() {
+    let world = World::new().await;
+    let user = world.login("test").await;
+    let service = running_service(&user).await;
+    let agent = user.service_nodes(service.id).await.unwrap().nodes.remove(0);
+    world.cloud.lose(&agent.server);
+    world.app().reconcile_once().await;
+    world.advance(Duration::hours(3));
+    user.application_stop(service.application).await.unwrap();
+    settled(&user, service.application).await;
+    assert_eq!(credits(&user).await, CREDITS - 5, "the manager's four hours and the agent's one");
 }
 
 #[tokio::test]

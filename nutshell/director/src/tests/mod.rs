@@ -5,6 +5,8 @@ mod applications;
 mod boot;
 pub(crate) mod cloud;
 mod credits;
+mod ledger;
+mod manifests;
 mod operations;
 mod restart;
 mod services;

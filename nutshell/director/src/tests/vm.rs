@@ -1,19 +1,21 @@
 //! What runs in a server of the cloud in memory: a manager or an agent that does as the real ones.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Path, State as Shared};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State as Shared};
 use axum::http::header::CONTENT_DISPOSITION;
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use futures::StreamExt;
-use protocol::api::State;
+use protocol::api::code::{CodeUpload, CodeVersionName, CodeVersions};
 use protocol::api::internal::{NodesCreate, NodesDelete, ProcessStatus, ServiceAdd, ServiceReport};
 use protocol::api::log::LogText;
+use protocol::api::{CodeVersion, NodeCounts, NodesAdd, State};
 use protocol::boot::{BootConfig, BootRole};
 use protocol::client::VmClient;
 use protocol::membership::{JoinError, Membership};
@@ -70,18 +72,40 @@ async fn manage(membership: &Membership, director: VmClient, address: Ipv4Addr) 
         .route("/v1/services/{id}/get_logs", get(get_logs))
         .route("/v1/services/{id}/startup", post(startup))
         .route("/v1/services/{id}/shutdown", post(shutdown))
-        .route("/v1/services/{id}/add_nodes", post(startup))
+        .route("/v1/services/{id}/add_nodes", post(add_nodes))
         .route("/v1/services/{id}/methods/get_script_status", get(async || "{\"nodes\":{}}"))
         .route("/v1/services/{id}/methods/run", post(run_script))
+        .route("/v1/services/{id}/methods/list_code", get(list_code))
+        .route("/v1/services/{id}/methods/enable_code", post(enable_code))
         .route("/v1/services/{id}/methods/upload_code", post(upload_code))
         .route("/v1/services/{id}/methods/download_code", get(download_code))
-        .with_state(director.clone());
+        .with_state(Manager { director: director.clone(), services: Arc::default() });
     // Its connections go with the server, not only its listener.
     let power = CancellationToken::new();
     tokio::spawn(serve(listener, router, power.clone()));
     let _off = power.drop_guard();
     report_ready(&director).await;
     std::future::pending::<()>().await;
+}
+
+/// A manager, and what it keeps.
+#[derive(Clone)]
+struct Manager {
+    director: VmClient,
+    services: Arc<Mutex<BTreeMap<ServiceId, Kept>>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    service_type: String,
+    versions: Vec<CodeVersion>,
+    contents: Vec<Bytes>,
+}
+
+impl Manager {
+    fn keep<T>(&self, id: ServiceId, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(self.services.lock().unwrap().entry(id).or_default())
+    }
 }
 
 async fn report_ready(director: &VmClient) {
@@ -111,29 +135,52 @@ fn report(state: State) -> ServiceReport {
     ServiceReport { revision: next_revision(), state, reason: None }
 }
 
-async fn add_service(Json(_): Json<ServiceAdd>) -> Json<ServiceReport> {
+async fn add_service(
+    Shared(manager): Shared<Manager>,
+    Json(add): Json<ServiceAdd>,
+) -> Json<ServiceReport> {
+    manager.keep(add.service, |kept| kept.service_type = add.service_type);
     Json(report(State::Init))
 }
 
 async fn remove_service(
-    Shared(director): Shared<VmClient>,
+    Shared(manager): Shared<Manager>,
     Path(id): Path<ServiceId>,
 ) -> Json<Value> {
-    remove_nodes(&director, id).await;
+    remove_nodes(&manager.director, id).await;
     Json(Value::Null)
 }
 
-/// Starts with one node, or grows by one.
+/// Starts with the nodes of its type.
 async fn startup(
-    Shared(director): Shared<VmClient>,
+    Shared(manager): Shared<Manager>,
     Path(id): Path<ServiceId>,
 ) -> Json<ServiceReport> {
+    let service_type = manager.keep(id, |kept| kept.service_type.clone());
+    let service_type = services::service_type(&service_type).unwrap();
+    let counts = service_type.roles.iter().map(|role| (role.name.clone(), role.initial));
+    grow(manager, id, counts.collect());
+    Json(report(State::Prologue))
+}
+
+async fn add_nodes(
+    Shared(manager): Shared<Manager>,
+    Path(id): Path<ServiceId>,
+    Json(add): Json<NodesAdd>,
+) -> Json<ServiceReport> {
+    grow(manager, id, add.nodes);
+    Json(report(State::Adapting))
+}
+
+fn grow(manager: Manager, id: ServiceId, counts: NodeCounts) {
     tokio::spawn(async move {
-        let roles = vec!["node".to_owned()];
+        let roles = |(role, count): (String, u32)| std::iter::repeat_n(role, count as usize);
+        let roles: Vec<String> = counts.into_iter().flat_map(roles).collect();
+        let wanted = roles.len();
         let create = NodesCreate { service: id, roles, cloud: "default".to_owned() };
-        let outcome = match director.create_nodes(&create).await {
+        let outcome = match manager.director.create_nodes(&create).await {
             Ok(nodes) => {
-                assert_eq!(nodes.nodes.len(), 1);
+                assert_eq!(nodes.nodes.len(), wanted);
                 report(State::Running)
             }
             Err(error) => ServiceReport {
@@ -142,18 +189,17 @@ async fn startup(
                 reason: Some(error.to_string()),
             },
         };
-        let _ = director.report_service(id, &outcome).await;
+        let _ = manager.director.report_service(id, &outcome).await;
     });
-    Json(report(State::Prologue))
 }
 
 async fn shutdown(
-    Shared(director): Shared<VmClient>,
+    Shared(manager): Shared<Manager>,
     Path(id): Path<ServiceId>,
 ) -> Json<ServiceReport> {
     tokio::spawn(async move {
-        remove_nodes(&director, id).await;
-        let _ = director.report_service(id, &report(State::Stopped)).await;
+        remove_nodes(&manager.director, id).await;
+        let _ = manager.director.report_service(id, &report(State::Stopped)).await;
     });
     Json(report(State::Epilogue))
 }
@@ -172,13 +218,59 @@ async fn run_script(Json(parameters): Json<Value>) -> Result<Json<Value>, ApiErr
     }
 }
 
-/// Answers how much it was sent.
-async fn upload_code(body: Body) -> Json<Value> {
-    let lengths = body.into_data_stream().map(|chunk| chunk.map(|chunk| chunk.len()).unwrap_or(0));
-    let length = lengths.fold(0, |sum, length| async move { sum + length }).await;
-    Json(json!({ "length": length }))
+async fn list_code(Shared(manager): Shared<Manager>, Path(id): Path<ServiceId>) -> Json<Value> {
+    Json(json!(manager.keep(id, |kept| CodeVersions { code_versions: kept.versions.clone() })))
 }
 
-async fn download_code() -> impl IntoResponse {
-    ([(CONTENT_DISPOSITION, "attachment; filename=\"app.tar.gz\"")], "the archive")
+/// Answers how much it was sent, too.
+async fn upload_code(
+    Shared(manager): Shared<Manager>,
+    Path(id): Path<ServiceId>,
+    Query(about): Query<CodeUpload>,
+    body: Body,
+) -> Json<Value> {
+    let content = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let length = content.len();
+    let code_version = manager.keep(id, |kept| {
+        let number = kept.versions.len() + 1;
+        let version = CodeVersion {
+            id: format!("code-{number}").parse().unwrap(),
+            filename: about.filename,
+            description: about.description,
+            current: false,
+            created: time::OffsetDateTime::UNIX_EPOCH,
+        };
+        kept.versions.push(version.clone());
+        kept.contents.push(content);
+        version.id
+    });
+    Json(json!({ "length": length, "code_version": code_version }))
+}
+
+async fn enable_code(
+    Shared(manager): Shared<Manager>,
+    Path(id): Path<ServiceId>,
+    Json(name): Json<CodeVersionName>,
+) -> Json<Value> {
+    manager.keep(id, |kept| {
+        for version in &mut kept.versions {
+            version.current = version.id == name.code_version;
+        }
+    });
+    Json(json!({ "code_version": name.code_version }))
+}
+
+async fn download_code(
+    Shared(manager): Shared<Manager>,
+    Path(id): Path<ServiceId>,
+    Query(name): Query<CodeVersionName>,
+) -> impl IntoResponse {
+    let (filename, content) = manager.keep(id, |kept| {
+        let found = kept.versions.iter().position(|version| version.id == name.code_version);
+        match found {
+            Some(at) => (kept.versions[at].filename.clone(), kept.contents[at].clone()),
+            None => ("app.tar.gz".to_owned(), Bytes::from_static(b"the archive")),
+        }
+    });
+    ([(CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\""))], content)
 }

@@ -16,7 +16,7 @@ use super::cloud::TestCloud;
 use crate::app::{App, Tuning};
 use crate::clock::Clock;
 use crate::operations::Overseer;
-use crate::{Director, Executable, Settings, UserSettings};
+use crate::{Director, Executable, FetchSettings, Settings, UserSettings};
 
 pub(crate) const INSTALLATION: &str = "test-world";
 pub(crate) const PASSWORD: &str = "a password";
@@ -103,6 +103,7 @@ impl World {
             clouds: vec![("default".to_owned(), cloud)],
             users: vec![user("test", false), user("other", false), user("admin", true)],
             default_credits: CREDITS,
+            fetch: FetchSettings { allow_private: true, ..FetchSettings::default() },
             registration: true,
         }
     }

@@ -7,6 +7,7 @@ pub mod event;
 pub mod generic;
 pub mod internal;
 pub mod log;
+pub mod manifest;
 pub mod node;
 pub mod operation;
 pub mod service;
@@ -19,6 +20,7 @@ pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
 pub use log::LogText;
+pub use manifest::{Deployment, InlineFile, Manifest, ManifestService, ReadyManifest};
 pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{

@@ -10,10 +10,11 @@ use super::transport::{ClientError, Download, LONG_POLL, Transport, Upload};
 use crate::api::internal::Nodes;
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{
-    Application, ApplicationCreate, ApplicationRename, NodesAdd, NodesRemove, Service,
-    ServiceCreate, ServiceCreated, ServiceRename, ServiceStart, ServiceType, State, Volumes,
+    Application, ApplicationCreate, ApplicationRename, Deployment, Manifest, NodesAdd, NodesRemove,
+    ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
+    ServiceType, State, Volumes,
 };
-use crate::ids::{ApplicationId, ServiceId};
+use crate::ids::{ApplicationId, OperationId, ServiceId};
 
 /// A user's connection to the director.
 #[derive(Debug, Clone)]
@@ -133,6 +134,40 @@ impl DirectorClient {
         query: &LogQuery,
     ) -> Result<LogText, ClientError> {
         self.0.get(&format!("/v1/applications/{id}/logs"), query).await
+    }
+
+    /// `GET /v1/applications/{id}/manifest`: what restores to the same application.
+    pub async fn application_manifest(&self, id: ApplicationId) -> Result<Manifest, ClientError> {
+        self.0.get(&format!("/v1/applications/{id}/manifest"), &NO_QUERY).await
+    }
+
+    /// `GET /v1/manifests`: those that come with the director.
+    pub async fn manifest_list(&self) -> Result<Vec<ReadyManifest>, ClientError> {
+        self.0.get("/v1/manifests", &NO_QUERY).await
+    }
+
+    /// `POST /v1/manifests`: answers when everything is recorded; the work goes on.
+    pub async fn manifest_deploy(
+        &self,
+        manifest: &Value,
+        cloud: Option<&str>,
+    ) -> Result<Deployment, ClientError> {
+        let query: Vec<_> = cloud.map(|cloud| ("cloud", cloud)).into_iter().collect();
+        self.0.upload("/v1/manifests", &query, manifest.to_string().into()).await
+    }
+
+    /// `GET /v1/deployments/{id}`
+    pub async fn deployment_view(&self, id: OperationId) -> Result<Deployment, ClientError> {
+        self.0.get(&format!("/v1/deployments/{id}"), &NO_QUERY).await
+    }
+
+    /// Long poll: answers when the deployment's revision is above `after`, or after a while.
+    pub async fn deployment_changed(
+        &self,
+        id: OperationId,
+        after: u64,
+    ) -> Result<Deployment, ClientError> {
+        self.0.get(&format!("/v1/deployments/{id}"), &after_query(after)).await
     }
 
     /// `GET /v1/services`

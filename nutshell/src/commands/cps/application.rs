@@ -5,8 +5,8 @@ use protocol::api::{Application, ApplicationCreate, Node, Service};
 use serde::Serialize;
 
 use super::nodes::node_line;
-use super::{Caller, CpsError};
-use crate::args::{ApplicationCommand, ApplicationRef};
+use super::{Caller, CpsError, manifest};
+use crate::args::{ApplicationCommand, ApplicationRef, ManifestFile};
 use crate::diagnostics::Exit;
 use crate::printer::Table;
 
@@ -24,6 +24,12 @@ pub(crate) async fn run(
         ApplicationCommand::Delete { application } => delete(caller, &application).await,
         ApplicationCommand::Start { application, cloud } => {
             start(caller, &application, cloud).await
+        }
+        ApplicationCommand::Manifest { manifest: ManifestFile { file }, cloud } => {
+            manifest::deploy_file(caller, &file, cloud.as_deref()).await
+        }
+        ApplicationCommand::DownloadManifest { application } => {
+            manifest::download(caller, &application).await
         }
         ApplicationCommand::Stop { application } => stop(caller, &application).await,
         ApplicationCommand::GetLog { application, lines } => {

@@ -89,6 +89,18 @@ pub(crate) enum CpsError {
     /// There is no such type of service.
     #[error("there is no type of service `{0}`")]
     UnknownType(String),
+    /// The director has no such manifest.
+    #[error("there is no manifest `{0}`")]
+    UnknownManifest(String),
+    /// A manifest that is none.
+    #[error("{} is not JSON", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// Several have it.
     #[error("{count} {kind} have the name `{name}`")]
     Ambiguous {
@@ -181,12 +193,17 @@ impl Advice for CpsError {
             Self::UnknownApplication(_) => "`cps application list` shows yours",
             Self::UnknownService(_) | Self::OtherType { .. } => "`cps service list` shows yours",
             Self::UnknownType(_) => "`cps service get-types` lists them",
+            Self::UnknownManifest(_) => {
+                "`cps manifest list` shows those that come with the director; a file's name has a `/` \
+                 or ends in .json"
+            }
             Self::Ambiguous { .. } => "use the id",
             Self::NoCode(_) => "name the version: `cps generic list-uploads` shows them",
             Self::WrongState { action: "removed", .. } => "stop it first",
             Self::State(error) => return error.hint(),
             Self::Connection(_) => "are `cps` and the director of the same version?",
             Self::File { .. }
+            | Self::NotJson { .. }
             | Self::NotAnAuthority { .. }
             | Self::Trust(_)
             | Self::WrongState { .. } => return None,

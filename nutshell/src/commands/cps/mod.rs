@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod generic;
 pub(crate) mod helloworld;
+pub(crate) mod manifest;
 pub(crate) mod nodes;
 pub(crate) mod progress;
 pub(crate) mod service;
@@ -29,6 +30,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) client: DirectorClient,
     /// All output.
     pub(crate) printer: &'a Printer,
+    /// Whether to wait for what the director has begun.
+    pub(crate) wait: bool,
 }
 
 /// Runs one command.
@@ -37,7 +40,7 @@ pub(crate) fn run(cps: Cps, printer: &Printer) -> Result<Exit, Failure> {
 }
 
 async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
-    let Cps { connection, command } = cps;
+    let Cps { connection, waiting, command } = cps;
     let command = match command {
         CpsCommand::Login(login) => return user::login(&connection, login, printer).await,
         CpsCommand::Logout => return user::logout(&connection, printer).await,
@@ -46,10 +49,11 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
     };
     let client = connection::connect(&connection).await?;
     printer.detail(format!("the director is {}", client.url()));
-    let caller = Caller { client, printer };
+    let caller = Caller { client, printer, wait: waiting.wait() };
     match command {
         CpsCommand::Application(command) => application::run(&caller, command).await,
         CpsCommand::Service(command) => service::run(&caller, command).await,
+        CpsCommand::Manifest(command) => manifest::run(&caller, command).await,
         CpsCommand::Cloud(command) => cloud::run(&caller, command).await,
         CpsCommand::Director(command) => director::run(&caller, command).await,
         CpsCommand::Generic(command) => generic::run(&caller, command).await,

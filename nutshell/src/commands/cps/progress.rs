@@ -17,6 +17,10 @@ impl Caller<'_> {
     ) -> Result<Exit, CpsError> {
         // A refusal comes at once: then there was no work, and no line either.
         let begun = begin.await?;
+        if !self.wait {
+            self.printer.answer(&begun, |_| begun_line(line));
+            return Ok(Exit::Success);
+        }
         let activity = self.printer.activity(line);
         let service = self.client.service_await_stable(begun).await?;
         let exit = self.finish(activity, succeeded(&service), service.reason.as_deref());
@@ -24,12 +28,17 @@ impl Caller<'_> {
         Ok(exit)
     }
 
-    /// Waits until the application's manager runs, with the line the original prints.
+    /// Waits until the application's manager runs, with the line the original prints. When there is
+    /// no waiting, only says what was begun.
     pub(crate) async fn watch_manager(
         &self,
         application: Application,
         line: impl FnOnce(&Application) -> String,
     ) -> Result<(Exit, Application), CpsError> {
+        if !self.wait {
+            self.printer.answer_part(&format!("{}\n", begun_line(&line(&application))));
+            return Ok((Exit::Success, application));
+        }
         let settled = |application: &Application| application.state.is_stable();
         let known = |application: &Application| application.manager.is_some();
         let begun = self
@@ -57,4 +66,9 @@ impl Caller<'_> {
         self.printer.error(reason.unwrap_or("the log of the manager says why"));
         Exit::Failure
     }
+}
+
+/// `Service 1 is starting...` without the end that is not waited for.
+fn begun_line(line: &str) -> String {
+    format!("{}.", line.trim_end_matches('.'))
 }

@@ -93,6 +93,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         clouds,
         users: settings.users.into_iter().map(Into::into).collect(),
         default_credits: settings.credits,
+        fetch: settings.fetch.into(),
         registration: settings.registration,
     })
     .await

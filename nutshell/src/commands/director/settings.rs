@@ -13,6 +13,11 @@
 //! username = "test"
 //! password = "..."
 //!
+//! [fetch]                # of files that manifests name by URL; all of it may be left out
+//! allow_private = false  # also from this machine and private networks
+//! largest_megabytes = 1024
+//! timeout_seconds = 600
+//!
 //! [clouds.default]
 //! kind = "openstack"
 //! auth_url = "https://keystone.example.org/v3"
@@ -21,6 +26,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +47,7 @@ pub(super) struct FileSettings {
     pub(super) credits: i64,
     pub(super) registration: bool,
     pub(super) users: Vec<User>,
+    pub(super) fetch: Fetch,
     pub(super) clouds: Vec<(String, CloudSettings)>,
 }
 
@@ -59,6 +66,30 @@ pub(super) struct User {
 impl From<User> for director::UserSettings {
     fn from(User { username, password, administrator, credits }: User) -> Self {
         Self { username, password, administrator, credits }
+    }
+}
+
+/// What may be fetched when a manifest names it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fetch {
+    #[serde(default)]
+    allow_private: bool,
+    #[serde(default)]
+    largest_megabytes: Option<u32>,
+    #[serde(default)]
+    timeout_seconds: Option<u32>,
+}
+
+impl From<Fetch> for director::FetchSettings {
+    fn from(Fetch { allow_private, largest_megabytes, timeout_seconds }: Fetch) -> Self {
+        let default = Self::default();
+        Self {
+            allow_private,
+            largest: largest_megabytes.map_or(default.largest, |mb| u64::from(mb) << 20),
+            timeout: timeout_seconds
+                .map_or(default.timeout, |seconds| Duration::from_secs(seconds.into())),
+        }
     }
 }
 
@@ -94,6 +125,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
     let credits = fields.optional("credits");
     let registration = fields.optional("registration");
     let users = fields.optional("users");
+    let fetch = fields.optional("fetch");
     let clouds = fields.clouds();
     let unknown: Vec<String> =
         fields.table.keys().map(|key| format!("there is no setting `{key}`")).collect();
@@ -110,6 +142,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
                 credits: credits.unwrap_or(DEFAULT_CREDITS),
                 registration: registration.unwrap_or_default(),
                 users: users.unwrap_or_default(),
+                fetch: fetch.unwrap_or_default(),
                 clouds,
             })
         }
@@ -193,6 +226,9 @@ mod tests {
         [[users]]
         username = "test"
         password = "sesame"
+        [fetch]
+        allow_private = true
+        largest_megabytes = 10
         [clouds.other]
         kind = "openstack"
         auth_url = "https://keystone.example.org/v3"
@@ -217,6 +253,9 @@ mod tests {
         let names: Vec<&str> = settings.clouds.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["default", "other"]);
         assert_eq!((settings.users.len(), settings.credits), (1, DEFAULT_CREDITS));
+        let fetch = director::FetchSettings::from(settings.fetch);
+        assert_eq!((fetch.allow_private, fetch.largest), (true, 10 << 20));
+        assert_eq!(fetch.timeout, director::FetchSettings::default().timeout);
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! What is read, what is refused, and that everything wrong is told.
+
+use proptest::prelude::*;
+use protocol::api::{Manifest, ManifestService};
+use serde_json::json;
+
+use super::*;
+
+const CLOUDS: [&str; 2] = ["default", "amsterdam"];
+
+fn reading(text: &str) -> Result<Plan, Vec<String>> {
+    let clouds = CLOUDS.map(str::to_owned);
+    let read = read(text.as_bytes(), &Known { clouds: &clouds, most_nodes: 500 });
+    read.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn problems(value: Value) -> Vec<String> {
+    reading(&value.to_string()).unwrap_err()
+}
+
+#[test]
+fn a_manifest_of_the_original_is_read() {
+    let plan = reading(
+        &json!({
+            "Application": "Shop",
+            "Description": "anything",
+            "Services": [
+                {
+                    "Type": "generic",
+                    "ServiceName": "Workers",
+                    "Cloud": "amsterdam",
+                    "Start": 1,
+                    "StartupInstances": { "master": "1", "node": "2" },
+                    "Archive": "http://example.org/code/app.tar.gz",
+                    "StartRole": "*",
+                },
+                { "Type": "helloworld" },
+            ],
+        })
+        .to_string(),
+    )
+    .unwrap();
+    assert_eq!(plan.application.as_deref(), Some("Shop"));
+    let [workers, hello] = plan.services.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((workers.name.as_str(), workers.cloud.as_deref()), ("Workers", Some("amsterdam")));
+    assert_eq!(workers.more_nodes(), BTreeMap::from([("node".to_owned(), 2)]));
+    assert_eq!((workers.start, workers.vms()), (true, 3));
+    let name = |source: &Option<Source>| source.as_ref().unwrap().file_name();
+    assert_eq!(name(&workers.archive), "app.tar.gz");
+    assert_eq!(
+        (hello.name.as_str(), hello.start, hello.vms()),
+        ("New helloworld service", false, 0)
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_with_its_place() {
+    let told = problems(json!({
+        "Application": " ",
+        "Sercives": [],
+        "Services": [
+            { "Type": "generic", "Start": 2, "Archive": "file:///etc/passwd", "Cloud": "mars" },
+            { "Type": "php", "Dump": "x" },
+            { "Type": "bakery" },
+            {},
+            { "Type": "helloworld", "Archive": "data:;base64,aGk=", "Password": "x" },
+            { "Type": "generic", "StartupInstances": { "master": 2, "node": -1, "web": 1 } },
+            { "Type": "generic", "StartRole": "master", "ServiceName": 3 },
+            { "Type": "helloworld", "StartupInstances": { "node": 0 } },
+            "generic",
+            { "Type": 1 },
+            { "Type": "generic", "Archive": "data:,x" },
+        ],
+    }));
+    assert_eq!(
+        told,
+        [
+            "Application: the name is empty",
+            "Sercives: there is no such key",
+            "Services[0].Cloud: there is no cloud `mars`; there are default, amsterdam",
+            "Services[0].Start: it is neither 0 nor 1",
+            "Services[0].Archive: it is no http:, https: or data: URL",
+            "Services[1].Type: `php` services are not in this version; there are generic, helloworld",
+            "Services[2].Type: there is no type of service `bakery`; there are generic, helloworld",
+            "Services[3].Type: it is missing",
+            "Services[4].Password: it is for mysql services, not for helloworld",
+            "Services[4].Archive: helloworld services have no code",
+            "Services[5].StartupInstances.node: it is not a number from 0 to 500",
+            "Services[5].StartupInstances.master: There is exactly one master, from the start to the stop of the service.",
+            "Services[5].StartupInstances.web: generic services have no such role; they have node, master",
+            "Services[6].ServiceName: it is not a string",
+            "Services[6].StartRole: `master` cannot go first: scripts start on all nodes at once (`*`)",
+            "Services[7].StartupInstances.node: there are 1 at least",
+            "Services[8]: it is not an object",
+            "Services[9].Type: it is not a string",
+            "Services[10].Archive: the `data:` URL is not in base64",
+        ]
+    );
+    assert_eq!(problems(json!([])), ["it is not an object"]);
+    assert_eq!(problems(json!({})), ["Services: it is missing"]);
+    assert_eq!(problems(json!({ "Services": {} })), ["Services: it is not a list"]);
+    assert!(reading("{").unwrap_err()[0].starts_with("it is no JSON: "));
+}
+
+/// Any manifest that the types allow and that means something.
+fn manifest() -> impl Strategy<Value = Manifest> {
+    let name = || proptest::option::of("[a-zA-Z][a-zA-Z0-9 ]{0,20}[a-z]");
+    let service = (any::<bool>(), name(), any::<bool>(), 0..500_u32, any::<Vec<u8>>()).prop_map(
+        |(generic, service_name, start, nodes, content)| {
+            let archive = InlineFile { name: "a b.zip".to_owned(), content }.to_url();
+            ManifestService {
+                r#type: if generic { "generic" } else { "helloworld" }.to_owned(),
+                service_name,
+                start: start.into(),
+                startup_instances: [("node".to_owned(), nodes.max(1))].into(),
+                archive: generic.then_some(archive),
+                ..ManifestService::default()
+            }
+        },
+    );
+    (name(), proptest::collection::vec(service, 0..4))
+        .prop_map(|(application, services)| Manifest { application, description: None, services })
+}
+
+/// Any JSON, with the words of manifests in it.
+fn anything() -> impl Strategy<Value = Value> {
+    let word = || {
+        prop_oneof![
+            Just("Application"),
+            Just("Services"),
+            Just("Type"),
+            Just("Start"),
+            Just("Archive"),
+            Just("StartupInstances"),
+            Just("generic"),
+            Just("node"),
+            Just("data:;base64,aGk="),
+            Just("Cloud"),
+            Just("StartRole"),
+            Just("Dump"),
+            Just("1"),
+            Just(""),
+        ]
+        .prop_map(str::to_owned)
+    };
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::vec((word(), inner), 0..8)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_as_it_was_meant(manifest in manifest()) {
+        let plan = reading(&serde_json::to_string(&manifest).unwrap()).unwrap();
+        prop_assert_eq!(plan.services.len(), manifest.services.len());
+        for (planned, written) in plan.services.iter().zip(&manifest.services) {
+            prop_assert_eq!(&planned.service_type.name, &written.r#type);
+            prop_assert_eq!(planned.start, written.start == 1);
+            prop_assert_eq!(planned.nodes["node"], written.startup_instances["node"]);
+            prop_assert_eq!(planned.archive.is_some(), written.archive.is_some());
+        }
+    }
+
+    #[test]
+    fn whatever_comes_is_read_or_refused_with_a_reason(value in anything()) {
+        if let Err(problems) = reading(&value.to_string()) {
+            prop_assert!(!problems.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_text_breaks_the_reader(text in ".*") {
+        let _ = reading(&text);
+    }
+}
