@@ -1,6 +1,7 @@
 //! What the director decides: one file a resource, nothing of HTTP.
 
 pub(crate) mod application;
+pub(crate) mod clouds;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;

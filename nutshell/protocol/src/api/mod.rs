@@ -1,6 +1,7 @@
 //! The types of every API, one file a resource.
 
 pub mod application;
+pub mod cloud;
 pub mod code;
 pub mod credit;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod user;
 pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
