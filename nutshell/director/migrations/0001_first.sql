@@ -156,3 +156,8 @@ CREATE TABLE meter (
     shows INTEGER NOT NULL
 ) STRICT;
 INSERT INTO meter VALUES (1, 0);
+
+-- One row: the random id that everything in a cloud is tagged with.
+CREATE TABLE installation (
+    id TEXT NOT NULL
+) STRICT;

@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use app::Executable;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
-pub use db::OpenError;
+pub use db::{DbError, OpenError};
 pub use fetch::FetchSettings;
 
 use app::{App, Inner, Tuning};
@@ -46,7 +46,7 @@ pub struct Settings {
     pub listener: TcpListener,
     /// `https://host:port`, as users and VMs reach it.
     pub url: String,
-    /// The installation's name: in certificates, names and tags of servers.
+    /// The installation's name: in certificates and in names of servers.
     pub installation: String,
     /// What new VMs run.
     pub executable: Executable,
@@ -145,6 +145,7 @@ impl Director {
         let lock = lock(&state_dir)?;
         let db = db::Database::open(&state_dir.join("director.db")).await?;
         let backups = backups::Backups::new(&state_dir);
+        let tag = db::installation::id(&db).await.map_err(OpenError::from)?;
         let authority = Authority::load_or_create(&state_dir, &installation)?;
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
@@ -164,6 +165,7 @@ impl Director {
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
+            tag,
             url,
             executable,
             clouds,
@@ -179,6 +181,7 @@ impl Director {
             accounts,
             meter,
             operations: operations::Operations::default(),
+            watch: reconcile::Watch::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -58,7 +58,7 @@ impl Default for Tuning {
             clock: Clock::system(),
             ready_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(15),
-            reconcile_every: Duration::from_secs(30),
+            reconcile_every: Duration::from_secs(5),
             overseer: None,
         }
     }
@@ -76,6 +76,8 @@ pub struct Executable {
 /// The director's state and means, shared by all its parts.
 pub(crate) struct Inner {
     pub(crate) installation: String,
+    /// What everything in a cloud that is this installation's carries: its random id.
+    pub(crate) tag: String,
     pub(crate) url: String,
     pub(crate) executable: Executable,
     pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
@@ -94,6 +96,8 @@ pub(crate) struct Inner {
     pub(crate) accounts: user::Accounts,
     pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
+    /// What the reconciler saw.
+    pub(crate) watch: crate::reconcile::Watch,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,
     pub(crate) shutdown: CancellationToken,

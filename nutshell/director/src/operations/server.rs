@@ -13,7 +13,7 @@ use crate::app::{App, Error, Result, credit};
 use crate::db;
 use crate::{secrets, user_data};
 
-/// Whose server it is: the installation's name. Nothing without this tag is ever touched.
+/// Whose server it is: the installation's id. Nothing without this tag is ever touched.
 pub(crate) const TAG_INSTALLATION: &str = "installation";
 /// Which application it works for.
 pub(crate) const TAG_APPLICATION: &str = "application";
@@ -114,7 +114,7 @@ fn new_server(
         role,
     };
     let tags = BTreeMap::from([
-        (TAG_INSTALLATION.to_owned(), app.installation.clone()),
+        (TAG_INSTALLATION.to_owned(), app.tag.clone()),
         (TAG_APPLICATION.to_owned(), node.application.to_string()),
         (TAG_NODE.to_owned(), node.id.to_string()),
     ]);
@@ -164,7 +164,7 @@ pub(super) async fn delete(app: &App, id: NodeId) -> Result<()> {
 /// Deletes whatever servers carry the node's tag.
 async fn delete_tagged(app: &App, cloud: &dyn Cloud, id: NodeId) -> Result<()> {
     let failed = |source| Error::Cloud { cloud: cloud.name().to_owned(), source };
-    let own = cloud.servers(TAG_INSTALLATION, &app.installation).await.map_err(failed)?;
+    let own = cloud.servers(TAG_INSTALLATION, &app.tag).await.map_err(failed)?;
     let wanted = id.to_string();
     for server in own.iter().filter(|server| server.tags.get(TAG_NODE) == Some(&wanted)) {
         cloud.server_delete(&server.id).await.map_err(failed)?;

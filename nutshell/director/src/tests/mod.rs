@@ -7,6 +7,7 @@ mod boot;
 pub(crate) mod cloud;
 mod credits;
 mod ledger;
+mod lost;
 mod manifests;
 mod operations;
 mod restart;

@@ -140,6 +140,11 @@ impl World {
     }
 
     /// Lets time pass.
+    /// The tag by which a cloud knows what is this installation's.
+    pub(crate) fn tag(&self) -> (&'static str, &str) {
+        (crate::operations::TAG_INSTALLATION, &self.app().tag)
+    }
+
     pub(crate) fn advance(&self, by: time::Duration) {
         self.advanced_seconds.fetch_add(by.whole_seconds(), Ordering::Relaxed);
     }

@@ -39,6 +39,7 @@ pub(crate) fn router(manager: Arc<Manager>) -> Router {
         .route("/v1/services/{id}/shutdown", post(services::shutdown))
         .route("/v1/services/{id}/add_nodes", post(services::add_nodes))
         .route("/v1/services/{id}/remove_nodes", post(services::remove_nodes))
+        .route("/v1/services/{id}/replace_nodes", post(services::replace_nodes))
         .route("/v1/services/{id}/get_logs", get(logs::get_service_logs))
         .route("/v1/services/{id}/methods/{method}", get(methods::read).post(methods::write))
         .fallback(async || ApiError::not_found("the manager has nothing of this name"))

@@ -3,6 +3,7 @@
 //! Whatever changes the state goes through [`Service::begin`], which asks the state machine and
 //! holds the one permit to work, and through [`Service::work`], which ends in a state that stays.
 
+mod replace;
 mod work;
 
 use std::io::Write;
