@@ -276,7 +276,7 @@ async fn run(
         // It ends when git does, or when the client has no more to say, or is gone.
         let _ = tokio::io::copy(&mut read.make_reader(), &mut stdin).await;
         drop(stdin);
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let answer = async {
         match &mut conversation {
