@@ -10,6 +10,7 @@ mod node_counts;
 mod nutshell;
 mod program;
 mod reference;
+mod user;
 
 use clap::{Args, Command};
 
@@ -20,6 +21,7 @@ pub(crate) use node_counts::{NodeCountWord, node_counts};
 pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, parse};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
+pub(crate) use user::*;
 
 use crate::printer::{Color, Format, Settings, Verbosity};
 
