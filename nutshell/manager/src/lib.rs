@@ -14,6 +14,7 @@ mod record;
 mod recovery;
 mod scaling;
 mod service;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

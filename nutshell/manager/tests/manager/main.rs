@@ -8,4 +8,5 @@ mod refusals;
 mod restart;
 mod scaling;
 mod story;
+mod volumes;
 mod world;

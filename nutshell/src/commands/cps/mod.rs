@@ -17,6 +17,7 @@ pub(crate) mod service;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod users;
+pub(crate) mod volumes;
 
 pub(crate) use error::CpsError;
 
