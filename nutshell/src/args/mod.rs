@@ -8,6 +8,7 @@ mod cpsclient;
 mod manifest;
 mod node_counts;
 mod nutshell;
+mod original;
 mod program;
 mod reference;
 

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::{
     ConnectionOptions, Cps, CpsProgram, CpsclientCommand, CpsclientProgram, Nutshell,
-    NutshellCommand, OutputOptions, with_both_spellings,
+    NutshellCommand, OutputOptions, original, with_both_spellings,
 };
 
 /// All names of the executable.
@@ -91,9 +91,17 @@ fn read<P: CommandFactory + FromArgMatches>(
     group: Option<String>,
     line: impl Iterator<Item = OsString>,
 ) -> Result<P, clap::Error> {
-    let line = std::iter::once(OsString::from(&name)).chain(group.map(Into::into)).chain(line);
-    let mut command = with_both_spellings(P::command().bin_name(name));
-    let mut matches = command.try_get_matches_from_mut(line)?;
+    let line = group.map(Into::into).into_iter().chain(line).collect();
+    let mut command = with_both_spellings(P::command().bin_name(&name));
+    // The older client never named the application of a service.
+    let line = match command.get_name() {
+        "cpsclient" => line,
+        _ => original::arranged(&command, line),
+    };
+    let line = std::iter::once(OsString::from(name)).chain(line);
+    let mut matches = command
+        .try_get_matches_from_mut(line)
+        .map_err(|error| original::explain(error, &mut command))?;
     P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
