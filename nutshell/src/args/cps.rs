@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
 use super::{
-    ApplicationRef, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
+    ApplicationRef, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef, Shell,
 };
 
 /// Create, use and remove applications and their services
@@ -107,6 +107,8 @@ pub(crate) enum CpsCommand {
     /// Manifests: whole applications in one document
     #[command(subcommand, arg_required_else_help = true)]
     Manifest(ManifestCommand),
+    /// Open a shell in a node of a service, or run a command there: `cps shell 1 2 -- ps`
+    Shell(Shell),
     /// Clouds and what runs there
     #[command(subcommand, arg_required_else_help = true)]
     Cloud(CloudCommand),

@@ -11,6 +11,7 @@ mod nutshell;
 mod original;
 mod program;
 mod reference;
+mod shell;
 
 use clap::{Args, Command};
 
@@ -19,8 +20,9 @@ pub(crate) use cpsclient::*;
 pub(crate) use manifest::{ManifestCommand, ManifestFile};
 pub(crate) use node_counts::{NodeCountWord, node_counts};
 pub(crate) use nutshell::*;
-pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, parse};
+pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, manual_pages, parse};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
+pub(crate) use shell::Shell;
 
 use crate::printer::{Color, Format, Settings, Verbosity};
 

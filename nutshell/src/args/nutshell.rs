@@ -43,6 +43,8 @@ pub(crate) enum NutshellCommand {
     Install(Install),
     /// Print completions for a shell
     Completions(Completions),
+    /// Write manual pages for all programs: `man -l DIR/cps.1`
+    Man(Man),
     /// Use the platform: log in, create services, upload code
     Cps(Cps),
     /// Run a director alone, on clouds that exist already
@@ -114,6 +116,13 @@ pub(crate) struct Install {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Man {
+    /// Where to put them, such as ~/.local/share/man/man1; made when it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -71,10 +71,13 @@ pub(super) fn explain(error: Error, command: &mut Command) -> Error {
     };
     match absent_type(&word) {
         None => error,
-        Some(kind) => command.error(
-            ErrorKind::InvalidSubcommand,
-            format!("`{word}` is for {kind} services, which are not in this version"),
-        ),
+        Some(kind) => {
+            let message = match kind == word {
+                true => format!("{kind} services are not in this version"),
+                false => format!("`{word}` is for {kind} services, which are not in this version"),
+            };
+            command.error(ErrorKind::InvalidSubcommand, message)
+        }
     }
 }
 

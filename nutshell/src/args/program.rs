@@ -126,6 +126,18 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
+/// Writes the manual pages of all programs and their commands.
+///
+/// # Errors
+/// When the directory cannot be written to.
+pub(crate) fn manual_pages(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for program in [Nutshell::command(), CpsProgram::command(), CpsclientProgram::command()] {
+        clap_mangen::generate_to(program, directory)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
