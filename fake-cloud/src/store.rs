@@ -1,8 +1,10 @@
 //! The model on disk: one SQLite file, one table of records, one task that writes.
 //!
 //! Changes are queued in the order in which the model made them and written in groups: everything
-//! that waits when a transaction begins goes into it. What could not be written is kept and tried
-//! again with the next change, so the file never skips one.
+//! that waits when a transaction begins goes into it, in as few statements as possible: each costs
+//! two changes of threads. What could not be written is kept and tried again with the next change,
+//! so the file never skips one. Records lie in the order of their creation, so new ones are together
+//! on few pages.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -10,21 +12,23 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::model::{Change, Model};
 
 /// The version of what the file holds. Raise it when an older program could misread a newer file.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Its name in the state directory.
 pub(crate) const FILE: &str = "fake-cloud.db";
 
 /// The most changes that one transaction takes.
 const GROUP: usize = 4096;
+
+/// The most records in one statement, which may have 32,766 parameters.
+const STATEMENT: usize = 1000;
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +49,12 @@ pub(crate) enum StoreError {
     #[error("failed to make the state database private")]
     Private(#[source] std::io::Error),
     /// A record cannot be understood.
-    #[error("failed to read the {kind} {id} of the state directory")]
+    #[error("failed to read the {kind} with the number {sequence} of the state directory")]
     Record {
         /// The kind of the record.
         kind: String,
-        /// Its id.
-        id: Uuid,
+        /// Its place in the order of creation.
+        sequence: u64,
         /// Why.
         #[source]
         source: serde_json::Error,
@@ -170,11 +174,10 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         "BEGIN;
         CREATE TABLE objects (
             kind TEXT NOT NULL,
-            id BLOB NOT NULL,
             sequence INTEGER NOT NULL,
             content TEXT NOT NULL,
-            PRIMARY KEY (kind, id)
-        ) WITHOUT ROWID;
+            PRIMARY KEY (kind, sequence)
+        );
         PRAGMA user_version = {VERSION};
         COMMIT"
     );
@@ -186,21 +189,20 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 async fn load(connection: &mut SqliteConnection) -> Result<Model, StoreError> {
-    let rows = sqlx::query("SELECT kind, id, sequence, content FROM objects")
+    let rows = sqlx::query("SELECT kind, sequence, content FROM objects")
         .fetch_all(connection)
         .await
         .map_err(database("read the state database"))?;
     let mut model = Model::default();
     for row in rows {
-        let read = || -> sqlx::Result<(&str, &[u8], i64, &str)> {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+        let read = || -> sqlx::Result<(&str, i64, &str)> {
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
         };
-        let (kind, id, sequence, content) =
+        let (kind, sequence, content) =
             read().map_err(database("read a row of the state database"))?;
-        let known = model.restore(kind, sequence.unsigned_abs(), content).map_err(|source| {
-            let id = Uuid::from_slice(id).unwrap_or_default();
-            StoreError::Record { kind: kind.to_owned(), id, source }
-        })?;
+        let sequence = sequence.unsigned_abs();
+        let unreadable = |source| StoreError::Record { kind: kind.to_owned(), sequence, source };
+        let known = model.restore(kind, sequence, content).map_err(unreadable)?;
         if !known {
             tracing::warn!(kind, "left alone a record of an unknown kind");
         }
@@ -210,13 +212,13 @@ async fn load(connection: &mut SqliteConnection) -> Result<Model, StoreError> {
 
 /// The writer: takes what waits, writes it in one transaction, tells those who wait for it.
 async fn write_all(mut connection: SqliteConnection, mut entries: mpsc::UnboundedReceiver<Entry>) {
-    let mut pending: BTreeMap<(&'static str, Uuid), Change> = BTreeMap::new();
+    let mut pending: BTreeMap<(&'static str, u64), Change> = BTreeMap::new();
     let mut group = Vec::new();
     while entries.recv_many(&mut group, GROUP).await > 0 {
         let mut waiting = Vec::with_capacity(group.len());
         for (changes, done) in group.drain(..) {
             for change in changes {
-                pending.insert((change.kind, change.id), change);
+                pending.insert((change.kind, change.sequence), change);
             }
             waiting.push(done);
         }
@@ -239,23 +241,25 @@ async fn write_group(
     connection: &mut SqliteConnection,
     changes: impl Iterator<Item = &Change>,
 ) -> sqlx::Result<()> {
+    let (written, gone): (Vec<_>, Vec<_>) = changes.partition(|change| change.content.is_some());
     let mut transaction = connection.begin().await?;
-    for change in changes {
-        let query = match &change.content {
-            Some(content) => sqlx::query(
-                "INSERT INTO objects (kind, id, sequence, content) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (kind, id) DO UPDATE
-                 SET sequence = excluded.sequence, content = excluded.content",
-            )
-            .bind(change.kind)
-            .bind(change.id.as_bytes().as_slice())
-            .bind(change.sequence.cast_signed())
-            .bind(content),
-            None => sqlx::query("DELETE FROM objects WHERE kind = ?1 AND id = ?2")
-                .bind(change.kind)
-                .bind(change.id.as_bytes().as_slice()),
-        };
-        query.execute(&mut *transaction).await?;
+    for records in written.chunks(STATEMENT) {
+        let mut query = QueryBuilder::new("INSERT INTO objects (kind, sequence, content) ");
+        query.push_values(records, |mut row, change| {
+            row.push_bind(change.kind)
+                .push_bind(change.sequence.cast_signed())
+                .push_bind(change.content.as_deref());
+        });
+        query.push(" ON CONFLICT (kind, sequence) DO UPDATE SET content = excluded.content");
+        // One for every number of records would be kept prepared otherwise.
+        query.build().persistent(false).execute(&mut *transaction).await?;
+    }
+    for records in gone.chunks(STATEMENT) {
+        let mut query = QueryBuilder::new("DELETE FROM objects WHERE (kind, sequence) IN (");
+        query.push_values(records, |mut row, change| {
+            row.push_bind(change.kind).push_bind(change.sequence.cast_signed());
+        });
+        query.push(")").build().persistent(false).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

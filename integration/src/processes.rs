@@ -55,6 +55,15 @@ pub fn pss_kib(pid: u32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Processor time that a process has used so far, in ticks of the clock.
+#[must_use]
+pub fn ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may hold anything: state, parent … and as the 12th and 13th the times.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
 fn contains(text: &[u8], mark: &[u8]) -> bool {
     !mark.is_empty() && text.windows(mark.len()).any(|window| window == mark)
 }
@@ -66,6 +75,17 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         assert!(pss_kib(std::process::id()).unwrap() > 100);
+    }
+
+    #[test]
+    fn this_process_uses_the_processor() {
+        let ticks = || ticks(std::process::id()).unwrap();
+        let before = ticks();
+        crate::wait_for("a tick", std::time::Duration::from_secs(60), || {
+            // Something to do.
+            let after = (0..100_000).fold(ticks(), |ticks, _| std::hint::black_box(ticks));
+            if after > before { Ok(()) } else { Err(after) }
+        });
     }
 
     #[test]

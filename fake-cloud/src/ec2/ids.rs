@@ -11,6 +11,9 @@ use crate::model::ProjectId;
 /// How many hexadecimal digits follow the prefix.
 const DIGITS: usize = 17;
 
+/// How many there were once.
+const SHORT: usize = 8;
+
 /// Declares the kinds of ids, one a line: what they begin with, what the codes of errors about
 /// missing things and about malformed ids begin with, what messages call them, what tags do.
 macro_rules! kinds {
@@ -139,7 +142,7 @@ impl Kind {
     pub(crate) fn read(self, text: &str) -> Option<Id> {
         let digits = text.strip_prefix(self.prefix())?.strip_prefix('-')?;
         // Ids were shorter once, and are not of this cloud then, but well-formed.
-        let formed = matches!(digits.len(), 8 | DIGITS)
+        let formed = matches!(digits.len(), SHORT | DIGITS)
             && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let bits = u128::from_str_radix(digits, 16).ok().filter(|_| formed)?;
         // A short id is no long one with zeros in front.
@@ -158,10 +161,17 @@ impl Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bits >> 127 {
-            0 => write!(f, "{}-{:017x}", self.kind.prefix(), self.bits),
-            _ => write!(f, "{}-{:08x}", self.kind.prefix(), self.bits & u128::from(u32::MAX)),
+        let Self { kind, bits } = *self;
+        let mut digits = [0; DIGITS];
+        let mut rest = bits;
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(rest & 15) as usize];
+            rest >>= 4;
         }
+        let shown = if bits >> 127 == 0 { &digits[..] } else { &digits[DIGITS - SHORT..] };
+        f.write_str(kind.prefix())?;
+        f.write_str("-")?;
+        f.write_str(str::from_utf8(shown).expect("they are ASCII"))
     }
 }
 

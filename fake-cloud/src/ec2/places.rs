@@ -7,7 +7,7 @@ use super::errors::Fault;
 use super::filters::Filters;
 use super::ids::{Id, Kind};
 use super::operation::Call;
-use super::xml::Xml;
+use super::xml::{Value, Xml};
 use crate::model::Model;
 
 /// What things without tags have.
@@ -22,6 +22,13 @@ pub(crate) struct Zone<'a> {
 impl fmt::Display for Zone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}a", self.region)
+    }
+}
+
+impl Value for Zone<'_> {
+    fn write(&self, xml: &mut String) {
+        self.region.write(xml);
+        xml.push('a');
     }
 }
 

@@ -56,18 +56,19 @@ impl Service {
         namespace: &str,
         request_id: &str,
     ) -> String {
+        let root = format!("{operation}Response");
         let mut xml = Xml::default();
         match self {
             Self::Ec2 => {
                 xml.text("requestId", request_id);
-                xml.append(content);
+                content.document(&root, namespace, &xml)
             }
             Self::Sts => {
                 xml.within(&format!("{operation}Result"), |xml| xml.append(content));
                 xml.within("ResponseMetadata", |xml| xml.text("RequestId", request_id));
+                xml.document(&root, namespace, &Xml::default())
             }
         }
-        xml.document(&format!("{operation}Response"), namespace)
     }
 
     /// The text that says what goes wrong.
@@ -83,7 +84,7 @@ impl Service {
                     xml.text("Message", &fault.message);
                 });
                 xml.text("RequestId", request_id);
-                xml.document("ErrorResponse", STS_NAMESPACE)
+                xml.document("ErrorResponse", STS_NAMESPACE, &Xml::default())
             }
         }
     }

@@ -1,10 +1,14 @@
 //! Writes the XML of answers: elements with text, elements with elements, and EC2's lists.
 
-use std::fmt::{self, Display, Write};
+mod value;
+
+use std::fmt;
 
 use time::OffsetDateTime;
 
 use crate::stamp::Stamp;
+
+pub(crate) use value::Value;
 
 /// The content of an answer, as it grows.
 #[derive(Debug, Default)]
@@ -18,11 +22,16 @@ impl Xml {
         xml
     }
 
+    /// The beginning of an answer of which the length is roughly known: long ones should not grow
+    /// step by step.
+    pub(crate) fn sized(length: usize) -> Self {
+        Self(String::with_capacity(length))
+    }
+
     /// An element that holds a value.
-    pub(crate) fn text(&mut self, name: &str, value: impl Display) {
+    pub(crate) fn text(&mut self, name: &str, value: impl Value) {
         self.open(name);
-        // Writing to a String cannot fail.
-        let _ = write!(Escaped(&mut self.0), "{value}");
+        value.write(&mut self.0);
         self.close(name);
     }
 
@@ -39,7 +48,7 @@ impl Xml {
     }
 
     /// An element that is only there when it has a value.
-    pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) {
+    pub(crate) fn optional(&mut self, name: &str, value: Option<impl Value>) {
         if let Some(value) = value {
             self.text(name, value);
         }
@@ -68,20 +77,20 @@ impl Xml {
 
     /// Everything that another has written.
     pub(crate) fn append(&mut self, other: Self) {
-        if self.0.is_empty() {
-            *self = other;
-        } else {
-            self.0.push_str(&other.0);
-        }
+        self.0.push_str(&other.0);
     }
 
-    /// A whole document: the element around everything, with its namespace.
-    pub(crate) fn document(&self, root: &str, namespace: &str) -> String {
-        let content = &self.0;
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{namespace}\">\
-             {content}</{root}>"
-        )
+    /// A whole document: the element around everything, with its namespace, and what comes in it
+    /// before this.
+    pub(crate) fn document(mut self, root: &str, namespace: &str, first: &Self) -> String {
+        let first = &first.0;
+        let head = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{namespace}\">{first}"
+        );
+        // This may be long, and is not copied to another place.
+        self.0.insert_str(0, &head);
+        self.close(root);
+        self.0
     }
 
     /// What was written, without anything around it.
@@ -90,45 +99,11 @@ impl Xml {
     }
 }
 
-/// Takes text and writes what means it in XML.
-struct Escaped<'a>(&'a mut String);
-
-impl Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly all texts are as they mean, and answers are long.
-        if !text.bytes().any(may_need_care) {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        for character in text.chars() {
-            match character {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                '\r' => self.0.push_str("&#13;"),
-                // No document may hold these, not even escaped.
-                '\0'..'\t' | '\u{b}' | '\u{c}' | '\u{e}'..' ' | '\u{fffe}' | '\u{ffff}' => {
-                    self.0.push('\u{fffd}');
-                }
-                other => self.0.push(other),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a byte may be of a character that stands for itself in no document.
-fn may_need_care(byte: u8) -> bool {
-    // The last is where the encoding of U+FFFE and U+FFFF begins, and of others.
-    matches!(byte, b'&' | b'<' | b'>' | b'"' | 0..b'\t' | 0xb..b' ' | 0xef)
-}
-
 /// A time as EC2 writes it: `2026-11-21T07:00:28.000Z`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Millis(pub(crate) OffsetDateTime);
 
-impl Display for Millis {
+impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Stamp::new(self.0).millis())?;
         f.write_str("Z")
@@ -149,19 +124,13 @@ mod tests {
             xml.text("value", value);
         });
         xml.optional("gone", None::<&str>);
+        let mut first = Xml::default();
+        first.text("id", 1);
         assert_eq!(
-            xml.document("R", "urn:x/"),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"urn:x/\"><tagSet><item>\
-             <key>a</key><value>&lt;&amp;&gt;</value></item></tagSet></R>"
+            xml.document("R", "urn:x/", &first),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"urn:x/\"><id>1</id><tagSet>\
+             <item><key>a</key><value>&lt;&amp;&gt;</value></item></tagSet></R>"
         );
-    }
-
-    #[test]
-    fn what_xml_cannot_hold_is_replaced() {
-        let mut xml = Xml::default();
-        xml.text("t", "a\u{0}\u{1b}b\tc\r\n");
-        xml.text("t", "\u{fffe}\u{fffd}");
-        assert_eq!(xml.into_text(), "<t>a\u{fffd}\u{fffd}b\tc&#13;\n</t><t>\u{fffd}\u{fffd}</t>");
     }
 
     #[test]

@@ -210,6 +210,11 @@ impl Server {
         format!("Server {id}")
     }
 
+    /// Whether nobody has given it a name.
+    pub fn has_default_name(&self) -> bool {
+        self.name.strip_prefix("Server ").is_some_and(|id| id == self.id.to_string())
+    }
+
     /// The value of the API's `status`, which tells state and task in one word.
     pub fn status(&self) -> &'static str {
         match (self.state, self.task) {

@@ -47,9 +47,7 @@ pub(in crate::model) use record;
 pub struct Change {
     /// The kind of the record.
     pub kind: &'static str,
-    /// The id of the record.
-    pub id: Uuid,
-    /// Its place in the order of creation.
+    /// Its place in the order of creation, which no other record of its kind has.
     pub sequence: u64,
     /// What to write, nothing for a record that is gone.
     pub content: Option<String>,
@@ -161,7 +159,7 @@ impl<R: Record> Table<R> {
     pub fn remove(&mut self, id: R::Id) -> Option<R> {
         let sequence = self.places.remove(&id)?;
         self.changed.remove(&id);
-        self.removed.push(Change { kind: R::KIND, id: id.into(), sequence, content: None });
+        self.removed.push(Change { kind: R::KIND, sequence, content: None });
         let record = self.records.remove(&sequence)?;
         self.index.take(Step::Out, sequence, &record);
         Some(record)
@@ -227,7 +225,7 @@ impl<R: Record> Table<R> {
             let Some(&sequence) = self.places.get(&id) else { continue };
             let content = serde_json::to_string(&self.records[&sequence])
                 .expect("records have string keys and no failing serializers");
-            into.push(Change { kind: R::KIND, id: id.into(), sequence, content: Some(content) });
+            into.push(Change { kind: R::KIND, sequence, content: Some(content) });
         }
     }
 }

@@ -5,6 +5,7 @@
 //! operation (`operations`); what drifts apart is brought together by `reconcile`.
 
 mod app;
+mod backups;
 mod ca;
 mod clock;
 mod db;
@@ -143,6 +144,7 @@ impl Director {
             .map_err(|source| StartError::StateDirectory { path: state_dir.clone(), source })?;
         let lock = lock(&state_dir)?;
         let db = db::Database::open(&state_dir.join("director.db")).await?;
+        let backups = backups::Backups::new(&state_dir);
         let authority = Authority::load_or_create(&state_dir, &installation)?;
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
@@ -167,6 +169,7 @@ impl Director {
             clouds,
             tuning,
             db,
+            backups,
             authority,
             events: app::event::Events::default(),
             passwords: app::password::Passwords::new(),
@@ -202,6 +205,7 @@ impl Director {
                 tracing::error!(%error, "the director no longer serves");
             }
         });
+        app.backups_clear().await.map_err(|source| StartError::Operations(source.into()))?;
         app.deployments_clean().await.map_err(|source| StartError::Operations(source.into()))?;
         // Only now: what is taken up may need to be reached by its VMs.
         app.operations_take_up(true)

@@ -1,16 +1,13 @@
 //! The services of the application: which there are, and how they come and go.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::api::State;
 use protocol::api::internal::{ServiceAdd, ServiceReport};
-use protocol::client::VmClient;
 use protocol::{ApiError, ServiceId};
-use services::{AgentConnections, ServiceError};
+use services::ServiceError;
 
-use crate::director::Director;
 use crate::record::Record;
 use crate::service::{Service, World};
 
@@ -24,15 +21,8 @@ pub(crate) struct Application {
 
 impl Application {
     /// The services that an earlier manager left on disk.
-    pub(crate) async fn open(
-        cache: &Path,
-        logs: &Path,
-        director: VmClient,
-        agents: Arc<dyn AgentConnections>,
-    ) -> Result<Arc<Self>, ServiceError> {
-        let director = Director::new(director);
-        let world =
-            Arc::new(World { director, agents, cache: cache.to_owned(), logs: logs.to_owned() });
+    pub(crate) async fn open(world: World) -> Result<Arc<Self>, ServiceError> {
+        let world = Arc::new(world);
         let records = world.records();
         std::fs::create_dir_all(&records).map_err(ServiceError::file(&records))?;
         let mut services = BTreeMap::new();
@@ -100,7 +90,17 @@ impl Application {
         let Ok(service) = self.service(id) else { return Ok(()) };
         service.remove().await?;
         self.locked().remove(&id);
+        self.world.backup.touch();
         Ok(())
+    }
+
+    /// Waits until the director keeps a copy of all that was changed so far.
+    ///
+    /// # Errors
+    /// When it refuses to.
+    pub(crate) async fn kept(&self) -> Result<(), ApiError> {
+        self.world.backup.touch();
+        self.world.backup.kept().await
     }
 
     /// The service with this id.

@@ -1,16 +1,19 @@
 //! What the manager asks of the director, also while that is away for a while.
 
+use std::path::Path;
 use std::time::Duration;
 
+use futures::StreamExt;
 use protocol::api::Node;
+use protocol::api::backup::Backup;
 use protocol::api::internal::{NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
-use protocol::client::VmClient;
+use protocol::client::{Upload, VmClient, is_absence, is_passing, persist};
 use protocol::{ApiError, ClientError, ErrorCode, NodeId, ServiceId};
+use services::ServiceError;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::io::{ReaderStream, StreamReader};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long users wait for nodes that a director who is away cannot give.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,15 +28,47 @@ impl Director {
 
     /// Says that the manager listens, until it is heard.
     pub(crate) async fn ready(&self) {
-        let said = persist(None, is_passing, || self.0.ready()).await;
-        if let Err(refusal) = said {
-            tracing::error!(%refusal, "the director does not want this manager");
-        }
+        protocol::vm::tell_ready(&self.0).await;
     }
 
     /// The services the application should have.
     pub(crate) async fn services_wanted(&self) -> Result<ServicesWanted, ApiError> {
-        persist(None, is_passing, || self.0.services_wanted()).await
+        persist(None, is_passing, || self.0.services_wanted()).await.map_err(refusal)
+    }
+
+    /// What the last manager of the application left.
+    pub(crate) async fn backup(&self) -> Result<Backup, ApiError> {
+        persist(None, is_passing, || self.0.backup()).await.map_err(refusal)
+    }
+
+    /// A content of that, written to this file.
+    pub(crate) async fn backup_file(&self, sha256: &str, path: &Path) -> Result<(), ServiceError> {
+        let download = persist(None, is_passing, || self.0.backup_file(sha256)).await;
+        let mut content = StreamReader::new(download.map_err(refusal)?.content);
+        let mut file = tokio::fs::File::create(path).await.map_err(ServiceError::file(path))?;
+        tokio::io::copy(&mut content, &mut file).await.map_err(ServiceError::file(path))?;
+        file.sync_all().await.map_err(ServiceError::file(path))
+    }
+
+    /// Replaces what the next manager will find; says which contents are missing for that.
+    pub(crate) async fn keep_backup(&self, backup: &Backup) -> Result<Vec<String>, ApiError> {
+        let kept = persist(None, is_passing, || self.0.keep_backup(backup)).await;
+        Ok(kept.map_err(refusal)?.missing)
+    }
+
+    /// Sends a content for that.
+    pub(crate) async fn keep_backup_file(
+        &self,
+        sha256: &str,
+        path: &Path,
+    ) -> Result<(), ServiceError> {
+        let send = async || {
+            // Gone when it was deleted meanwhile: the director sees that it is not the content.
+            let file = tokio::fs::File::open(path).await.ok();
+            let content = futures::stream::iter(file).flat_map(ReaderStream::new);
+            self.0.keep_backup_file(sha256, Upload::wrap_stream(content)).await
+        };
+        Ok(persist(None, is_passing, send).await.map_err(refusal)?)
     }
 
     /// The nodes that the director has for a service, asked once.
@@ -61,7 +96,7 @@ impl Director {
                 self.0.create_nodes(create).await
             }
         };
-        Ok(persist(Some(deadline), is_absence, attempt).await?.nodes)
+        Ok(persist(Some(deadline), is_absence, attempt).await.map_err(refusal)?.nodes)
     }
 
     async fn delete_strays(&self, service: ServiceId, known: &[NodeId]) -> Result<(), ClientError> {
@@ -80,12 +115,12 @@ impl Director {
             return Ok(());
         }
         let delete = NodesDelete { nodes };
-        persist(None, is_absence, || self.0.delete_nodes(&delete)).await
+        persist(None, is_absence, || self.0.delete_nodes(&delete)).await.map_err(refusal)
     }
 
     /// Gives back all nodes of a service.
     pub(crate) async fn delete_all_nodes(&self, service: ServiceId) -> Result<(), ApiError> {
-        persist(None, is_absence, || self.delete_strays(service, &[])).await
+        persist(None, is_absence, || self.delete_strays(service, &[])).await.map_err(refusal)
     }
 
     /// Reports every state that lasts, the newest first of all, as long as the service is there.
@@ -96,51 +131,15 @@ impl Director {
                 let director = &self.0;
                 async move { director.report_service(id, &report).await }
             };
-            if let Err(refusal) = persist(None, is_passing, newest).await {
-                tracing::warn!(service = %id, %refusal, "a report is not wanted");
+            if let Err(error) = persist(None, is_passing, newest).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(service = %id, error, "a report is not wanted");
             }
             if reports.changed().await.is_err() {
                 return;
             }
         }
     }
-}
-
-/// Repeats a call while its error is one of these, or until the deadline is near.
-async fn persist<T, F: Future<Output = Result<T, ClientError>>>(
-    deadline: Option<Instant>,
-    again: fn(&ClientError) -> bool,
-    mut call: impl FnMut() -> F,
-) -> Result<T, ApiError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match call().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) if again(&error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the director is away");
-                if deadline.is_some_and(|deadline| Instant::now() + pause > deadline) {
-                    return Err(refusal(error));
-                }
-            }
-            Err(error) => return Err(refusal(error)),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Whether the director is not there now.
-fn is_absence(error: &ClientError) -> bool {
-    match error {
-        ClientError::Unreachable { .. } | ClientError::Broken { .. } => true,
-        ClientError::Api(refusal) => refusal.code == ErrorCode::Unavailable,
-        ClientError::NotUnderstood { .. } => false,
-    }
-}
-
-/// Whether it says nothing about what was asked: the director has troubles of its own.
-fn is_passing(error: &ClientError) -> bool {
-    is_absence(error) || error.api().is_some_and(|refusal| refusal.code.is_passing())
 }
 
 fn refusal(error: ClientError) -> ApiError {
@@ -150,38 +149,5 @@ fn refusal(error: ClientError) -> ApiError {
             tracing::warn!(error = &other as &dyn std::error::Error, "the director failed");
             ApiError::new(ErrorCode::Unavailable, "the director does not answer")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failure(code: ErrorCode) -> ClientError {
-        ApiError::new(code, "no").into()
-    }
-
-    #[test]
-    fn a_director_in_trouble_is_asked_again_and_one_that_refuses_is_not() {
-        use ErrorCode::{Internal, Timeout, TooManyRequests, Unavailable};
-        for code in [Unavailable, Internal, Timeout, TooManyRequests] {
-            assert!(is_passing(&failure(code)), "{code:?}");
-            // Whatever may have made or paid for nodes is for the user to know.
-            assert_eq!(is_absence(&failure(code)), code == Unavailable, "{code:?}");
-        }
-        use ErrorCode::{CloudFailed, Conflict, Forbidden, InsufficientCredits, NotFound};
-        for code in [NotFound, Forbidden, Conflict, CloudFailed, InsufficientCredits] {
-            assert!(!is_passing(&failure(code)) && !is_absence(&failure(code)), "{code:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_call_is_repeated_until_it_is_answered() {
-        let mut answers = vec![Ok(7), Err(failure(ErrorCode::Internal))];
-        let answer = persist(None, is_passing, || std::future::ready(answers.pop().unwrap()));
-        assert_eq!(answer.await, Ok(7));
-        let refused =
-            persist(None, is_passing, || async { Err::<(), _>(failure(ErrorCode::NotFound)) });
-        assert_eq!(refused.await.unwrap_err().code, ErrorCode::NotFound);
     }
 }

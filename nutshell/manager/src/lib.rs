@@ -1,10 +1,12 @@
 //! The process that manages one application: hosts the manager halves of its services.
 //!
-//! What it must not forget is on its disk: one file a service, and the code versions. It asks the
-//! director for nodes and tells it of every state; it tells the agents in the nodes what to do.
+//! What it must not forget is on its disk, and a copy of that with the director: one file a service,
+//! and the code versions. It asks the director for nodes and tells it of every state; it tells the
+//! agents in the nodes what to do.
 
 mod agents;
 mod application;
+mod backup;
 mod director;
 mod endpoints;
 mod record;
@@ -12,65 +14,34 @@ mod recovery;
 mod scaling;
 mod service;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::MANAGER_PORT;
-use protocol::membership::{JoinError, Membership};
-use protocol::tls::TrustError;
-use protocol::tls::server::{TlsListener, serve};
+use protocol::boot::BootRole;
+use protocol::vm::Vm;
 use services::ServiceError;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use application::Application;
+use backup::Keeper;
+use director::Director;
 use endpoints::Manager;
+use service::World;
 
-/// What a manager needs to know before it starts.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What user-data left: [`protocol::boot::BootConfig`].
-    pub boot_file: PathBuf,
-    /// Where the VM's files begin: `/` in a VM of its own.
-    pub root: PathBuf,
-    /// Where to listen; every address of the VM when absent.
-    pub listen: Option<SocketAddr>,
-}
+pub use protocol::vm::{Settings, StartError};
 
 /// Why a manager cannot do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A directory cannot be made.
-    #[error("failed to make {}", path.display())]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The VM did not become a member of the installation.
-    #[error("failed to join the installation")]
-    Join(#[source] JoinError),
-    /// The certificates cannot be used.
-    #[error("failed to set up TLS")]
-    Tls(#[source] TrustError),
-    /// What an earlier manager left cannot be read.
+    /// It does not start, or ended.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// What the last manager left with the director cannot be taken up.
+    #[error("failed to restore the application from its backup")]
+    Restore(#[source] ServiceError),
+    /// What an earlier manager left here cannot be read.
     #[error("failed to take up the services of the application")]
     Services(#[source] ServiceError),
-    /// The address is taken.
-    #[error("failed to listen on {address}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The server ended.
-    #[error("failed to serve")]
-    Serve(#[source] std::io::Error),
 }
 
 /// Where the manager's own log goes; whoever calls [`run`] sets up the writing.
@@ -84,32 +55,24 @@ pub fn log_file(root: &Path) -> PathBuf {
 /// # Errors
 /// When the manager cannot join, listen or take up the work of an earlier one.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let Settings { boot_file, root, listen } = settings;
-    let cache = root.join("var/cache/cpsmanager");
-    let logs = root.join("var/log");
-    for directory in [&cache, &logs] {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| Error::Directory { path: directory.clone(), source })?;
+    let cache = settings.root.join("var/cache/cpsmanager");
+    let logs = settings.root.join("var/log");
+    let vm = Vm::join(&settings, &cache, &[&logs]).await?;
+    if vm.membership.boot.role != BootRole::Manager {
+        return Err(StartError::WrongRole.into());
     }
-    let membership = Membership::obtain(&boot_file, &cache).await.map_err(Error::Join)?;
-    let identity = membership.identity();
-    let server = membership.server_config().map_err(Error::Tls)?;
-    let trust = membership.trust.clone();
-    let director = membership.director().map_err(Error::Tls)?;
-    let agents = Arc::new(agents::Agents::new(membership.clone()));
-    let application =
-        Application::open(&cache, &logs, director, agents).await.map_err(Error::Services)?;
+    let director = Director::new(vm.director.clone());
+    backup::restore(&cache, &director).await.map_err(Error::Restore)?;
+    let backup = Keeper::new(&cache, director.clone());
+    let agents = Arc::new(agents::Agents::new(vm.membership.clone()));
+    let world = World { director, backup: Arc::clone(&backup), agents, cache, logs };
+    let application = Application::open(world).await.map_err(Error::Services)?;
+    tokio::spawn(backup.run());
 
-    let address = listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, MANAGER_PORT).into());
-    let listen = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let listener = TlsListener::new(listener, server, trust).map_err(listen)?;
-    tracing::info!(%address, %identity, "the manager listens");
-    let manager =
-        Manager { identity, application: Arc::clone(&application), log_file: log_file(&root) };
+    let listener = vm.listen(MANAGER_PORT).await?;
+    let identity = vm.membership.identity();
+    let log_file = log_file(&settings.root);
+    let manager = Manager { identity, application: Arc::clone(&application), log_file };
     let router = endpoints::router(Arc::new(manager));
-    tokio::spawn(membership.keep_renewed());
-    let served = serve(listener, router, CancellationToken::new());
-    let (served, ()) = tokio::join!(served, application.join());
-    served.map_err(Error::Serve)
+    Ok(vm.serve(listener, router, application.join()).await?)
 }

@@ -51,6 +51,21 @@ impl Record {
         }
     }
 
+    /// Another manager takes over from one that may have done more than is known here: whatever
+    /// counts goes on beyond that. A service that was stopped since has no nodes.
+    pub(crate) fn take_over(&mut self, stopped: bool) {
+        /// More than any manager changes.
+        const UNKNOWN: u64 = 1 << 32;
+        self.revision += UNKNOWN;
+        self.membership += UNKNOWN;
+        if stopped {
+            (self.nodes, self.change, self.reason) = (Vec::new(), None, None);
+            if self.state != State::Init {
+                self.state = State::Stopped;
+            }
+        }
+    }
+
     pub(crate) fn report(&self) -> ServiceReport {
         ServiceReport { revision: self.revision, state: self.state, reason: self.reason.clone() }
     }

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ids;
 pub mod membership;
 pub mod tls;
+pub mod vm;
 
 pub use client::ClientError;
 pub use error::{ApiError, ErrorCode};

@@ -175,7 +175,7 @@ pub(crate) enum ApplicationCommand {
         #[arg(long, short)]
         cloud: Option<String>,
     },
-    /// Stop an application: remove its VMs, with the code on its manager; its services stay, as new
+    /// Stop an application: remove its VMs; its services stay, stopped, with their code
     Stop {
         /// Its id or name
         application: ApplicationRef,

@@ -13,6 +13,9 @@ use crate::ec2::pages::{Page, Place};
 use crate::ec2::xml::{Millis, Xml};
 use crate::model::{Model, Port};
 
+/// About as many bytes as an instance takes.
+const INSTANCE_SIZE: usize = 2560;
+
 const FILTERS: [&str; 24] = [
     "architecture",
     "availability-zone",
@@ -47,7 +50,7 @@ pub(crate) fn instances(call: &Call) -> Result<Xml, Fault> {
     let wanted = selected(call, &model, page.after())?;
     let passing = wanted.filter(|instance| pass(call, &filters, &model, instance));
     let (instances, next) = page.of(passing.map(|instance| (place(&model, &instance), instance)));
-    let mut xml = Xml::default();
+    let mut xml = Xml::sized(instances.len() * INSTANCE_SIZE);
     view::reservations(&mut xml, call, &model, &instances);
     xml.optional("nextToken", next);
     Ok(xml)

@@ -72,8 +72,8 @@ fn state(server: &Server) -> InstanceState {
 
 /// A server's tags: its metadata, and its name if somebody has given it one.
 pub(crate) fn tags(server: &Server) -> BTreeMap<String, String> {
-    let named = server.name != Server::default_name(server.id);
-    tags::with_name(&server.metadata, named.then_some(&server.name))
+    let named = Some(&server.name).filter(|_| !server.has_default_name());
+    tags::with_name(&server.metadata, named)
 }
 
 /// The security groups that guard a server.

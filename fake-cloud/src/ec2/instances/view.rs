@@ -1,7 +1,7 @@
 //! An instance in XML.
 
 use super::options::metadata_options;
-use super::{Instance, groups, is_root};
+use super::{Instance, is_root};
 use crate::ec2::Kind;
 use crate::ec2::ids::{Id, account};
 use crate::ec2::operation::Call;
@@ -54,7 +54,7 @@ fn instance(xml: &mut Xml, call: &Call, model: &Model, instance: &Instance<'_>) 
         xml.text("name", name);
     });
     xml.text("privateDnsName", private_name);
-    xml.text("dnsName", public.map_or(String::new(), |address| address.to_string()));
+    xml.text("dnsName", public);
     let reason = transition(instance);
     xml.text("reason", reason.map_or(String::new(), |at| format!("User initiated ({at})")));
     xml.optional("keyName", server.key.as_ref().map(|(name, _)| name));
@@ -78,7 +78,7 @@ fn instance(xml: &mut Xml, call: &Call, model: &Model, instance: &Instance<'_>) 
     }
     xml.optional("ipAddress", public);
     xml.text("sourceDestCheck", port.is_none_or(|port| port.source_dest_check));
-    group_set(xml, model, groups(model, server));
+    group_set(xml, model, port.map_or(&[], |port| &port.security_groups));
     if let Some((code, message)) = state_reason(instance) {
         xml.within("stateReason", |xml| {
             xml.text("code", code);

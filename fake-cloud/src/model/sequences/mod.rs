@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::life::Request;
 use super::quota::Quotas;
@@ -44,7 +43,7 @@ const QUOTAS: Quotas = Quotas {
 /// A cloud in memory, and what of it is on disk.
 struct World {
     model: Model,
-    disk: BTreeMap<(&'static str, Uuid), (u64, String)>,
+    disk: BTreeMap<(&'static str, u64), String>,
     settings: Settings,
     caller: Caller,
     project: ProjectId,
@@ -74,9 +73,9 @@ impl World {
     /// Writes down what has changed.
     fn write(&mut self) {
         for change in self.model.take_changes() {
-            let key = (change.kind, change.id);
+            let key = (change.kind, change.sequence);
             match change.content {
-                Some(content) => self.disk.insert(key, (change.sequence, content)),
+                Some(content) => self.disk.insert(key, content),
                 None => self.disk.remove(&key),
             };
         }
@@ -282,7 +281,7 @@ impl World {
     fn restart(&mut self) {
         self.write();
         let mut restored = Model::default();
-        for ((kind, _), (sequence, content)) in &self.disk {
+        for ((kind, sequence), content) in &self.disk {
             assert!(restored.restore(kind, *sequence, content).unwrap());
         }
         assert_eq!(dump(&restored), dump(&self.model), "what is on disk is what was known");

@@ -23,7 +23,7 @@ pub(crate) fn bench(table: &mut Table, runs: usize) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let samples = || (0..runs).map(|_| Server::fake_cloud("inert"));
     let (started, idle): (Vec<_>, Vec<_>) =
-        samples().map(|server| (server.started, server.memory())).unzip();
+        samples().map(|server| (server.started, server.idle_memory())).unzip();
     table.time("fake-cloud: start to first answer", &started, "50 ms");
     table.memory("fake-cloud: idle", &idle, "20 MiB");
     identity(table, &runtime);

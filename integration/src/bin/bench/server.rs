@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// The variable that `fake-cloud` prints last.
 const LAST: &str = "AWS_SECRET_ACCESS_KEY";
 
+/// What has not used the processor for so long has nothing to do.
+const REST: Duration = Duration::from_millis(500);
+
 /// A running cloud; it ends when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -75,6 +78,20 @@ impl Server {
     /// Its memory now, in KiB, with that of its children.
     pub(crate) fn memory(&self) -> u64 {
         processes::pss_kib(self.child.id()).unwrap_or(0)
+    }
+
+    /// Its memory when it has nothing to do, in KiB: what its start goes on with in the background
+    /// is done.
+    pub(crate) fn idle_memory(&self) -> u64 {
+        let mut last = (processes::ticks(self.child.id()), Instant::now());
+        wait_for("rest", Duration::from_secs(60), || {
+            let ticks = processes::ticks(self.child.id());
+            if ticks != last.0 {
+                last = (ticks, Instant::now());
+            }
+            if last.1.elapsed() > REST { Ok(()) } else { Err(ticks) }
+        });
+        self.memory()
     }
 
     /// A variable that it printed.

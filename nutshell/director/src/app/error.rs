@@ -106,6 +106,8 @@ pub(crate) enum Error {
     Trust(#[source] protocol::tls::TrustError),
     #[error("failed to read the executable")]
     Executable(#[source] std::io::Error),
+    #[error("failed to keep or read the backup of a manager")]
+    Backup(#[source] std::io::Error),
     #[error("failed to hash a password")]
     Password(#[source] argon2::password_hash::Error),
     #[error("the director is shutting down")]
@@ -192,6 +194,7 @@ impl From<Error> for ApiError {
             | Error::Authority(_)
             | Error::Trust(_)
             | Error::Executable(_)
+            | Error::Backup(_)
             | Error::Files(_)
             | Error::NotUnderstood(_)
             | Error::Password(_) => {

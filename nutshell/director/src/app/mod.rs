@@ -1,6 +1,7 @@
 //! What the director decides: one file a resource, nothing of HTTP.
 
 pub(crate) mod application;
+pub(crate) mod backup;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use error::{Error, Result};
 
+use crate::backups::Backups;
 use crate::ca::Authority;
 use crate::clock::Clock;
 use crate::db::Database;
@@ -78,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
     pub(crate) tuning: Tuning,
     pub(crate) db: Database,
+    pub(crate) backups: Backups,
     pub(crate) authority: Authority,
     pub(crate) events: event::Events,
     pub(crate) managers: manager::Managers,

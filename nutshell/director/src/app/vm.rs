@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use protocol::api::internal::{NodesCreate, ServiceAdd, ServiceReport};
+use protocol::api::internal::{NodesCreate, ServiceAdd, ServiceReport, ServicesWanted};
 use protocol::api::{Node, NodeState, State};
 use protocol::boot::{CertificateGrant, CertificateRequest};
 use protocol::tls::Peer;
@@ -179,15 +179,20 @@ impl App {
     }
 
     /// Which services the manager should look after.
-    pub(crate) async fn vm_services_wanted(&self, vm: &Vm) -> Result<Vec<ServiceAdd>> {
+    pub(crate) async fn vm_services_wanted(&self, vm: &Vm) -> Result<ServicesWanted> {
         let mut connection = self.db.read().await?;
         let services =
             db::service::list_of_application(&mut connection, vm.node.application).await?;
-        let wanted = services.into_iter().filter(|service| !service.deleting).map(|service| {
+        let mut wanted = ServicesWanted::default();
+        for service in services.into_iter().filter(|service| !service.deleting) {
             let service = service.service;
-            ServiceAdd { service: service.id, service_type: service.service_type }
-        });
-        Ok(wanted.collect())
+            if matches!(service.state, State::Init | State::Stopped) {
+                wanted.stopped.push(service.id);
+            }
+            let add = ServiceAdd { service: service.id, service_type: service.service_type };
+            wanted.services.push(add);
+        }
+        Ok(wanted)
     }
 
     /// The nodes of the application's services.

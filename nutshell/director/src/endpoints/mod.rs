@@ -5,6 +5,7 @@
 
 mod access;
 mod application;
+mod backup;
 mod event;
 mod extract;
 mod manifest;
@@ -40,6 +41,7 @@ fn api() -> Api {
         node::register,
         event::register,
         vm::register,
+        backup::register,
     ] {
         register(&mut api);
     }

@@ -142,7 +142,7 @@ async fn services_wanted(
     State(app): State<App>,
     Extension(vm): Extension<Vm>,
 ) -> Answer<ServicesWanted> {
-    Ok(Json(ServicesWanted { services: app.vm_services_wanted(&vm).await? }))
+    answer(app.vm_services_wanted(&vm).await)
 }
 
 async fn nodes(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<Nodes> {

@@ -54,6 +54,7 @@ async fn application_forget(app: &App, delete: &ApplicationDelete) -> Result<()>
     }
     db::application::delete(&mut tx, delete.application).await?;
     tx.commit().await?;
+    app.backup_remove(delete.application).await?;
     for record in services {
         app.service_gone(delete.user, record.service.id).await;
     }

@@ -2,6 +2,7 @@
 //! from their user-data as VMs do.
 
 mod applications;
+mod backups;
 mod boot;
 pub(crate) mod cloud;
 mod credits;

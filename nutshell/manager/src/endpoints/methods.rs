@@ -64,11 +64,17 @@ pub(super) async fn write(
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     let body = Incoming::new(request.into_body());
-    let answer = call(&manager, id, &method, parameters, &body).await;
-    if answer.is_err() {
-        body.discard().await;
+    match call(&manager, id, &method, parameters, &body).await {
+        Ok(answer) => {
+            // Who has the answer has nothing to lose with this VM.
+            manager.application.kept().await?;
+            Ok(answer)
+        }
+        Err(refusal) => {
+            body.discard().await;
+            Err(refusal)
+        }
     }
-    answer
 }
 
 async fn call(

@@ -22,12 +22,14 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::Keeper;
 use crate::director::Director;
 use crate::record::Record;
 
 /// What all services of the manager share.
 pub(crate) struct World {
     pub(crate) director: Director,
+    pub(crate) backup: Arc<Keeper>,
     pub(crate) agents: Arc<dyn AgentConnections>,
     /// `<root>/var/cache/cpsmanager`
     pub(crate) cache: PathBuf,
@@ -98,6 +100,7 @@ impl Service {
         let path = service.world.record(id);
         if !path.exists() {
             record.write(&path)?;
+            service.world.backup.touch();
         }
         let director = service.world.director.clone();
         tokio::spawn(director.report(id, service.report.subscribe()));
@@ -191,6 +194,7 @@ impl Service {
         changed.revision += 1;
         changed.write(&self.world.record(self.id))?;
         *record = changed;
+        self.world.backup.touch();
         let report = record.report();
         self.report.send_if_modified(|known| {
             let is_new = (known.state, &known.reason) != (report.state, &report.reason);
@@ -221,6 +225,7 @@ impl Service {
 fn append(path: &Path, line: &str) -> std::io::Result<()> {
     let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let now = now.format(&Rfc3339).unwrap_or_default();
+    services::logs::bound(path)?;
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
     writeln!(file, "{now} {line}")
 }

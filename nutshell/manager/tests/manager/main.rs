@@ -1,6 +1,7 @@
 //! A manager with real agents over TLS, and a director that has clouds in its hands.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod backup;
 mod code;
 mod refusals;
 mod restart;

@@ -59,6 +59,9 @@ pub struct ServiceAdd {
 pub struct ServicesWanted {
     /// All services of the application.
     pub services: Vec<ServiceAdd>,
+    /// Those of them that have no nodes, whatever their manager remembers of an earlier time.
+    #[serde(default)]
+    pub stopped: Vec<ServiceId>,
 }
 
 /// Director → manager, manager → agent: are you there?

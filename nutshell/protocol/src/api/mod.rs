@@ -1,6 +1,7 @@
 //! The types of every API, one file a resource.
 
 pub mod application;
+pub mod backup;
 pub mod code;
 pub mod credit;
 pub mod event;

@@ -3,7 +3,8 @@
 use http::Method;
 use serde_json::json;
 
-use super::transport::{ClientError, Transport};
+use super::transport::{ClientError, Download, Transport, Upload};
+use crate::api::backup::{Backup, BackupAnswer};
 use crate::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
 use crate::api::{Volume, VolumeCreate, Volumes};
 use crate::boot::{CertificateGrant, CertificateRequest};
@@ -52,6 +53,27 @@ impl VmClient {
     /// `POST /v1/vm/nodes/delete`: answers when they are gone (managers only).
     pub async fn delete_nodes(&self, delete: &NodesDelete) -> Result<(), ClientError> {
         self.0.call(Method::POST, "/v1/vm/nodes/delete", delete).await
+    }
+
+    /// `GET /v1/vm/backup`: what the last manager of the application left (managers only).
+    pub async fn backup(&self) -> Result<Backup, ClientError> {
+        self.0.get("/v1/vm/backup", &[("", ""); 0]).await
+    }
+
+    /// `PUT /v1/vm/backup`: replaces it, unless contents are missing (managers only).
+    pub async fn keep_backup(&self, backup: &Backup) -> Result<BackupAnswer, ClientError> {
+        self.0.call(Method::PUT, "/v1/vm/backup", backup).await
+    }
+
+    /// `GET /v1/vm/backup/files/{sha256}`: a content of it (managers only).
+    pub async fn backup_file(&self, sha256: &str) -> Result<Download, ClientError> {
+        self.0.download(&format!("/v1/vm/backup/files/{sha256}"), &[("", ""); 0]).await
+    }
+
+    /// `POST /v1/vm/backup/files/{sha256}`: a content for the next backup (managers only).
+    pub async fn keep_backup_file(&self, sha256: &str, content: Upload) -> Result<(), ClientError> {
+        let path = format!("/v1/vm/backup/files/{sha256}");
+        self.0.upload(&path, &[("", ""); 0], content).await
     }
 
     /// `GET /v1/vm/volumes`: the volumes of the application's services (managers only).

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::authority::{Authority, INSTALLATION};
+use super::backups::Backups;
 use super::process::Process;
 
 pub(crate) const APPLICATION: ApplicationId = ApplicationId(1);
@@ -32,6 +33,7 @@ pub(crate) struct Director {
     directory: PathBuf,
     url: Mutex<String>,
     state: Mutex<Installation>,
+    pub(crate) backups: Backups,
     /// Changes whenever a VM says that it is ready, or a service is reported.
     news: watch::Sender<u64>,
 }
@@ -58,6 +60,7 @@ impl Director {
             directory: directory.to_owned(),
             url: Mutex::default(),
             state: Mutex::default(),
+            backups: Backups::default(),
             news: watch::Sender::new(0),
         }));
         let holder = director.authority.holder(Identity::Director);
@@ -73,6 +76,7 @@ impl Director {
             .route("/v1/vm/services/{id}", put(report))
             .route("/v1/vm/nodes", get(nodes).post(create))
             .route("/v1/vm/nodes/delete", post(delete))
+            .merge(super::backups::router())
             .with_state(director);
         tokio::spawn(serve(listener, router, CancellationToken::new()));
         director
@@ -109,6 +113,16 @@ impl Director {
 
     pub(crate) fn want(&self, services: &ServicesWanted) {
         self.state().wanted = services.clone();
+    }
+
+    /// The application is stopped: the service has no nodes, whatever anybody remembers.
+    pub(crate) fn stop(&self, service: ServiceId) {
+        self.state().wanted.stopped = vec![service];
+    }
+
+    /// The service may have nodes again.
+    pub(crate) fn run(&self, service: ServiceId) {
+        self.state().wanted.stopped.retain(|stopped| *stopped != service);
     }
 
     pub(crate) fn nodes(&self) -> Vec<Node> {
@@ -221,7 +235,8 @@ fn caller(director: &Director, peer: Peer) -> NodeId {
     match peer.identity.unwrap() {
         Identity::Agent { node, .. } => node,
         Identity::Manager { .. } => {
-            *state.roles.iter().find(|(_, role)| **role == BootRole::Manager).unwrap().0
+            // The latest: those before it are no more.
+            *state.roles.iter().rfind(|(_, role)| **role == BootRole::Manager).unwrap().0
         }
         Identity::Director => panic!("the director does not call itself"),
     }

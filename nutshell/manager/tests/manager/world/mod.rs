@@ -1,6 +1,7 @@
 //! A director, a manager, and what a test asks of them.
 
 mod authority;
+mod backups;
 mod director;
 mod process;
 
@@ -39,6 +40,7 @@ impl World {
         let director = Director::start(directory.path()).await;
         director.want(&ServicesWanted {
             services: vec![ServiceAdd { service: SERVICE, service_type: service_type.to_owned() }],
+            stopped: Vec::new(),
         });
         let (node, boot_file, root) = director.boot(BootRole::Manager);
         let address = free_port();
@@ -81,6 +83,14 @@ impl World {
         let before = self.director.ready_count(self.node);
         self.manager = Some(run(&self.boot_file, &self.root, self.address));
         self.ready(before + 1).await;
+    }
+
+    /// The manager's VM is no more, and another takes its place.
+    pub(crate) async fn replace_manager(&mut self) {
+        self.kill_manager().await;
+        std::fs::remove_dir_all(&self.root).unwrap();
+        (self.node, self.boot_file, self.root) = self.director.boot(BootRole::Manager);
+        self.restart_manager().await;
     }
 
     pub(crate) fn client_of(&self, identity: Identity) -> ManagerClient {
