@@ -129,7 +129,7 @@ impl Fixture {
             fixed_ip: Ipv4Addr::new(10, 77, 0, last),
             interfaces: vec![Interface {
                 mac: format!("fa:16:3e:00:00:{last:02x}"),
-                addresses: vec![],
+                ..Interface::default()
             }],
             metadata_url: "http://127.0.0.1:5000/metadata/token".to_owned(),
             meta_data: serde_json::Value::Null,

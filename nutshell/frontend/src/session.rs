@@ -12,7 +12,8 @@ use crate::App;
 use crate::failure::Failure;
 use crate::view::Frame;
 
-const COOKIE_NAME: &str = "nutshell_session";
+/// `__Host-`: browsers take it from this host alone, over HTTPS, whatever a neighbour sets.
+const COOKIE_NAME: &str = "__Host-nutshell_session";
 /// Out of reach of scripts, of plain HTTP and of requests that other sites cause.
 const COOKIE_RULES: &str = "Path=/; HttpOnly; Secure; SameSite=Strict";
 
@@ -90,12 +91,18 @@ mod tests {
 
     #[test]
     fn the_token_is_found_among_other_cookies() {
-        assert_eq!(token("nutshell_session=abc"), Some("abc"));
-        assert_eq!(token("a=b; nutshell_session=x=y ; c=d"), Some("x=y"));
-        for other in ["", "nutshell_session", "nutshell_session=", "xnutshell_session=abc", "a=b"] {
+        assert_eq!(token("__Host-nutshell_session=abc"), Some("abc"));
+        assert_eq!(token("a=b; __Host-nutshell_session=x=y ; c=d"), Some("x=y"));
+        for other in [
+            "",
+            "__Host-nutshell_session",
+            "__Host-nutshell_session=",
+            "nutshell_session=abc",
+            "a=b",
+        ] {
             assert_eq!(token(other), None, "{other}");
         }
-        assert_eq!(token("nutshell_session=a\tb"), None);
+        assert_eq!(token("__Host-nutshell_session=a\tb"), None);
     }
 
     #[test]
@@ -113,7 +120,7 @@ mod tests {
         let (_, cookie) = remember_cookie(&grant, now);
         assert_eq!(
             cookie,
-            "nutshell_session=t; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Strict"
+            "__Host-nutshell_session=t; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Strict"
         );
         let (_, late) = remember_cookie(&grant, now + Duration::hours(2));
         assert!(late.contains("Max-Age=0;"));

@@ -22,6 +22,10 @@ impl Frame {
     pub(crate) fn anonymous() -> Self {
         Self { user: None }
     }
+
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.administrator)
+    }
 }
 
 /// Renders a template as an answer.

@@ -81,17 +81,19 @@ impl Site {
 }
 
 fn request(method: &str, path: &str) -> axum::http::request::Builder {
-    let cookie = format!("theme=x; nutshell_session={TOKEN}");
+    let cookie = format!("theme=x; __Host-nutshell_session={TOKEN}");
     Request::builder().method(method).uri(path).header("host", "here").header(COOKIE, cookie)
 }
 
 #[tokio::test]
 async fn who_is_not_logged_in_is_led_to_the_login_page() {
     let site = Site::start().await;
-    for path in ["/", "/services/new", "/services/3", "/services/3/logs", "/events"] {
+    for path in
+        ["/", "/services/new", "/services/3", "/services/3/logs", "/events", "/account", "/users"]
+    {
         let bare = Request::builder().uri(path).body(Body::empty()).unwrap();
         site.send(bare).await.leads_to("/login");
-        let expired = Request::builder().uri(path).header(COOKIE, "nutshell_session=old");
+        let expired = Request::builder().uri(path).header(COOKIE, "__Host-nutshell_session=old");
         let answer = site.send(expired.body(Body::empty()).unwrap()).await;
         answer.leads_to("/login");
         assert!(answer.header(SET_COOKIE).contains("Max-Age=0"), "the old token is forgotten");
@@ -105,13 +107,13 @@ async fn logging_in_sets_the_cookie_and_logging_out_takes_it_away() {
     let answer = site.post("/login", "username=test&password=right").await;
     answer.leads_to("/");
     let cookie = answer.header(SET_COOKIE);
-    assert!(cookie.starts_with("nutshell_session=the-token; "), "{cookie}");
+    assert!(cookie.starts_with("__Host-nutshell_session=the-token; "), "{cookie}");
     for rule in ["HttpOnly", "Secure", "SameSite=Strict", "Path=/"] {
         assert!(cookie.contains(rule), "{rule} is missing in {cookie}");
     }
     let answer = site.post("/logout", "").await;
     answer.leads_to("/login");
-    assert!(answer.header(SET_COOKIE).starts_with("nutshell_session=; Max-Age=0"));
+    assert!(answer.header(SET_COOKIE).starts_with("__Host-nutshell_session=; Max-Age=0"));
     assert_eq!(site.last_order().0, "POST /v1/logout");
 }
 
@@ -127,7 +129,18 @@ async fn a_wrong_password_leaves_the_name_in_the_form() {
 #[tokio::test]
 async fn orders_from_elsewhere_are_refused_before_the_director_hears_of_them() {
     let site = Site::start().await;
-    for path in ["/login", "/logout", "/services", "/services/3/terminate", "/services/3/code"] {
+    for path in [
+        "/login",
+        "/logout",
+        "/register",
+        "/account/password",
+        "/account/tokens",
+        "/users",
+        "/users/1/delete",
+        "/services",
+        "/services/3/terminate",
+        "/services/3/code",
+    ] {
         for sign in [None, Some(("sec-fetch-site", "cross-site")), Some(("origin", "https://evil"))]
         {
             let mut request = request("POST", path);
@@ -146,13 +159,15 @@ async fn orders_from_elsewhere_are_refused_before_the_director_hears_of_them() {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let site = Site::start().await;
-    for path in ["/", "/login", "/nowhere", "/static/live.js", "/services/3"] {
+    for path in ["/", "/login", "/nowhere", "/static/live.js", "/services/3", "/account", "/users"]
+    {
         let answer = site.get(path).await;
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("default-src 'self'"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
         for inline in ["<style", " style=", " onclick=", "<script>"] {
             assert!(!answer.text.contains(inline), "{path} has {inline}, which browsers ignore");
         }
@@ -377,4 +392,62 @@ async fn a_director_that_is_away_is_named() {
     let answer = site.get("/").await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     answer.shows(&["The director does not answer", "nutshell status"]);
+}
+
+#[tokio::test]
+async fn the_account_page_has_the_ledger_the_tokens_and_the_password() {
+    let site = Site::start().await;
+    let page = site.get("/account").await;
+    page.shows(&[
+        "hour 2 of instance 5",
+        "a gift",
+        "nightly",
+        "read-only",
+        "name=\"new_password\"",
+    ]);
+    site.post("/account/password", "old_password=a&new_password=b&again=b")
+        .await
+        .leads_to("/account");
+    let order = ("POST /v1/user/password".to_owned(), r#"{"old_password":"a","new_password":"b"}"#);
+    assert_eq!(site.last_order(), (order.0, order.1.to_owned()));
+    let answer = site.post("/account/password", "old_password=a&new_password=b&again=c").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    answer.shows(&["The two new passwords are not the same."]);
+
+    let made = site.post("/account/tokens", "name=ci&read_only=on&days=30").await;
+    made.shows(&["nutshell_secret", "not shown again"]);
+    assert_eq!(site.last_order().1, r#"{"name":"ci","read_only":true,"days":30}"#);
+    site.post("/account/tokens/4/revoke", "").await.leads_to("/account");
+    assert_eq!(site.last_order().0, "DELETE /v1/user/tokens/4");
+    site.get("/account/tokens/4/revoke").await.leads_to("/account");
+}
+
+#[tokio::test]
+async fn administrators_look_after_users() {
+    let site = Site::start().await;
+    site.get("/users").await.shows(&["ada", "disabled", "name=\"amount\"", "/users/7/delete"]);
+    site.post("/users/7/credits", "amount=-5&note=too+many").await.leads_to("/users");
+    assert_eq!(
+        site.last_order(),
+        ("POST /v1/users/7/credits".to_owned(), r#"{"amount":-5,"note":"too many"}"#.to_owned())
+    );
+    site.post("/users/7/change", "administrator=true").await.leads_to("/users");
+    assert_eq!(site.last_order().1, r#"{"administrator":true}"#);
+    site.post("/users/7/change", "disabled=false").await.leads_to("/users");
+    assert_eq!(site.last_order().1, r#"{"disabled":false}"#);
+    site.post("/users/7/delete", "").await.leads_to("/users");
+    assert_eq!(site.last_order().0, "DELETE /v1/users/7");
+    site.post("/users", "username=bob&password=a+long+one&credits=").await.leads_to("/users");
+    assert!(site.last_order().1.starts_with(r#"{"username":"bob","password":"a long one""#));
+    assert_eq!(site.post("/users/7/credits", "amount=x").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn people_register_where_the_director_takes_them() {
+    let site = Site::start().await;
+    site.get("/login").await.shows(&["href=\"/register\""]);
+    site.get("/register").await.shows(&["name=\"email\""]);
+    let answer = site.post("/register", "username=ada&password=right&again=right&email=").await;
+    answer.leads_to("/");
+    assert!(answer.header(SET_COOKIE).starts_with("__Host-nutshell_session=the-token; "));
 }

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
 use super::{
-    ApplicationRef, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef, Shell,
+    ApplicationRef, Login, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
+    Shell, TokenCommand, UserCommand,
 };
 
 /// Create, use and remove applications and their services
@@ -64,6 +65,9 @@ pub(crate) struct ConnectionOptions {
     /// Password of the user
     #[arg(long, global = true, env = "CPS_PASSWORD", value_name = "PASS", hide_env_values = true)]
     pub(crate) password: Option<String>,
+    /// API token to use, instead of a name and a password
+    #[arg(long, global = true, env = "CPS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
     /// State directory of the stack on this machine
     #[arg(long, global = true, env = "NUTSHELL_STATE", value_name = "DIR", hide_env_values = true)]
     pub(crate) state: Option<PathBuf>,
@@ -95,9 +99,12 @@ pub(crate) enum CpsCommand {
     Login(Login),
     /// End the session and forget it
     Logout,
-    /// You: login, logout, credit
+    /// You and your credits; other users, for administrators
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+    /// Your API tokens: what scripts log in with
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
     /// Applications: sets of services with a manager
     #[command(subcommand, arg_required_else_help = true)]
     Application(ApplicationCommand),
@@ -121,29 +128,6 @@ pub(crate) enum CpsCommand {
     /// Hello World services
     #[command(subcommand, arg_required_else_help = true)]
     Helloworld(HelloworldCommand),
-}
-
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Login {
-    /// The same as --username
-    #[arg(short = 'u', value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// The same as --password
-    #[arg(short = 'p', value_name = "PASS")]
-    pub(crate) pass: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum UserCommand {
-    /// Log in and remember the session
-    Login(Login),
-    /// End the session and forget it
-    Logout,
-    /// Print who you are
-    #[command(visible_alias = "get-config")]
-    Info,
-    /// Print the credits you have left
-    GetCredit,
 }
 
 #[derive(Debug, Subcommand)]

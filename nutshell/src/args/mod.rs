@@ -12,6 +12,7 @@ mod original;
 mod program;
 mod reference;
 mod shell;
+mod user;
 
 use clap::{Args, Command};
 
@@ -23,6 +24,7 @@ pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, manual_pages, parse};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
 pub(crate) use shell::Shell;
+pub(crate) use user::*;
 
 use crate::printer::{Color, Format, Settings, Verbosity};
 

@@ -45,8 +45,11 @@ pub(crate) enum NutshellCommand {
     Completions(Completions),
     /// Write manual pages for all programs: `man -l DIR/cps.1`
     Man(Man),
+    /// Look after the users of the platform on this machine
+    #[command(subcommand, arg_required_else_help = true)]
+    User(LocalUserCommand),
     /// Use the platform: log in, create services, upload code
-    Cps(Cps),
+    Cps(Box<Cps>),
     /// Run a director alone, on clouds that exist already
     Director(Director),
     #[command(hide = true)]
@@ -141,4 +144,56 @@ pub(crate) struct Vm {
     /// The directory all paths of the VM begin at
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
+}
+
+/// The platform must be running.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum LocalUserCommand {
+    /// Make a user, with a password that is made and printed unless one is given
+    Add {
+        /// Name to log in with
+        name: String,
+        /// Who may administer the installation
+        #[arg(long)]
+        admin: bool,
+        /// Credits to begin with [default: the installation's]
+        #[arg(long, value_name = "COUNT")]
+        credit: Option<i64>,
+        #[command(flatten)]
+        password: PasswordOption,
+        #[command(flatten)]
+        state: StateOption,
+    },
+    /// List all users and their credits
+    List {
+        #[command(flatten)]
+        state: StateOption,
+    },
+    /// Give a user credits
+    Credit {
+        /// The user's name
+        name: String,
+        /// How many; below zero takes some away
+        #[arg(allow_negative_numbers = true)]
+        amount: i64,
+        #[command(flatten)]
+        state: StateOption,
+    },
+    /// Give a user another password, made and printed unless one is given
+    Password {
+        /// The user's name
+        name: String,
+        #[command(flatten)]
+        password: PasswordOption,
+        #[command(flatten)]
+        state: StateOption,
+    },
+}
+
+/// A password for somebody.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PasswordOption {
+    /// The password
+    #[arg(long, env = "NUTSHELL_USER_PASSWORD", value_name = "PASS", hide_env_values = true)]
+    pub(crate) password: Option<String>,
 }

@@ -12,11 +12,12 @@ use super::{
 };
 
 /// All names of the executable.
-pub(crate) const PROGRAMS: [&str; 12] = [
+pub(crate) const PROGRAMS: [&str; 13] = [
     "nutshell",
     "cps",
     "cps-tools",
     "cps-user",
+    "cps-token",
     "cps-application",
     "cps-service",
     "cps-cloud",

@@ -20,9 +20,8 @@ fn refused(line: &str) -> String {
 /// The command, without what comes from the environment.
 fn command(line: &str) -> String {
     match parsed(line) {
-        Invocation::Nutshell(NutshellCommand::Cps(cps)) | Invocation::Cps(cps) => {
-            format!("{:?}", cps.command)
-        }
+        Invocation::Nutshell(NutshellCommand::Cps(cps)) => format!("{:?}", cps.command),
+        Invocation::Cps(cps) => format!("{:?}", cps.command),
         Invocation::Nutshell(command) => format!("{command:?}"),
         Invocation::Cpsclient(_, command) => format!("{command:?}"),
     }
@@ -40,6 +39,18 @@ fn the_grammars_are_sound() {
     with_both_spellings(Nutshell::command()).debug_assert();
     with_both_spellings(CpsProgram::command()).debug_assert();
     with_both_spellings(CpsclientProgram::command()).debug_assert();
+}
+
+#[test]
+fn accounts_have_the_words_of_the_guides() {
+    same(&["cps user get-config", "cps-user get_config", "cps user info"]);
+    same(&["cps user get-credit", "cps-tools user get_credit"]);
+    same(&["cps user add-credit ada -5", "cps-user add_credit ada -5"]);
+    same(&["cps user create-free ada --credit 5", "cps-user create_free ada --credit 5"]);
+    same(&["cps user login", "cps-user get_certificate"]);
+    let Invocation::Cps(cps) = parsed("cps token revoke nightly") else { panic!("it is cps") };
+    assert_eq!(cps.connection.token, None, "what is revoked is not what one comes with");
+    same(&["cps token revoke nightly", "cps-token delete nightly"]);
 }
 
 #[test]
@@ -142,9 +153,10 @@ fn options_of_the_connection_may_stand_before_and_behind() {
         "cps service list --director_url https://h:1 --username u --password p",
         "nutshell cps --director-url https://h:1 service list --username u --password p",
     ] {
-        let (Invocation::Cps(cps) | Invocation::Nutshell(NutshellCommand::Cps(cps))) = parsed(line)
-        else {
-            panic!("{line}")
+        let cps = match parsed(line) {
+            Invocation::Cps(cps) => cps,
+            Invocation::Nutshell(NutshellCommand::Cps(cps)) => *cps,
+            other => panic!("{line}: {other:?}"),
         };
         let options = cps.connection;
         assert_eq!(

@@ -16,6 +16,7 @@ mod manager;
 mod runtime;
 mod status;
 mod up;
+mod user;
 
 use crate::args::{Invocation, NutshellCommand};
 use crate::diagnostics::{Exit, Failure};
@@ -42,7 +43,8 @@ fn nutshell(command: NutshellCommand, printer: &Printer) -> Result<Exit, Failure
         NutshellCommand::Install(options) => install::install(&options, printer),
         NutshellCommand::Completions(wanted) => completions::completions(&wanted, printer),
         NutshellCommand::Man(wanted) => man::man(&wanted, printer),
-        NutshellCommand::Cps(cps) => cps::run(cps, printer),
+        NutshellCommand::User(command) => user::user(command, printer),
+        NutshellCommand::Cps(cps) => cps::run(*cps, printer),
         NutshellCommand::Director(options) => director::director(&options, printer),
         NutshellCommand::Manager(options) => manager::manager(&options),
         NutshellCommand::Agent(options) => agent::agent(&options),

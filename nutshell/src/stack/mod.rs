@@ -24,5 +24,5 @@ pub use lock::{Holder, Lock, LockError, holder};
 pub use parts::{CLOUD_PROJECT, CLOUD_REGION, CLOUD_USER};
 pub use port_holder::PortHolder;
 pub use running::Running;
-pub use secrets::Secrets;
+pub use secrets::{Secrets, make_password};
 pub use start::{Observer, Prepared, Stack, StackSettings, StartError, Step, UserCredentials};

@@ -59,11 +59,11 @@ impl Secrets {
     ) -> Result<Self, StateError> {
         let old = Self::load(state)?;
         let mut secrets = old.clone().unwrap_or_else(|| Self {
-            password: make(),
-            cloud_password: make(),
-            cloud_admin_password: make(),
-            cloud_access_key: format!("NUTSHELL{}", make().to_ascii_uppercase()),
-            cloud_secret_key: make() + &make(),
+            password: make_password(),
+            cloud_password: make_password(),
+            cloud_admin_password: make_password(),
+            cloud_access_key: format!("NUTSHELL{}", make_password().to_ascii_uppercase()),
+            cloud_secret_key: make_password() + &make_password(),
         });
         if let Some(password) = password {
             password.clone_into(&mut secrets.password);
@@ -80,7 +80,8 @@ impl Secrets {
 }
 
 /// A password that can be typed: no characters that look alike, 93 bits.
-fn make() -> String {
+#[must_use]
+pub fn make_password() -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyz23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     let mut random = rand::rng();
     (0..16).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()

@@ -247,6 +247,7 @@ fn cloud_message(cloud: &str, error: &CloudError) -> String {
         CloudError::NotFound { .. }
         | CloudError::Refused { .. }
         | CloudError::Quota { .. }
+        | CloudError::Capacity { .. }
         | CloudError::AddressesExhausted { .. }
         | CloudError::Conflict { .. }
         | CloudError::ServerFailed { .. }

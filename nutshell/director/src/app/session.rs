@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use protocol::api::{Login, LoginGrant};
+use protocol::api::{Login, LoginGrant, LoginOptions};
 use time::Duration;
 
 use super::token::TOKEN_PREFIX;
@@ -31,6 +31,10 @@ pub(crate) enum Credential {
 pub(crate) struct SessionSecret(pub(crate) String);
 
 impl App {
+    pub(crate) fn login_options(&self) -> LoginOptions {
+        LoginOptions { registration: self.accounts.registration, providers: Vec::new() }
+    }
+
     pub(crate) async fn login(&self, login: &Login, address: IpAddr) -> Result<LoginGrant> {
         if login.username.len() > LONGEST_NAME {
             return Err(Error::WrongPassword);

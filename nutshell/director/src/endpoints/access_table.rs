@@ -46,7 +46,9 @@ const TABLE: &[(&str, For)] = &[
     ("executable_download", For::Anybody),
     ("service_type_list", For::Users),
     ("cloud_list", For::Users),
+    ("cloud_details", For::Users),
     ("user_register", For::Anybody),
+    ("login_options", For::Anybody),
     ("login", For::Anybody),
     ("logout", For::Sessions),
     ("user_view", For::Users),
@@ -102,6 +104,11 @@ const TABLE: &[(&str, For)] = &[
     // Volumes of others are passed over.
     ("vm_volume_delete", For::Managers),
     ("vm_service_report", For::OwnManager),
+    // Of the caller's own application.
+    ("vm_backup", For::Managers),
+    ("vm_backup_replace", For::Managers),
+    ("vm_backup_file", For::Managers),
+    ("vm_backup_file_add", For::Managers),
 ];
 
 /// Who calls. Objects are those of `User`.
@@ -270,7 +277,11 @@ impl Cast {
     async fn verdict(&self, endpoint: &Endpoint, caller: Caller) -> Verdict {
         let own = self.clients.iter().find(|(whose, _)| *whose == caller);
         let client = own.map_or(&self.anonymous, |(_, client)| client);
-        let path = endpoint.path.replace("{id}", "1").replace("{method}", method(endpoint.verb));
+        let path = endpoint
+            .path
+            .replace("{id}", "1")
+            .replace("{method}", method(endpoint.verb))
+            .replace("{sha256}", "nonsense");
         let verb = Method::from_bytes(endpoint.verb.as_str().to_uppercase().as_bytes()).unwrap();
         let mut request = client.request(verb, format!("{}{path}", self.world.url()));
         let secret = match caller {

@@ -8,6 +8,7 @@ mod application;
 mod backup;
 mod event;
 mod extract;
+mod headers;
 mod manifest;
 mod meta;
 mod node;
@@ -21,6 +22,7 @@ mod vm;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::from_fn;
 use axum::routing::any;
 use protocol::ApiError;
 
@@ -50,7 +52,8 @@ fn api() -> Api {
 
 /// The whole of what the director serves; what is not of the API is the pages'.
 pub(crate) fn router(app: App, pages: Router) -> Router {
-    api().into_router(app).route("/v1/{*rest}", any(unknown)).fallback_service(pages)
+    let api = api().into_router(app).route("/v1/{*rest}", any(unknown));
+    api.layer(from_fn(headers::harden)).fallback_service(pages)
 }
 
 async fn unknown(request: Request) -> ApiError {

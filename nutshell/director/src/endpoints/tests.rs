@@ -66,5 +66,12 @@ async fn anybody_may_ask_which_director_it_is_and_fetch_the_executable() {
     let executable = answer.bytes().await.unwrap();
     assert!(executable == std::fs::read("/proc/self/exe").unwrap(), "it comes as it is");
     let answer = client.get(format!("{}/openapi.json", world.url())).send().await.unwrap();
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(answer.headers()[name], value, "{name}");
+    }
     assert_eq!(answer.json::<Value>().await.unwrap()["openapi"], "3.1.0");
 }

@@ -4,8 +4,8 @@ use axum::Extension;
 use axum::extract::State;
 use protocol::TokenId;
 use protocol::api::{
-    CreditQuery, Credits, Login, LoginGrant, PasswordChange, Token, TokenCreate, TokenGrant, User,
-    UserRegister,
+    CreditQuery, Credits, Login, LoginGrant, LoginOptions, PasswordChange, Token, TokenCreate,
+    TokenGrant, User, UserRegister,
 };
 
 use super::access::ClientAddress;
@@ -27,6 +27,17 @@ pub(super) fn register(api: &mut Api) {
         .input::<UserRegister>()
         .output::<User>(),
         user_register,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/login-options",
+            "login_options",
+            Role::Public,
+            "How people come in.",
+        )
+        .output::<LoginOptions>(),
+        login_options,
     );
     api.add(
         Endpoint::new(
@@ -123,6 +134,10 @@ async fn user_register(
     Body(register): Body<UserRegister>,
 ) -> Answer<User> {
     answer(app.user_register(register, address).await)
+}
+
+async fn login_options(State(app): State<App>) -> Answer<LoginOptions> {
+    answer(Ok(app.login_options()))
 }
 
 async fn login(

@@ -1,5 +1,6 @@
 //! The pages, one file each with the orders that are given there.
 
+mod account;
 mod code;
 mod create;
 mod dashboard;
@@ -8,6 +9,7 @@ mod logs;
 mod scripts;
 mod service;
 mod service_actions;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,15 @@ pub(crate) fn routes() -> Router<App> {
         .route("/", get(dashboard::show))
         .route("/login", get(login::show).post(login::login))
         .route("/logout", post(login::logout))
+        .route("/register", get(login::show_register).post(login::register))
+        .route("/account", get(account::show))
+        .route("/account/password", to("/account", post(account::password)))
+        .route("/account/tokens", to("/account", post(account::token_create)))
+        .route("/account/tokens/{id}/revoke", to("/account", post(account::token_revoke)))
+        .route("/users", get(users::show).post(users::create))
+        .route("/users/{id}/credits", to("/users", post(users::credits)))
+        .route("/users/{id}/change", to("/users", post(users::change)))
+        .route("/users/{id}/delete", to("/users", post(users::delete)))
         .route("/services", get(|| async { Redirect::to("/") }).post(create::create))
         .route("/services/new", get(create::show))
         .route("/services/{id}", get(service::show))
@@ -48,6 +59,11 @@ pub(crate) fn routes() -> Router<App> {
 /// A refused order shows the service's page under its own address; a reload there leads back.
 fn order(route: MethodRouter<App>) -> MethodRouter<App> {
     route.get(async |Named(id): Named<ServiceId>| service_page(id))
+}
+
+/// The same for the pages about users.
+fn to(page: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
+    route.get(async move || Redirect::to(page))
 }
 
 fn service_page(id: ServiceId) -> Redirect {

@@ -9,6 +9,18 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
     let answer = match what {
         "POST /v1/login" => return login(body),
         "GET /v1/user" => user(),
+        "GET /v1/login-options" => json!({"registration": true, "providers": ["corp"]}),
+        "POST /v1/register" => user(),
+        "GET /v1/user/credits" => json!({"balance": 47, "entries": [
+            {"id": 3, "kind": "charge", "amount": -1, "node": 5, "hour": 2, "at": ago(60)},
+            {"id": 1, "kind": "grant", "amount": 48, "note": "a gift", "at": ago(9000)},
+        ]}),
+        "GET /v1/user/tokens" => json!([token()]),
+        "POST /v1/user/tokens" => json!({"secret": "nutshell_secret", "token": token()}),
+        "GET /v1/users" => json!([user(), {
+            "id": 7, "username": "ada", "administrator": false, "disabled": true, "credits": 3,
+            "email": "ada@example.org",
+        }]),
         "GET /v1/service-types" => service_types(),
         "GET /v1/clouds" => json!(["default"]),
         "GET /v1/applications" => json!([application(1), application(2)]),
@@ -32,7 +44,12 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         "GET /v1/events" => {
             return Some(format!("data: {}\n\n", json!({"event": "service_deleted", "id": 3})));
         }
-        "POST /v1/logout" | "DELETE /v1/services/3" => Value::Null,
+        "POST /v1/users" | "POST /v1/users/7/credits" | "PATCH /v1/users/7" => user(),
+        "POST /v1/logout"
+        | "DELETE /v1/services/3"
+        | "POST /v1/user/password"
+        | "DELETE /v1/user/tokens/4"
+        | "DELETE /v1/users/7" => Value::Null,
         _ => {
             // A view of a service, or an order: all orders answer with the service.
             let (verb, path) = what.split_once(" /v1/services/")?;
@@ -53,8 +70,12 @@ fn login(body: &str) -> Option<String> {
         .then(|| json!({"token": super::TOKEN, "user": user(), "expires": ago(-3600)}).to_string())
 }
 
+fn token() -> Value {
+    json!({"id": 4, "name": "nightly", "read_only": true, "created": ago(9000)})
+}
+
 fn user() -> Value {
-    json!({"id": 1, "username": "test", "administrator": false, "credits": 47})
+    json!({"id": 1, "username": "test", "administrator": true, "credits": 47})
 }
 
 fn ago(seconds: i64) -> String {

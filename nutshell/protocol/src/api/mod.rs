@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod backup;
+pub mod cloud;
 pub mod code;
 pub mod credit;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod user;
 pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
@@ -30,8 +32,8 @@ pub use service::{
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
 pub use user::{
-    Login, LoginGrant, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User, UserChange,
-    UserCreate, UserRegister,
+    Login, LoginGrant, LoginOptions, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User,
+    UserChange, UserCreate, UserRegister,
 };
 pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 

@@ -105,6 +105,15 @@ pub struct Login {
     pub password: String,
 }
 
+/// How people come in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LoginOptions {
+    /// Whether people may make themselves users.
+    pub registration: bool,
+    /// Names of the identity providers that users may come from.
+    pub providers: Vec<String>,
+}
+
 /// A session: the token goes into `Authorization: Bearer …`.
 #[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LoginGrant {

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::director::{DirectorClient, NO_QUERY};
 use super::transport::ClientError;
 use crate::api::{
-    CreditGrant, CreditQuery, Credits, Login, LoginGrant, PasswordChange, Token, TokenCreate,
-    TokenGrant, User, UserChange, UserCreate, UserRegister,
+    CreditGrant, CreditQuery, Credits, Login, LoginGrant, LoginOptions, PasswordChange, Token,
+    TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,
 };
 use crate::ids::{TokenId, UserId};
 
@@ -24,6 +24,11 @@ impl DirectorClient {
     /// `POST /v1/register`
     pub async fn user_register(&self, register: &UserRegister) -> Result<User, ClientError> {
         self.0.call(Method::POST, "/v1/register", register).await
+    }
+
+    /// `GET /v1/login-options`
+    pub async fn login_options(&self) -> Result<LoginOptions, ClientError> {
+        self.0.get("/v1/login-options", &NO_QUERY).await
     }
 
     /// `POST /v1/login`

@@ -10,6 +10,16 @@ use super::*;
 
 /// Lines of `cps-tools` (its groups are programs, too), and the command that each of them is here.
 const TOOLS: &[(&str, &str)] = &[
+    (
+        "cps-user create_free ann --email a@example.org",
+        "cps user create-free ann --email a@example.org",
+    ),
+    ("cps-user create ann --fname Ann --lname Lee", "cps user create ann --fname Ann --lname Lee"),
+    ("cps-user list --credit", "cps user list --credit"),
+    ("cps-user add_credit ann -5", "cps user add-credit ann -5"),
+    ("cps-user get_certificate", "cps user login"),
+    ("cps-user get_config", "cps user info"),
+    ("cps-user get_credit", "cps user get-credit"),
     ("cps-tools cloud list", "cps cloud list"),
     ("cps-cloud list_resources", "cps cloud list-resources"),
     ("cps-director version", "cps director version"),
@@ -143,7 +153,8 @@ fn parsed(line: &str) -> Result<Invocation, String> {
 
 fn command(line: &str) -> CpsCommand {
     match parsed(line) {
-        Ok(Invocation::Cps(cps) | Invocation::Nutshell(NutshellCommand::Cps(cps))) => cps.command,
+        Ok(Invocation::Cps(cps)) => cps.command,
+        Ok(Invocation::Nutshell(NutshellCommand::Cps(cps))) => cps.command,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -86,6 +86,15 @@ pub(crate) enum CpsError {
     /// No service has that name.
     #[error("there is no service `{0}`")]
     UnknownService(String),
+    /// No user has that name.
+    #[error("there is no user `{0}`")]
+    UnknownUser(String),
+    /// No API token has that name.
+    #[error("there is no API token `{0}`")]
+    UnknownToken(String),
+    /// A user cannot begin with that.
+    #[error("Cannot create a user with {0} credits.")]
+    NoCreditToBegin(i64),
     /// There is no such type of service.
     #[error("there is no type of service `{0}`")]
     UnknownType(String),
@@ -212,6 +221,8 @@ impl Advice for CpsError {
             Self::Directory { .. } => "pack it first: `tar -czf app.tar.gz -C DIRECTORY .`",
             Self::UnknownApplication(_) => "`cps application list` shows yours",
             Self::UnknownService(_) | Self::OtherType { .. } => "`cps service list` shows yours",
+            Self::UnknownUser(_) => "`cps user list` shows them all to administrators",
+            Self::UnknownToken(_) => "`cps token list` shows yours",
             Self::UnknownType(_) => "`cps service get-types` lists them",
             Self::UnknownNode { .. } | Self::NodeNotReady(_) => {
                 "`cps service list-nodes` shows the nodes of a service"
@@ -229,6 +240,7 @@ impl Advice for CpsError {
             Self::File { .. }
             | Self::NotJson { .. }
             | Self::NotAnAuthority { .. }
+            | Self::NoCreditToBegin(_)
             | Self::Trust(_)
             | Self::WrongState { .. } => return None,
         };

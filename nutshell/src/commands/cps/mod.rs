@@ -14,7 +14,9 @@ pub(crate) mod nodes;
 pub(crate) mod progress;
 pub(crate) mod service;
 pub(crate) mod shell;
+pub(crate) mod token;
 pub(crate) mod user;
+pub(crate) mod users;
 
 pub(crate) use error::CpsError;
 
@@ -62,6 +64,7 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
         CpsCommand::Director(command) => director::run(&caller, command).await,
         CpsCommand::Generic(command) => generic::run(&caller, command).await,
         CpsCommand::Helloworld(command) => helloworld::run(&caller, command).await,
+        CpsCommand::Token(command) => token::run(&caller, command).await,
         CpsCommand::Login(_) | CpsCommand::Logout | CpsCommand::User(_) => Ok(Exit::Success),
     }
 }

@@ -4,7 +4,7 @@
 //! `nutshell up` every command works without a word about where and who.
 
 mod authority;
-mod password;
+pub(crate) mod password;
 mod plan;
 mod session;
 
@@ -18,8 +18,17 @@ use super::CpsError;
 use crate::args::{self, ConnectionOptions};
 use crate::printer::Printer;
 
-/// Connects with the session, or begins one where that needs no question.
+/// Connects without being anybody.
+pub(crate) fn anonymous(options: &ConnectionOptions) -> Result<DirectorClient, CpsError> {
+    let session = Session::load_own()?;
+    director(&plan::make(options, session.as_ref(), Local::find(options)?.as_ref())?)
+}
+
+/// Connects with the API token or the session, or begins one where that needs no question.
 pub(crate) async fn connect(options: &ConnectionOptions) -> Result<DirectorClient, CpsError> {
+    if let Some(token) = &options.token {
+        return Ok(anonymous(options)?.with_token(token.clone()));
+    }
     let session = Session::load_own()?;
     let local = Local::find(options)?;
     let plan = plan::make(options, session.as_ref(), local.as_ref())?;

@@ -17,14 +17,29 @@ pub(crate) fn ask_username(printer: &Printer) -> Result<String, CpsError> {
     read_line().map_err(|_| nobody())
 }
 
-/// The password, as typed and not shown.
+/// The password of a user, as typed and not shown.
 pub(crate) fn ask(username: &str, printer: &Printer) -> Result<String, CpsError> {
+    ask_silently(username, &format!("Enter the password of {username}: "), printer)
+}
+
+/// A new password, typed twice.
+pub(crate) fn ask_new(username: &str, printer: &Printer) -> Result<String, CpsError> {
+    loop {
+        let first = ask_silently(username, "Enter the new password: ", printer)?;
+        if first == ask_silently(username, "Enter it again: ", printer)? {
+            return Ok(first);
+        }
+        printer.note("Passwords do not match. Try again.");
+    }
+}
+
+fn ask_silently(username: &str, question: &str, printer: &Printer) -> Result<String, CpsError> {
     let nobody = || CpsError::NoPassword { username: username.to_owned() };
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Err(nobody());
     }
-    printer.prompt(&format!("Enter the password of {username}: "));
+    printer.prompt(question);
     let before = tcgetattr(&stdin).map_err(|_| nobody())?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
