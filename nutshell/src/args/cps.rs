@@ -377,6 +377,22 @@ pub(crate) enum CodeCommand {
     /// List the code versions
     #[command(visible_aliases = ["list-codes", "list-code"])]
     ListUploads(ServiceArgument),
+    /// Let the holders of public SSH keys clone and push code with git
+    UploadKey {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Public keys, one a line, such as ~/.ssh/id_ed25519.pub
+        file: PathBuf,
+    },
+    /// List these keys, and where to clone from
+    ListKeys(ServiceArgument),
+    /// Let nobody in with a key any more
+    DeleteKey {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its fingerprint (SHA256:…), its comment, or the key itself
+        key: String,
+    },
     /// Bring a code version to work
     EnableCode {
         #[command(flatten)]

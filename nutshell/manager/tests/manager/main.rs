@@ -3,6 +3,7 @@
 
 mod backup;
 mod code;
+mod git;
 mod refusals;
 mod restart;
 mod scaling;

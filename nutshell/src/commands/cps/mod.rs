@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod generic;
 pub(crate) mod helloworld;
+pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod nodes;
 pub(crate) mod progress;
