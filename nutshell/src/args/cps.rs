@@ -7,7 +7,7 @@ use protocol::{CodeVersionId, NodeId};
 
 use super::{
     ApplicationRef, Login, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
-    TokenCommand, UserCommand,
+    Shell, TokenCommand, UserCommand,
 };
 
 /// Create, use and remove applications and their services
@@ -114,6 +114,8 @@ pub(crate) enum CpsCommand {
     /// Manifests: whole applications in one document
     #[command(subcommand, arg_required_else_help = true)]
     Manifest(ManifestCommand),
+    /// Open a shell in a node of a service, or run a command there: `cps shell 1 2 -- ps`
+    Shell(Shell),
     /// Clouds and what runs there
     #[command(subcommand, arg_required_else_help = true)]
     Cloud(CloudCommand),
