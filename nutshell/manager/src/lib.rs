@@ -9,10 +9,12 @@ mod application;
 mod backup;
 mod director;
 mod endpoints;
+mod git;
 mod record;
 mod recovery;
 mod scaling;
 mod service;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use application::Application;
 use backup::Keeper;
 use director::Director;
 use endpoints::Manager;
+use git::Git;
 use service::World;
 
 pub use protocol::vm::{Settings, StartError};
@@ -65,8 +68,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     backup::restore(&cache, &director).await.map_err(Error::Restore)?;
     let backup = Keeper::new(&cache, director.clone());
     let agents = Arc::new(agents::Agents::new(vm.membership.clone()));
-    let world = World { director, backup: Arc::clone(&backup), agents, cache, logs };
+    let git = Git::open(&cache, vm.membership.public_ip, settings.listen);
+    let git = git.map_err(Error::Services)?;
+    let world =
+        World { director, backup: Arc::clone(&backup), agents, git: Arc::clone(&git), cache, logs };
     let application = Application::open(world).await.map_err(Error::Services)?;
+    git.attach(&application).await;
     tokio::spawn(backup.run());
 
     let listener = vm.listen(MANAGER_PORT).await?;

@@ -18,4 +18,4 @@ pub mod state;
 pub use agent_half::{AgentContext, AgentHalf};
 pub use catalogue::{agent_half, manager_half, service_type, service_types};
 pub use error::ServiceError;
-pub use manager_half::{AgentConnections, ManagerContext, ManagerHalf};
+pub use manager_half::{AgentConnections, CodeRepository, ManagerContext, ManagerHalf};

@@ -3,8 +3,10 @@
 
 mod backup;
 mod code;
+mod git;
 mod refusals;
 mod restart;
 mod scaling;
 mod story;
+mod volumes;
 mod world;
