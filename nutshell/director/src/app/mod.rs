@@ -48,6 +48,8 @@ pub(crate) struct Tuning {
     pub(crate) return_timeout: Duration,
     /// How often the reconciler looks, when nobody asks it to.
     pub(crate) reconcile_every: Duration,
+    /// Whether what the cloud loses is replaced.
+    pub(crate) replace_lost: bool,
     /// Has a say after every step of every operation.
     pub(crate) overseer: Option<Overseer>,
 }
@@ -59,6 +61,7 @@ impl Default for Tuning {
             ready_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(15),
             reconcile_every: Duration::from_secs(5),
+            replace_lost: true,
             overseer: None,
         }
     }

@@ -11,12 +11,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cloud::{Server, ServerState};
 use protocol::api::internal::NodesReplace;
 use protocol::api::{Application, Node, NodeState, State};
 use protocol::{ApplicationId, NodeId, ServiceId, UserId};
-use time::{Duration, OffsetDateTime};
 
 use crate::app::manager::{self, PROMPT};
 use crate::app::{App, Result, error};
@@ -26,19 +26,20 @@ use crate::operations::application_start::ApplicationStart;
 use crate::operations::nodes_delete::NodesDeletion;
 
 /// How long a server may be off: it may be on its way back, as after a restart of the whole cloud.
-const OFF_AT_MOST: Duration = Duration::seconds(20);
+const OFF_AT_MOST: Duration = Duration::from_secs(20);
 
 /// How often the replacement of one thing is tried.
 const TRIES: u32 = 5;
 
 /// The pause after the first try; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::seconds(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What the reconciler remembers from one look to the next. A new director begins anew.
+/// What the reconciler remembers from one look to the next. A new director begins anew. Times are
+/// those of the meter, which no change of the clock moves.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// Servers that are off, since when.
-    off: Mutex<HashMap<String, OffsetDateTime>>,
+    off: Mutex<HashMap<String, Duration>>,
     tries: Mutex<HashMap<Lost, Tries>>,
 }
 
@@ -52,7 +53,7 @@ enum Lost {
 #[derive(Debug, Clone, Copy)]
 struct Tries {
     count: u32,
-    next: OffsetDateTime,
+    next: Duration,
 }
 
 /// What to do about something that is lost.
@@ -71,7 +72,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Watch {
     /// A server that has been off for long enough counts as failed.
-    pub(super) fn judge(&self, cloud: &str, servers: &mut [Server], now: OffsetDateTime) {
+    pub(super) fn judge(&self, cloud: &str, servers: &mut [Server], now: Duration) {
         let mut off = locked(&self.off);
         let key = |server: &Server| format!("{cloud}/{}", server.id);
         let still: Vec<String> =
@@ -87,7 +88,7 @@ impl Watch {
     }
 
     /// Counts the try that it allows.
-    fn decide(&self, lost: Lost, now: OffsetDateTime) -> Decision {
+    fn decide(&self, lost: Lost, now: Duration) -> Decision {
         let mut tries = locked(&self.tries);
         let one = tries.entry(lost).or_insert(Tries { count: 0, next: now });
         if now < one.next {
@@ -95,10 +96,10 @@ impl Watch {
         }
         if one.count >= TRIES {
             // Said once.
-            one.next = OffsetDateTime::new_utc(time::Date::MAX, time::Time::MIDNIGHT);
+            one.next = Duration::MAX;
             return Decision::GiveUp;
         }
-        one.next = now + FIRST_PAUSE * 2_i32.pow(one.count);
+        one.next = now + FIRST_PAUSE * 2_u32.pow(one.count);
         one.count += 1;
         if one.count == TRIES { Decision::ReplaceOrFail } else { Decision::Replace }
     }
@@ -149,7 +150,8 @@ impl App {
                 begun.run(self);
                 self.managers.forget(node.application);
                 let lost = Lost::Manager(node.application);
-                if self.watch.decide(lost, self.now()) == Decision::Replace {
+                let decision = self.watch.decide(lost, self.meter.shows());
+                if self.tuning.replace_lost && decision == Decision::Replace {
                     self.manager_replace(node.application, &node.cloud).await?;
                 }
             }
@@ -160,12 +162,15 @@ impl App {
 
     /// Replaces what is lost, where it is time to.
     pub(super) async fn replace_lost(&self) -> Result<()> {
+        if !self.tuning.replace_lost {
+            return Ok(());
+        }
         let nodes = db::node::list(&mut *self.db.read().await?).await?;
         let orphaned = self.applications_without_manager(&nodes).await?;
         let agents = lost_agents(&nodes);
         self.watch.forget_found(&nodes);
         for (application, cloud) in orphaned {
-            match self.watch.decide(Lost::Manager(application.id), self.now()) {
+            match self.watch.decide(Lost::Manager(application.id), self.meter.shows()) {
                 Decision::Replace | Decision::ReplaceOrFail => {
                     self.manager_replace(application.id, &cloud).await?;
                 }
@@ -234,7 +239,7 @@ impl App {
         let mut replace = NodesReplace { nodes: Vec::new(), last: false };
         for node in &nodes {
             let volumes = db::volume::list_of_node(&mut *self.db.read().await?, node.id).await?;
-            let decision = self.watch.decide(Lost::Agent(node.id), self.now());
+            let decision = self.watch.decide(Lost::Agent(node.id), self.meter.shows());
             match decision {
                 Decision::Wait => {}
                 Decision::GiveUp => self.left_to_user(service, node, "replacing it failed").await?,
@@ -308,7 +313,7 @@ fn lost_agents(nodes: &[NodeRecord]) -> BTreeMap<ServiceId, Vec<Node>> {
 mod tests {
     use super::*;
 
-    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const NOW: Duration = Duration::ZERO;
 
     #[test]
     fn replacing_is_tried_a_few_times_and_ever_more_seldom() {
@@ -318,11 +323,15 @@ mod tests {
         for pause in [5, 10, 20, 40, 80] {
             let expected = if pause == 80 { Decision::ReplaceOrFail } else { Decision::Replace };
             assert_eq!(watch.decide(lost, now), expected);
-            now += Duration::seconds(pause);
-            assert_eq!(watch.decide(lost, now - Duration::SECOND), Decision::Wait);
+            now += Duration::from_secs(pause);
+            assert_eq!(watch.decide(lost, now - Duration::from_secs(1)), Decision::Wait);
         }
         assert_eq!(watch.decide(lost, now), Decision::GiveUp);
-        assert_eq!(watch.decide(lost, now + Duration::WEEK), Decision::Wait, "said once");
+        assert_eq!(
+            watch.decide(lost, now + Duration::from_secs(604_800)),
+            Decision::Wait,
+            "said once"
+        );
         watch.forget_found(&[]);
         assert_eq!(watch.decide(lost, now), Decision::Replace, "it came back and was lost again");
     }
@@ -337,11 +346,11 @@ mod tests {
             private_ip: None,
             public_ip: None,
             tags: BTreeMap::new(),
-            created: NOW,
+            created: time::OffsetDateTime::UNIX_EPOCH,
         };
-        let seen = |state, seconds: i64| {
+        let seen = |state, seconds: u64| {
             let mut servers = [server(state)];
-            watch.judge("default", &mut servers, NOW + Duration::seconds(seconds));
+            watch.judge("default", &mut servers, NOW + Duration::from_secs(seconds));
             servers[0].state
         };
         use ServerState::{Active, Failed, Stopped};

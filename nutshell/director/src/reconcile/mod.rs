@@ -59,7 +59,7 @@ impl App {
         let failed = |source| Error::Cloud { cloud: name.to_owned(), source };
         let before = self.nodes_of_cloud(name).await?;
         let mut servers = cloud.servers(TAG_INSTALLATION, &self.tag).await.map_err(failed)?;
-        self.watch.judge(name, &mut servers, self.now());
+        self.watch.judge(name, &mut servers, self.meter.shows());
         let after = self.nodes_of_cloud(name).await?;
         for action in plan::plan(&before, &servers, &after) {
             match action {
