@@ -44,6 +44,8 @@ CREATE TABLE services (
     report       INTEGER NOT NULL DEFAULT 0,
     -- It is being deleted: no node may be made for it any more.
     deleting     INTEGER NOT NULL DEFAULT 0,
+    -- What new nodes run before their agent.
+    startup_script TEXT,
     revision     INTEGER NOT NULL DEFAULT 1,
     created      INTEGER NOT NULL
 ) STRICT;

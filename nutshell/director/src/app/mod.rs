@@ -15,6 +15,7 @@ pub(crate) mod password;
 pub(crate) mod service;
 pub(crate) mod service_method;
 pub(crate) mod session;
+pub(crate) mod startup_script;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;

@@ -87,6 +87,8 @@ const TABLE: &[(&str, For)] = &[
     ("service_add_nodes", For::Owner),
     ("service_remove_nodes", For::Owner),
     ("service_logs", For::Owner),
+    ("service_startup_script", For::Owner),
+    ("service_set_startup_script", For::Owner),
     ("service_query", For::Owner),
     ("service_command", For::Owner),
     ("node_list", For::Users),
@@ -348,6 +350,7 @@ fn body(operation: &str) -> Value {
         "vm_nodes_create" => {
             json!({ "service": ServiceId(1), "roles": ["nonsense"], "cloud": "default" })
         }
+        "service_set_startup_script" => json!({ "script": "true" }),
         "manifest_deploy" => json!({ "Services": [] }),
         "vm_volume_create" => {
             json!({ "service": ServiceId(1), "node": 2, "name": "data", "size_mib": 1 })

@@ -16,6 +16,7 @@ mod openapi;
 mod registry;
 mod service;
 mod service_method;
+mod startup_script;
 mod user;
 mod users;
 mod vm;
@@ -40,6 +41,7 @@ fn api() -> Api {
         manifest::register,
         service::register,
         service_method::register,
+        startup_script::register,
         node::register,
         event::register,
         vm::register,

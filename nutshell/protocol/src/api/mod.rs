@@ -28,7 +28,7 @@ pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{
     NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
-    State,
+    StartupScript, State,
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
 pub use user::{
