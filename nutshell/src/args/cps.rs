@@ -275,6 +275,10 @@ pub(crate) enum CommonCommand {
         #[arg(long, short = 'n')]
         lines: Option<usize>,
     },
+    /// Print how busy the nodes and the manager are
+    GetUsage(ServiceArgument),
+    /// Print the same as Prometheus reads it
+    GetMetrics(ServiceArgument),
     /// List the logs of a node
     ListAgentLogs {
         #[command(flatten)]
