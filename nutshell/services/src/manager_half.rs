@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use protocol::api::code::AuthorizedKey;
-use protocol::api::{Node, State};
+use protocol::api::{Node, State, Volume};
 use protocol::client::AgentClient;
-use protocol::{ApiError, NodeId, ServiceId};
+use protocol::{ApiError, NodeId, ServiceId, VolumeId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -120,6 +120,8 @@ pub struct ManagerContext {
     pub membership: u64,
     /// Its code versions.
     pub code: Arc<CodeStore>,
+    /// The volumes of its nodes.
+    pub volumes: Arc<dyn Volumes>,
     /// Where the application's code is pushed to.
     pub repository: Arc<dyn CodeRepository>,
     /// Its agents.
@@ -144,6 +146,29 @@ pub trait AgentConnections: Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_secs(30)
     }
+}
+
+/// The volumes of one service's nodes. A volume goes with its node.
+#[async_trait]
+pub trait Volumes: Send + Sync {
+    /// Those there are.
+    ///
+    /// # Errors
+    /// When they cannot be learned.
+    async fn list(&self) -> Result<Vec<Volume>, ServiceError>;
+
+    /// Makes one and attaches it to a node, or leaves nothing.
+    ///
+    /// # Errors
+    /// When the name is taken, or the cloud refuses.
+    async fn create(&self, node: NodeId, name: &str, size_mib: u64)
+    -> Result<Volume, ServiceError>;
+
+    /// Detaches and deletes one; one that is gone is gone.
+    ///
+    /// # Errors
+    /// When its node does not let go of it, or the cloud refuses.
+    async fn delete(&self, id: VolumeId) -> Result<(), ServiceError>;
 }
 
 /// The git repository of the application; each push becomes a code version of every service that has

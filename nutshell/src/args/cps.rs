@@ -287,6 +287,10 @@ pub(crate) enum CommonCommand {
         /// The script; an empty file for none
         file: PathBuf,
     },
+    /// Print how busy the nodes and the manager are
+    GetUsage(ServiceArgument),
+    /// Print the same as Prometheus reads it
+    GetMetrics(ServiceArgument),
     /// List the logs of a node
     ListAgentLogs {
         #[command(flatten)]
@@ -376,6 +380,26 @@ pub(crate) enum GenericCommand {
     Interrupt(ScriptArguments),
     /// Run `cleanup.sh` on all nodes
     Cleanup(ScriptArguments),
+    /// Make a volume for a node; it is at /media/NAME there
+    CreateVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name, unique in the application
+        name: String,
+        /// Its size in MB; clouds round up to GB
+        size: u64,
+        /// The node's id
+        node: NodeId,
+    },
+    /// List the volumes of the nodes
+    ListVolumes(ServiceArgument),
+    /// Take a volume from its node and delete it, with all that is on it
+    DeleteVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name
+        name: String,
+    },
     /// Print what became of the scripts on each node
     GetScriptStatus(ServiceArgument),
 }

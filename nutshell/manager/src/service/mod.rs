@@ -26,6 +26,7 @@ use crate::backup::Keeper;
 use crate::director::Director;
 use crate::git::Git;
 use crate::record::Record;
+use crate::volumes::ServiceVolumes;
 
 /// What all services of the manager share.
 pub(crate) struct World {
@@ -122,6 +123,10 @@ impl Service {
             nodes,
             membership,
             code: Arc::clone(&self.code),
+            volumes: Arc::new(ServiceVolumes {
+                director: self.world.director.clone(),
+                service: self.id,
+            }),
             repository: Arc::clone(&self.world.git) as _,
             agents: Arc::clone(&self.world.agents),
         }

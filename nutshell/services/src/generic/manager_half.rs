@@ -3,15 +3,18 @@
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::{join_all, try_join_all};
+use protocol::api::Volumes;
 use protocol::api::code::{
     CodeUpload, CodeUploaded, CodeVersionName, CodeVersions, KeyName, Keys, KeysAdded,
 };
-use protocol::api::generic::{NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses};
+use protocol::api::generic::{
+    NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses, VolumeAdd, VolumeName,
+};
 use protocol::{ApiError, ClientError};
 use serde_json::{Value, json};
 
 use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
-use super::{MASTER, default_code, distribution};
+use super::{MASTER, default_code, distribution, volume};
 use crate::code::Contents;
 use crate::manager_half::{Content, File, Outcome, Remark, at, no_such_method, parameters};
 use crate::state::Request;
@@ -54,7 +57,7 @@ impl ManagerHalf for Manager {
 
     fn request(&self, method: &str) -> Request {
         match method {
-            "enable_code" => Request::Change,
+            "enable_code" | "create_volume" | "delete_volume" => Request::Change,
             "run" | "cleanup" => Request::Use,
             "interrupt" => Request::Reach,
             _ => Request::Look,
@@ -71,8 +74,21 @@ impl ManagerHalf for Manager {
         method: &str,
         given: &Value,
     ) -> Result<(), ServiceError> {
-        let name: CodeVersionName = parameters(method, given.clone())?;
-        context.code.check_exists(&name.code_version)?;
+        match method {
+            "enable_code" => {
+                let name: CodeVersionName = parameters(method, given.clone())?;
+                context.code.check_exists(&name.code_version)?;
+            }
+            "create_volume" => {
+                let add: VolumeAdd = parameters(method, given.clone())?;
+                volume::node_of(context, add.node)?;
+            }
+            "delete_volume" => {
+                let name: VolumeName = parameters(method, given.clone())?;
+                volume::find(context, &name.name).await?;
+            }
+            _ => return Err(no_such_method(method)),
+        }
         expect_no_scripts(context).await
     }
 
@@ -85,6 +101,7 @@ impl ManagerHalf for Manager {
         match method {
             "list_code" => Ok(json!(CodeVersions { code_versions: context.code.list() })),
             "get_script_status" => Ok(json!(statuses(context).await?)),
+            "list_volumes" => Ok(json!(Volumes { volumes: context.volumes.list().await? })),
             "list_keys" => {
                 let repository = &context.repository;
                 Ok(json!(Keys { keys: repository.keys(), repository: repository.address() }))
@@ -106,6 +123,8 @@ impl ManagerHalf for Manager {
                 context.code.delete(&name.code_version)?;
                 Ok(json!({}).into())
             }
+            "create_volume" => volume::create(context, parameters(method, given)?).await,
+            "delete_volume" => volume::delete(context, parameters(method, given)?).await,
             "delete_key" => {
                 let name: KeyName = parameters(method, given)?;
                 context.repository.delete_key(&name.fingerprint).await?;

@@ -8,8 +8,10 @@ mod default_code;
 mod distribution;
 mod install;
 pub(crate) mod manager_half;
+mod mounts;
 mod record;
 mod scripts;
+mod volume;
 mod wire;
 
 use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
@@ -44,6 +46,13 @@ pub(crate) fn service_type() -> ServiceType {
             method("run", Command, "Starts run.sh on every node"),
             method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
             method("cleanup", Command, "Starts cleanup.sh on every node"),
+            method("create_volume", Command, "Makes a volume for a node, at /media/<name> there"),
+            method("list_volumes", Query, "Lists the volumes of the nodes"),
+            method(
+                "delete_volume",
+                Command,
+                "Takes a volume from its node, with all that is on it",
+            ),
             method("get_script_status", Query, "Tells what became of each script on each node"),
         ],
     }

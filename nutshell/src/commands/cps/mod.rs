@@ -16,8 +16,10 @@ pub(crate) mod progress;
 pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
+pub(crate) mod volumes;
 
 pub(crate) use error::CpsError;
 

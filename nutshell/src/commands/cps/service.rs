@@ -6,7 +6,7 @@ use protocol::api::log::LogQuery;
 use protocol::api::{Application, Service, ServiceCreate, ServiceStart, StartupScript, State};
 
 use super::nodes::{add_nodes, get_agent_log, list_agent_logs, list_nodes, remove_nodes};
-use super::{Caller, CpsError};
+use super::{Caller, CpsError, usage};
 use crate::args::{ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef};
 use crate::diagnostics::Exit;
 use crate::printer::{Field, Format, Printer, Table};
@@ -41,6 +41,12 @@ pub(crate) async fn common(
         CommonCommand::SetScript { service, file } => {
             let told = "Startup script uploaded successfully.";
             set_script(caller, &service.service, &file, told).await
+        }
+        CommonCommand::GetUsage(service) => {
+            usage::get_usage(caller, caller.service_id(&service.service).await?).await
+        }
+        CommonCommand::GetMetrics(service) => {
+            usage::get_metrics(caller, caller.service_id(&service.service).await?).await
         }
         CommonCommand::ListAgentLogs { service, node } => {
             list_agent_logs(caller, &service.service, node).await
