@@ -172,6 +172,12 @@ pub struct FlavorSettings {
     pub price_per_hour: f64,
 }
 
+/// The largest packet on this machine's loopback interface.
+const LOOPBACK_MTU: u32 = 65_535;
+
+/// The largest packet elsewhere.
+const MTU: u32 = 1500;
+
 /// The largest image that may be uploaded when nothing else is said: a tebibyte, as in Glance.
 const IMAGE_SIZE_MAX: u64 = 1 << 40;
 
@@ -320,6 +326,14 @@ impl Settings {
     pub(crate) fn carried(&self) -> Option<Block> {
         let nothing_runs = self.backend == BackendKind::Inert;
         (!nothing_runs).then(|| Block::around(self.fixed_range.network, 16))
+    }
+
+    /// The largest packet, in bytes, that any network can have.
+    pub(crate) fn largest_packet(&self) -> u32 {
+        match (self.backend, &self.network) {
+            (BackendKind::Process, NetworkKind::Loopback) => LOOPBACK_MTU,
+            _ => MTU,
+        }
     }
 
     /// All users, the administrator first.

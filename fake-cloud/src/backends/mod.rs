@@ -233,10 +233,14 @@ impl ServerSpec {
 }
 
 /// A network interface of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its hardware address, as `fa:16:3e:00:00:01`.
     pub mac: String,
+    /// Its largest packet in bytes; what the kernel gives it when there is none.
+    pub mtu: Option<u32>,
+    /// The ways that it is told of, each with the address of who knows on.
+    pub routes: Vec<(Block, Ipv4Addr)>,
     /// The address that it is known by, and others that it has too.
     pub addresses: Vec<InterfaceAddress>,
 }

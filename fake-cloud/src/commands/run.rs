@@ -24,7 +24,8 @@ const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000)
 pub(crate) struct Arguments {
     /// Where the cloud keeps its state; made when missing. Without it the cloud is a temporary one,
     /// of which nothing is left when it ends.
-    #[arg(long, value_name = "DIR", env = "FAKE_CLOUD_STATE")]
+    // Not from FAKE_CLOUD_STATE, which names a cloud that runs already.
+    #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
 
     /// Where the API listens; port 0 is any free one [default: 127.0.0.1:5000; anywhere for a

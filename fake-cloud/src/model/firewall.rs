@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
+use super::address::Block;
 use super::reach::Reach;
 use super::security::{Direction, EtherType, Filter};
-use super::{Device, Model, SecurityGroupId};
+use super::{Device, Model, Port, SecurityGroupId};
 
 /// Number of the transport protocol TCP.
 pub const TCP: u8 = 6;
@@ -24,6 +25,8 @@ pub struct Firewall {
     pub groups: BTreeMap<SecurityGroupId, Group>,
     /// The ports, by their fixed addresses.
     pub ports: BTreeMap<Ipv4Addr, GuardedPort>,
+    /// What ports may use besides.
+    pub besides: Vec<Besides>,
     /// Between which of them there is a way at all, where networks are kept apart.
     pub reach: Reach,
 }
@@ -47,6 +50,19 @@ pub struct GuardedPort {
     /// Its hardware address.
     pub mac: String,
     /// The groups that guard it; everything passes where port security is switched off.
+    pub groups: Option<Vec<SecurityGroupId>>,
+}
+
+/// Addresses that a port may use besides its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Besides {
+    /// The first of the port's own.
+    pub first: Ipv4Addr,
+    /// The hardware address that it uses with them.
+    pub mac: String,
+    /// The addresses.
+    pub addresses: Block,
+    /// The groups that guard them; everything passes where port security is switched off.
     pub groups: Option<Vec<SecurityGroupId>>,
 }
 
@@ -96,12 +112,25 @@ pub enum Peer {
 impl Model {
     /// What may pass to and from every port.
     pub fn firewall(&self) -> Firewall {
-        let mut firewall = Firewall { reach: self.reach(), ..Firewall::default() };
+        let besides = self.ports.iter().flat_map(besides).collect();
+        let mut firewall = Firewall { reach: self.reach(), besides, ..Firewall::default() };
+        for Besides { addresses, groups, .. } in &firewall.besides {
+            for group in groups.iter().flatten().filter(|_| addresses.prefix == 32) {
+                firewall.groups.entry(*group).or_default().members.insert(addresses.network);
+            }
+        }
         for port in self.ports.iter() {
             if matches!(port.device, Device::RouterInterface(_) | Device::RouterGateway(_)) {
                 continue;
             }
             let Some(first) = port.address() else { continue };
+            let only_this = Block { network: first, prefix: 32 };
+            if port.device == Device::Nothing
+                && firewall.besides.iter().any(|it| it.addresses == only_this)
+            {
+                // It keeps an address for the ports that share it, and guards nothing.
+                continue;
+            }
             let guarded = GuardedPort {
                 first,
                 mac: port.mac.clone(),
@@ -124,6 +153,21 @@ impl Model {
         }
         firewall
     }
+}
+
+/// What a port may use besides its own addresses: anything where nobody looks.
+fn besides(port: &Port) -> Vec<Besides> {
+    let Some(first) = port.address() else { return vec![] };
+    let of = |mac, addresses, groups| Besides { first, mac, addresses, groups };
+    if !port.port_security {
+        let all = Block { network: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+        return vec![of(port.mac.clone(), all, None)];
+    }
+    let pairs = port.allowed_pairs.iter().filter_map(|pair| {
+        let mac = pair.hardware_address(port)?;
+        Some(of(mac, pair.block()?, Some(port.security_groups.clone())))
+    });
+    pairs.collect()
 }
 
 /// What a rule lets pass of IPv4, the only internet protocol of our networks.

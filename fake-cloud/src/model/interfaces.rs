@@ -92,8 +92,14 @@ impl Model {
             let (address, gateway) = (fixed.address, subnet.gateway);
             Some(InterfaceAddress { address, subnet: subnet.block, gateway })
         };
+        let routes = |fixed: &FixedIp| {
+            let routes = self.subnets.get(fixed.subnet_id).map(|it| it.host_routes.as_slice());
+            routes.unwrap_or_default().iter().map(|route| (route.destination, route.nexthop))
+        };
         let interface = |port: &Port| Interface {
             mac: port.mac.clone(),
+            mtu: self.networks.get(port.network_id).map(|network| network.mtu),
+            routes: port.fixed_ips.iter().flat_map(routes).collect(),
             addresses: port.fixed_ips.iter().filter_map(address).collect(),
         };
         let interfaces = self.ports_of(server).map(interface);

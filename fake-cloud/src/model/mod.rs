@@ -127,6 +127,8 @@ macro_rules! tables {
             pub shortages: Shortages,
             /// The only addresses that can answer, each in one place; any when there is none.
             pub carried: Option<Block>,
+            /// The largest packet, in bytes, that any network can have.
+            pub largest_packet: u32,
             /// Grows with every change.
             pub revision: u64,
         }

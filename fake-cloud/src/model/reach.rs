@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::address::Block;
-use super::{Model, Router};
+use super::{HostRoute, Model, Router};
 
 /// Where packets find a way, whatever security groups make of them there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,8 +14,24 @@ pub struct Reach {
     pub between: BTreeSet<(Block, Block)>,
     /// Subnets from which a router leads outside.
     pub outward: BTreeSet<Block>,
+    /// Those of them whose servers are seen outside with their own addresses: their routers
+    /// translate none.
+    pub untranslated: BTreeSet<Block>,
     /// The addresses that routers have on subnets.
     pub routers: BTreeSet<Ipv4Addr>,
+    /// Ways out of subnets that servers know, not routers.
+    pub detours: BTreeSet<Detour>,
+}
+
+/// A way out of a subnet by a server there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Detour {
+    /// The subnet.
+    pub from: Block,
+    /// Where it leads; no address of this cloud's.
+    pub to: Block,
+    /// The address of who knows on.
+    pub by: Ipv4Addr,
 }
 
 impl Model {
@@ -23,17 +39,35 @@ impl Model {
     pub(super) fn reach(&self) -> Reach {
         let own = self.subnets.iter().map(|subnet| (subnet.block, subnet.block));
         let mut reach = Reach { between: own.collect(), ..Reach::default() };
+        let mut translated = BTreeSet::new();
         for router in self.routers.iter().filter(|router| router.admin_up) {
             let legs = self.legs(router);
             reach.routers.extend(legs.iter().map(|(address, _)| *address));
             for (_, from) in &legs {
                 reach.between.extend(legs.iter().map(|(_, to)| (*from, *to)));
             }
-            if router.gateway.is_some() {
-                reach.outward.extend(legs.iter().map(|(_, block)| *block));
+            if let Some(gateway) = router.gateway {
+                let blocks = legs.iter().map(|(_, block)| *block);
+                if gateway.snat {
+                    translated.extend(blocks.clone());
+                }
+                reach.outward.extend(blocks);
             }
         }
+        reach.untranslated = reach.outward.difference(&translated).copied().collect();
+        reach.detours = self.detours(&reach.routers).collect();
         reach
+    }
+
+    /// Ways of subnets that lead by none of these routers.
+    fn detours(&self, routers: &BTreeSet<Ipv4Addr>) -> impl Iterator<Item = Detour> {
+        let ways = self.subnets.iter().flat_map(|subnet| {
+            let way =
+                |it: &HostRoute| Detour { from: subnet.block, to: it.destination, by: it.nexthop };
+            subnet.host_routes.iter().map(way).filter(|way| Some(way.by) != subnet.gateway)
+        });
+        ways.filter(|way| way.from.contains(way.by) && !routers.contains(&way.by))
+            .filter(|way| self.carried.is_some_and(|own| !own.overlaps(way.to)))
     }
 
     /// A router's addresses towards servers, and their subnets.

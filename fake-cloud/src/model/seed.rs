@@ -40,6 +40,7 @@ impl Model {
     pub fn seed_region(&mut self, settings: &Settings, owner: ProjectId, now: OffsetDateTime) {
         self.default_quotas = settings.quotas;
         self.carried = settings.carried();
+        self.largest_packet = settings.largest_packet();
         self.renumber(settings, now);
         self.welcome(owner, now);
         let (fixed, floating) = (settings.fixed_range, settings.floating_range);
@@ -133,6 +134,11 @@ impl Model {
         };
         let id = known.unwrap_or_else(|| self.insert_network(wanted, now));
         let fits = |it: &Network| it.built_in && it.name == name && it.is_default == external;
+        let most = self.largest_packet;
+        if let Some(mut network) = self.networks.get_mut(id).filter(|it| it.mtu > most) {
+            // The cloud had another kind of network.
+            network.mtu = most;
+        }
         if !self.networks.get(id).is_some_and(fits)
             && let Some(mut network) = self.networks.get_mut(id)
         {

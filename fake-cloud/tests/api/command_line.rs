@@ -1,6 +1,7 @@
 //! The executable, as people and CI jobs call it.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -36,7 +37,11 @@ fn variable(exports: &str, name: &str) -> String {
 fn a_command_has_a_cloud_for_as_long_as_it_runs() {
     let script = r#"echo "$OS_AUTH_URL"; echo "$FAKE_CLOUD_STATE"; "$0" env; exit 3"#;
     let it = env!("CARGO_BIN_EXE_fake-cloud");
-    let output = run(&["exec", "--backend", "inert", "--", "sh", "-c", script, it]);
+    // Whatever cloud there is besides.
+    let output = fake_cloud(&["exec", "--backend", "inert", "--", "sh", "-c", script, it])
+        .env("FAKE_CLOUD_STATE", "/proc/no-place-for-a-cloud")
+        .output()
+        .unwrap();
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "its status is passed on: {output:?}");
     let lines: Vec<&str> = said.lines().collect();
@@ -85,4 +90,35 @@ fn a_cloud_in_the_background_is_found_and_ended() {
 fn a_cloud_in_the_background_has_a_place() {
     let output = run(&["start", "--backend", "inert"]);
     assert!(!output.status.success() && text(&output.stderr).contains("give --state DIR"));
+}
+
+#[test]
+fn what_a_killed_cloud_of_several_regions_leaves_is_found_and_removed_in_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().canonicalize().unwrap().join("cloud");
+    let words = ["--listen", "127.0.0.1:0", "--region", "east", "--region", "west"];
+    let named = ["--state", state.to_str().unwrap()];
+    let mut cloud = fake_cloud(&[&words[..], &named].concat())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(cloud.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("OS_AUTH_URL")), "it answers");
+    let clean = |more: &[&str]| run(&[&["clean"], &named[..], more].concat());
+    let refused = clean(&[]);
+    assert!(text(&refused.stderr).contains("is in use by another fake-cloud"), "{refused:?}");
+    cloud.kill().unwrap();
+    cloud.wait().unwrap();
+
+    // The directories in which each region has what it is removing.
+    let expected = ["trash", "regions/west/trash"].map(|it| state.join(it).display().to_string());
+    let listed = text(&clean(&["--dry-run"]).stdout);
+    for trash in &expected {
+        assert!(listed.lines().any(|line| line.contains(trash)), "{trash} in\n{listed}");
+        assert!(Path::new(trash).exists());
+    }
+    assert_eq!(text(&clean(&[]).stdout), listed);
+    assert_eq!(clean(&[]).stdout, b"");
+    assert!(expected.iter().all(|trash| !Path::new(trash).exists()));
+    assert!(state.join("regions/west").exists(), "what was kept stays");
 }

@@ -7,6 +7,7 @@ mod block_devices;
 mod boot_images;
 mod bridge;
 mod bridge_networks;
+mod bridge_ways;
 mod builder;
 mod cinder_admin;
 mod client;

@@ -84,7 +84,12 @@ impl Puppet {
 
     /// Has it connect with an address that it takes for this.
     pub(crate) async fn connect_as(&mut self, source: &str, address: &str, port: u16) -> String {
-        self.order(&format!("{address} {port} 0.3 {source}")).await
+        self.order(&format!("{address} {port} 10 {source}")).await
+    }
+
+    /// As [`Puppet::connect_as`], for a connection that should be lost on its way.
+    pub(crate) async fn connect_as_in_vain(&mut self, source: &str, to: &str, port: u16) -> String {
+        self.order(&format!("{to} {port} 0.3 {source}")).await
     }
 
     async fn order(&mut self, order: &str) -> String {

@@ -16,31 +16,75 @@ pub(crate) struct Engine {
     state: tempfile::TempDir,
 }
 
+/// Which engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Docker,
+    /// Never needed: nothing is installed for it.
+    Podman,
+}
+
+impl Kind {
+    /// The executable, and Debian's package that has it.
+    fn program(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Docker => ("dockerd", "docker.io"),
+            Self::Podman => ("podman", "podman"),
+        }
+    }
+
+    fn must_run(self) -> bool {
+        matches!(self, Self::Docker) && std::env::var_os("FAKE_CLOUD_MUST_RUN").is_some()
+    }
+
+    /// What starts it, and what it says when it answers.
+    fn command(self, path: impl Fn(&str) -> String) -> (Command, &'static str) {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", self.program().0]);
+        let socket = format!("unix://{}", path("socket"));
+        match self {
+            Self::Docker => {
+                command.args(["--bridge", "none", "--data-root", &path("data")]);
+                command.args(["--exec-root", "/run/engine", "--pidfile", "/run/engine.pid"]);
+                command.args(["--host", &socket]);
+                (command, "API listen on")
+            }
+            Self::Podman => {
+                // It wants to raise limits, which not every machine lets root do.
+                let settings =
+                    "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+                std::fs::write(path("containers.conf"), settings).unwrap();
+                command.env("CONTAINERS_CONF", path("containers.conf"));
+                command.args(["--root", &path("data"), "--runroot", "/run/engine"]);
+                command.args(["--network-config-dir", &path("networks")]);
+                command.args(["--log-level", "info", "system", "service", "--time", "0", &socket]);
+                (command, "API service listening on")
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Moves this thread into namespaces of its own and starts an engine there; `None`, and says
     /// why, where that is not possible.
     #[expect(clippy::print_stdout, reason = "whoever runs the tests should know")]
-    pub(crate) fn start() -> Option<Self> {
-        if let Err(reason) = separate() {
-            let must_run = std::env::var_os("FAKE_CLOUD_MUST_RUN").is_some();
-            assert!(!must_run, "cannot test containers: {reason}");
+    pub(crate) fn start(kind: Kind) -> Option<Self> {
+        if let Err(reason) = separate(kind) {
+            assert!(!kind.must_run(), "cannot test containers: {reason}");
             println!("skipped: {reason}");
             return None;
         }
         let state = tempfile::tempdir().unwrap();
         let path = |name: &str| state.path().join(name).display().to_string();
-        let mut daemon = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd", "--bridge", "none"])
-            .args(["--data-root", &path("data"), "--exec-root", "/run/engine"])
-            .args(["--pidfile", "/run/engine.pid", "--host", &format!("unix://{}", path("socket"))])
+        let (mut command, ready) = kind.command(path);
+        let mut daemon = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let said: Vec<String> =
-            lines.by_ref().take_while(|line| !line.contains("API listen on")).collect();
+        let said: Vec<String> = lines.by_ref().take_while(|line| !line.contains(ready)).collect();
         // It must not stand still because nobody reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
         let engine = Self { daemon, state };
@@ -68,15 +112,16 @@ impl Drop for Engine {
 }
 
 /// Gives this thread a network and mounts of its own; the error says what is missing.
-fn separate() -> Result<(), String> {
+fn separate(kind: Kind) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("only root can start a container engine".to_owned());
     }
-    for program in ["dockerd", "setpriv", "ip"] {
+    let (engine, package) = kind.program();
+    for program in [engine, "setpriv", "ip"] {
         let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .any(|directory| directory.join(program).exists());
         if !found {
-            return Err(format!("{program} is not installed (docker.io, util-linux, iproute2)"));
+            return Err(format!("{program} is not installed ({package}, util-linux, iproute2)"));
         }
     }
     let namespaces = UnshareFlags::NEWNET | UnshareFlags::NEWNS;

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::console;
-use crate::engine::Engine;
+use crate::engine::{Engine, Kind};
 
 /// Far longer than anything here takes on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +36,12 @@ pub(crate) struct Fixture {
 
 /// Runs a test, where there can be an engine.
 pub(crate) fn with_engine(test: impl AsyncFnOnce(Fixture)) {
-    let Some(engine) = Engine::start() else { return };
+    with(Kind::Docker, test);
+}
+
+/// Runs a test with an engine of a kind.
+pub(crate) fn with(kind: Kind, test: impl AsyncFnOnce(Fixture)) {
+    let Some(engine) = Engine::start(kind) else { return };
     let image = engine.state().join("image");
     make_image(&image);
     // All on this thread: only it is in the namespaces.
@@ -129,7 +134,7 @@ impl Fixture {
             fixed_ip: Ipv4Addr::new(10, 77, 0, last),
             interfaces: vec![Interface {
                 mac: format!("fa:16:3e:00:00:{last:02x}"),
-                addresses: vec![],
+                ..Interface::default()
             }],
             metadata_url: "http://127.0.0.1:5000/metadata/token".to_owned(),
             meta_data: serde_json::Value::Null,

@@ -12,4 +12,5 @@ mod fixture;
 mod images;
 mod life;
 mod network;
+mod podman;
 mod volumes;

@@ -70,6 +70,7 @@ pub(crate) fn server(tree: &Path, script: &str) -> ServerSpec {
                 subnet: Block::around(fixed_ip, 16),
                 gateway: None,
             }],
+            ..Interface::default()
         }],
         metadata_url: "http://127.0.0.1:1".to_owned(),
         meta_data: serde_json::json!({"uuid": id}),

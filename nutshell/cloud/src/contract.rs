@@ -19,7 +19,7 @@ pub trait Cloud: Volumes + Debug + Send + Sync {
     /// The name under which this cloud is configured.
     fn name(&self) -> &str;
 
-    /// Which driver this is, as written in the settings: `openstack`.
+    /// Which driver this is, as written in the settings: `openstack`, `ec2`.
     fn kind(&self) -> &'static str;
 
     /// Asks the cloud whether the credentials work and everything named in the settings exists.
@@ -41,8 +41,8 @@ pub trait Cloud: Volumes + Debug + Send + Sync {
     async fn servers(&self, key: &str, value: &str) -> Result<Vec<Server>, CloudError>;
 
     /// Releases the public addresses whose tag `key` is exactly `value` and which serve nothing;
-    /// returns them. Safe at any time: an address is made attached to its server, so an unattached
-    /// one belongs to no creation in progress.
+    /// returns them. Safe at any time: an address that a creation in progress is about to attach is
+    /// never taken for one.
     async fn addresses_release_unused(
         &self,
         key: &str,

@@ -57,6 +57,12 @@ pub enum CloudError {
         /// The cloud's own words: which quota, how much.
         message: String,
     },
+    /// The cloud is full at the moment.
+    #[error("the cloud has no room: {message}")]
+    Capacity {
+        /// The cloud's own words.
+        message: String,
+    },
     /// The pool of public addresses is empty.
     #[error("no free public address in the pool {pool}; release some or choose another pool")]
     AddressesExhausted {
@@ -110,6 +116,7 @@ impl CloudError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::Capacity { .. }
             | Self::Conflict { .. }
             | Self::ServerFailed { .. } // the scheduler may choose a better host next time
             | Self::VolumeFailed { .. }

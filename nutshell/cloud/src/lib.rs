@@ -1,13 +1,19 @@
 //! Cloud drivers behind one contract: the director asks for servers and never sees whose API answers.
 //!
 //! [`Cloud`] with its parts ([`Volumes`]) is the contract, [`CloudError`] everything that can go wrong, and each driver a folder:
-//! [`openstack`]. A driver knows nothing of the platform; what belongs to whom is told by tags.
+//! [`openstack`], [`ec2`]. A driver knows nothing of the platform; what belongs to whom is told by tags.
 
 mod contract;
+pub mod ec2;
 mod error;
+mod fault;
 pub mod openstack;
+mod pauses;
+mod secret;
+mod transport;
 mod volumes;
 
 pub use contract::{Cloud, InstanceType, NewServer, Server, ServerState};
 pub use error::CloudError;
+pub use secret::Secret;
 pub use volumes::{NewVolume, Volume, VolumeState, Volumes};

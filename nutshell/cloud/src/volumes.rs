@@ -82,6 +82,24 @@ pub enum VolumeState {
     Failed,
 }
 
+/// What an attach or a detach comes to, as far as the volume shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress<T> {
+    /// Nothing has happened yet.
+    Untouched,
+    /// Something is under way.
+    Moving,
+    /// It is done.
+    Done(T),
+    /// It will not be done by waiting.
+    Obstacle(&'static str),
+}
+
+/// The present state of a volume does not allow it.
+pub(crate) fn conflict(id: &str, reason: &str) -> CloudError {
+    CloudError::Conflict { message: format!("volume {id}: {reason}") }
+}
+
 /// Clouds make volumes of whole GiB: the least number of them in which so many MiB fit.
 pub(crate) fn whole_gib(size_mib: u64) -> u64 {
     size_mib.div_ceil(1024).max(1)

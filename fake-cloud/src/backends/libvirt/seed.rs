@@ -130,7 +130,10 @@ pub(super) mod tests {
             memory_mib: 64,
             disk_gib: 1,
             fixed_ip: Ipv4Addr::new(127, 5, 16, 2),
-            interfaces: vec![Interface { mac: "fa:16:3e:00:00:01".to_owned(), addresses: vec![] }],
+            interfaces: vec![Interface {
+                mac: "fa:16:3e:00:00:01".to_owned(),
+                ..Interface::default()
+            }],
             metadata_url: "http://127.5.0.1:1/metadata/x".to_owned(),
             meta_data: json!({"uuid": Uuid::from_u128(7), "meta": {"role": "db"}}),
             user_data: user_data.map(<[u8]>::to_vec),

@@ -76,7 +76,11 @@ mod tests {
     fn server(fixed_ip: Ipv4Addr, subnet: &str, gateway: Option<Ipv4Addr>) -> ServerSpec {
         let address =
             InterfaceAddress { address: fixed_ip, subnet: subnet.parse().unwrap(), gateway };
-        let interface = Interface { mac: "fa:16:3e:00:00:01".to_owned(), addresses: vec![address] };
+        let interface = Interface {
+            mac: "fa:16:3e:00:00:01".to_owned(),
+            addresses: vec![address],
+            ..Interface::default()
+        };
         ServerSpec {
             id: uuid::Uuid::nil(),
             hostname: String::new(),

@@ -87,7 +87,7 @@ mod tests {
         let interface = |mac: &str| {
             let address = Ipv4Addr::new(10, 0, 0, 2);
             let addresses = vec![InterfaceAddress { address, subnet, gateway: None }];
-            Interface { mac: mac.to_owned(), addresses }
+            Interface { mac: mac.to_owned(), addresses, ..Interface::default() }
         };
         let [a, b, c, d] = ["a", "b", "c", "d"].map(interface);
         cables.set(&[a.clone(), b, c.clone()]).await.unwrap();

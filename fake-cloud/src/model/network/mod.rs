@@ -1,5 +1,6 @@
 //! Networks and what all things of the network API have in common.
 
+mod address_pair;
 mod floating_ip;
 mod floating_pool;
 mod port;
@@ -19,18 +20,13 @@ use super::quota::{self, Demand};
 use super::table::{Changing, record};
 use super::{Caller, Model, NetworkId, ProjectId, Vpc};
 
+pub use address_pair::AddressPair;
 pub use floating_ip::{FloatingIp, NewFloatingIp, Target};
-pub use port::{AddressPair, Device, FixedIp, NewPort, Port, WantedIp};
+pub use port::{Device, FixedIp, NewPort, Port, WantedIp};
 pub use rbac::RbacPolicy;
 pub use router::{Gateway, GatewayWanted, InterfaceWanted, NewRouter, Router};
 pub use subnet::{HostRoute, NewSubnet, Subnet, SubnetChanges};
 pub use subnet_pool::{NewSubnetPool, SubnetPool};
-
-/// The largest packet on the networks of this machine's loopback interface.
-const LOOPBACK_MTU: u32 = 65_535;
-
-/// The largest packet on other networks.
-const MTU: u32 = 1500;
 
 /// What all things of the network API have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -196,13 +192,25 @@ impl Model {
         let used = used.count() as u64;
         let limit = self.quotas(project).networks;
         quota::check(&[Demand { resource: "network", used, requested: 1, limit }])?;
+        self.check_mtu(wanted.mtu)?;
         Ok(self.insert_network(wanted, now))
+    }
+
+    /// Refuses packets that are larger than what carries them.
+    pub fn check_mtu(&self, wanted: Option<u32>) -> Result<(), Error> {
+        let most = self.largest_packet;
+        if wanted.is_none_or(|wanted| wanted <= most) {
+            return Ok(());
+        }
+        Err(Broken::invalid(
+            "InvalidInput",
+            format!("Invalid input for operation: Requested MTU is too big, maximum is {most}."),
+        ))
     }
 
     /// Makes a network, whatever the quota says.
     pub(super) fn insert_network(&mut self, wanted: NewNetwork, now: OffsetDateTime) -> NetworkId {
         let id = NetworkId::random();
-        let most = if self.carried.is_some() { LOOPBACK_MTU } else { MTU };
         let mut standard = StandardAttributes::new(&wanted.description, now);
         standard.revision = 1;
         self.networks.insert(Network {
@@ -214,7 +222,7 @@ impl Model {
             admin_up: true,
             is_default: false,
             port_security: true,
-            mtu: wanted.mtu.unwrap_or(most),
+            mtu: wanted.mtu.unwrap_or(self.largest_packet),
             provider: Provider::default(),
             zone_hints: Vec::new(),
             policies: Vec::new(),

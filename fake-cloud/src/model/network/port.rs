@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::used::PortIndex;
-use super::{StandardAttributes, Subnet};
+use super::{AddressPair, StandardAttributes, Subnet};
 use crate::model::error::{Broken, Error, Kind};
 use crate::model::quota::{self, Demand};
 use crate::model::table::record;
@@ -83,15 +83,6 @@ pub enum Device {
         /// What its owner says it is.
         owner: String,
     },
-}
-
-/// An address that may be used at a port besides the port's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddressPair {
-    /// The address, or a block of them.
-    pub ip_address: String,
-    /// The hardware address, the port's own when not given.
-    pub mac_address: Option<String>,
 }
 
 /// An address that is wanted for a port: of this subnet, this one, or both.
@@ -437,7 +428,7 @@ fn checked() -> bool {
 }
 
 /// A hardware address in small letters and with colons, if it is one that a port can have.
-fn normal_mac(text: &str) -> Option<String> {
+pub(super) fn normal_mac(text: &str) -> Option<String> {
     let bytes: Vec<&str> = text.split([':', '-']).collect();
     let valid = bytes.len() == 6
         && text != "00:00:00:00:00:00"

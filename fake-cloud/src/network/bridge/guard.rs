@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::netlink::Netlink;
+use super::netlink::{ANYWHERE, Netlink, Way};
 use super::{Plan, rules};
 use crate::model::firewall::Firewall;
+use crate::model::reach::Detour;
 use crate::network::namespace::Namespace;
 use crate::network::netfilter::Tables;
 use crate::network::netfilter::table::Table;
 
-/// The rules that say what may pass, and the addresses that the router has on subnets.
+/// The rules that say what may pass, the addresses that the router has on subnets, and the ways that
+/// servers know.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     tables: Tables,
     routers: BTreeSet<Ipv4Addr>,
+    detours: BTreeSet<Detour>,
 }
 
 /// The tables that let pass what a firewall lets pass.
@@ -41,6 +44,13 @@ impl Guard {
             router.run(move || move_routers(&bridge, &before, &after)).await?;
             self.routers = routers;
         }
+        let detours = &firewall.reach.detours;
+        if *detours != self.detours {
+            let (before, after) = (self.detours.clone(), detours.clone());
+            let bridge = plan.bridge.clone();
+            router.run(move || move_detours(&bridge, &before, &after)).await?;
+            self.detours = detours.clone();
+        }
         Ok(())
     }
 }
@@ -57,6 +67,29 @@ fn move_routers(
     }
     for new in after.difference(before) {
         netlink.add_address(bridge, *new, 32)?;
+    }
+    Ok(())
+}
+
+/// In the router, which all packets between servers pass: leads to other servers than before.
+fn move_detours(
+    bridge: &str,
+    before: &BTreeSet<Detour>,
+    after: &BTreeSet<Detour>,
+) -> io::Result<()> {
+    // A table for each server that knows a way. A table stays: without rules nobody looks at it.
+    let table = |detour: &Detour| detour.by.to_bits();
+    let netlink = Netlink::open()?;
+    for gone in before.difference(after) {
+        netlink.remove_rule(gone.from, gone.to, table(gone))?;
+    }
+    for new in after.difference(before) {
+        let way = Way { interface: Some(bridge), table: table(new), ..Way::by(ANYWHERE, new.by) };
+        match netlink.add_route(way) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result?,
+        }
+        netlink.add_rule(new.from, new.to, table(new))?;
     }
     Ok(())
 }

@@ -357,6 +357,9 @@ fn furnish(plan: &Plan) -> io::Result<()> {
         ("ipv4/conf/all/send_redirects", "0"),
         ("ipv4/conf/default/send_redirects", "0"),
         ("ipv6/conf/default/disable_ipv6", "1"),
+        // Who may send what is a matter of rules: a server may know a way that the router does not.
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
         // Rules of the router are for what it routes. Where a kernel has this, it begins with 1.
         ("bridge/bridge-nf-call-iptables", "0"),
         ("bridge/bridge-nf-call-arptables", "0"),

@@ -111,6 +111,13 @@ impl Netlink {
         }
     }
 
+    /// Sets the largest packet of an interface, in bytes.
+    pub(super) fn set_mtu(&self, name: &str, mtu: u32) -> io::Result<()> {
+        let mut link = named(name);
+        link.attributes.push(LinkAttribute::Mtu(mtu));
+        self.request(Message::SetLink(link), 0)
+    }
+
     fn switch(&self, name: &str, flags: LinkFlags) -> io::Result<()> {
         let mut link = named(name);
         link.header.flags = flags;
@@ -175,16 +182,19 @@ impl Netlink {
         self.create(Message::NewRoute(route))
     }
 
-    /// What has this source takes the ways of a table first. Nothing happens when it does.
-    pub(super) fn add_rule(&self, source: Ipv4Addr, table: u32) -> io::Result<()> {
-        let mut rule = RuleMessage::default();
-        rule.header.family = AddressFamily::Inet;
-        rule.header.src_len = 32;
-        rule.header.action = RuleAction::ToTable;
-        rule.attributes =
-            vec![RuleAttribute::Source(IpAddr::V4(source)), RuleAttribute::Table(table)];
-        match self.create(Message::NewRule(rule)) {
+    /// What comes from a block and goes to a block takes the ways of a table first. Nothing happens
+    /// when it does.
+    pub(super) fn add_rule(&self, from: Block, to: Block, table: u32) -> io::Result<()> {
+        match self.create(Message::NewRule(rule(from, to, table))) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Takes a rule away; nothing happens when there is none like that.
+    pub(super) fn remove_rule(&self, from: Block, to: Block, table: u32) -> io::Result<()> {
+        match self.request(Message::DelRule(rule(from, to, table)), 0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
     }
@@ -268,6 +278,20 @@ impl AsFd for Netlink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn rule(from: Block, to: Block, table: u32) -> RuleMessage {
+    let mut rule = RuleMessage::default();
+    rule.header.family = AddressFamily::Inet;
+    rule.header.src_len = from.prefix;
+    rule.header.dst_len = to.prefix;
+    rule.header.action = RuleAction::ToTable;
+    rule.attributes.push(RuleAttribute::Source(IpAddr::V4(from.network)));
+    if to.prefix > 0 {
+        rule.attributes.push(RuleAttribute::Destination(IpAddr::V4(to.network)));
+    }
+    rule.attributes.push(RuleAttribute::Table(table));
+    rule
 }
 
 fn named(name: &str) -> LinkMessage {

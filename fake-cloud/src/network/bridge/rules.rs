@@ -1,13 +1,14 @@
 //! What the router lets pass and translates, as tables for `nft`.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use sha2::{Digest as _, Sha256};
 
 use super::{HOST_SIDE, METADATA, Plan, port_name};
 use crate::model::SecurityGroupId;
-use crate::model::firewall::Firewall;
+use crate::model::firewall::{Besides, Firewall};
 use crate::network::netfilter::groups::{self, KNOWN};
 use crate::network::netfilter::table::Table;
 
@@ -19,18 +20,23 @@ pub(super) fn anti_spoofing(firewall: &Firewall) -> Table {
         .map(|(address, port)| format!("\"{}\" . {} . {address}", port_name(port.first), port.mac));
     let mut table = Table::new("bridge anti_spoofing");
     table.set("own", "typeof meta iifname . ether saddr . ip saddr", own);
-    let rules = [
-        "iifname . arp saddr ether . arp saddr ip @own accept",
-        "ether type ip iifname . ether saddr . ip saddr @own accept",
+    let mut rules = vec![
+        "iifname . arp saddr ether . arp saddr ip @own accept".to_owned(),
+        "ether type ip iifname . ether saddr . ip saddr @own accept".to_owned(),
     ];
+    for Besides { first, mac, addresses, .. } in &firewall.besides {
+        let port = format!("iifname \"{}\"", port_name(*first));
+        rules.push(format!("{port} arp saddr ether {mac} arp saddr ip {addresses} accept"));
+        rules.push(format!("{port} ether saddr {mac} ip saddr {addresses} accept"));
+    }
     let hook = "type filter hook prerouting priority -300; policy drop";
-    table.base_chain("from_servers", hook, rules.map(str::to_owned).to_vec());
+    table.base_chain("from_servers", hook, rules);
     table
 }
 
 /// Which ports may send what, and what may reach them.
 pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
-    let Plan { bridge, public, .. } = plan;
+    let Plan { bridge, fixed, public, .. } = plan;
     let mut table = Table::new("ip guard");
     if plan.enforce {
         groups::add(&mut table, firewall.groups.keys().copied(), firewall);
@@ -40,15 +46,22 @@ pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
     let pairs = reach.between.iter().map(|(from, to)| format!("{from} . {to}"));
     table.set("reachable", "type ipv4_addr . ipv4_addr; flags interval", pairs);
     table.set("outward", "type ipv4_addr; flags interval", &reach.outward);
+    table.set("untranslated", "type ipv4_addr; flags interval", &reach.untranslated);
     let (from_port, to_port) = match plan.enforce {
-        true => ("ip saddr vmap @from_port", "ip daddr vmap @to_port"),
-        false => ("accept", "accept"),
+        true => (
+            ["ip saddr vmap @from_port", "jump out_besides"].as_slice(),
+            ["ip daddr vmap @to_port", "jump in_besides"].as_slice(),
+        ),
+        false => (["accept"].as_slice(), ["accept"].as_slice()),
     };
+    let texts = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
     let mut egress = vec![
-        // No router leads there. By a floating IP one comes to others from outside.
+        format!("ip saddr @untranslated meta mark set {UNTRANSLATED}"),
+        // No router leads there. By a floating IP one comes to others from outside. Addresses that
+        // are not of this cloud are behind a server that leads there.
         format!(
-            "iifname {bridge} oifname {bridge} ct status & dnat == 0 \
-             ip saddr . ip daddr != @reachable drop"
+            "iifname {bridge} oifname {bridge} ct status & dnat == 0 ip saddr {fixed} \
+             ip daddr {fixed} ip saddr . ip daddr != @reachable drop"
         ),
         format!(
             "iifname {bridge} oifname {bridge} ct status & dnat != 0 ct direction original \
@@ -62,9 +75,10 @@ pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
     if !plan.outside {
         egress.push(format!("oifname {HOST_SIDE} ip daddr != {public} drop"));
     }
-    egress.extend([format!("iifname != {bridge} accept"), from_port.to_owned()]);
-    let ingress =
-        [KNOWN.to_owned(), format!("oifname != {bridge} accept"), to_port.to_owned()].to_vec();
+    egress.push(format!("iifname != {bridge} accept"));
+    egress.extend(texts(from_port));
+    let mut ingress = vec![KNOWN.to_owned(), format!("oifname != {bridge} accept")];
+    ingress.extend(texts(to_port));
     let router = [
         KNOWN.to_owned(),
         "icmp type echo-request accept".to_owned(),
@@ -78,26 +92,57 @@ pub(super) fn guard(plan: &Plan, firewall: &Firewall) -> Table {
     table
 }
 
-/// For each direction a map from addresses to chains. Ports that are guarded by the same groups
-/// share a chain.
+/// For each direction a map from addresses to chains.
 fn add_ports(table: &mut Table, firewall: &Firewall) {
     for (direction, map) in [("in", "to_port"), ("out", "from_port")] {
         let mut elements = vec![];
         for (address, port) in &firewall.ports {
-            let (chain, rules) = match &port.groups {
-                None => (format!("{direction}_ports_unguarded"), vec!["accept".to_owned()]),
-                Some(groups) => {
-                    let jumps =
-                        groups.iter().map(|id| format!("jump {direction}_{}", groups::name(*id)));
-                    (format!("{direction}_ports_{}", digest(groups)), jumps.collect())
-                }
-            };
-            elements.push((address, format!("jump {chain}")));
-            table.chain(chain, rules);
+            // What is refused there is not to pass as somebody else's.
+            let chain = chain_of(table, direction, port.groups.as_deref());
+            elements.push((address, format!("goto {chain}")));
         }
         table.map(map, "type ipv4_addr : verdict", elements);
+        add_besides(table, direction, firewall);
     }
 }
+
+/// Leads addresses that are no port's own to the chain of all the groups of those that may use them.
+fn add_besides(table: &mut Table, direction: &str, firewall: &Firewall) {
+    // The smallest blocks first: they say more.
+    let mut shared: BTreeMap<_, Option<BTreeSet<_>>> = BTreeMap::new();
+    for Besides { addresses, groups, .. } in &firewall.besides {
+        let place = (Reverse(addresses.prefix), *addresses);
+        let all = shared.entry(place).or_insert_with(|| Some(BTreeSet::new()));
+        match (all.as_mut(), groups) {
+            (Some(all), Some(groups)) => all.extend(groups.iter().copied()),
+            _ => *all = None,
+        }
+    }
+    let address = if direction == "in" { "ip daddr" } else { "ip saddr" };
+    let mut rules = vec![];
+    for ((_, addresses), groups) in shared {
+        let groups: Option<Vec<_>> = groups.map(|groups| groups.into_iter().collect());
+        let chain = chain_of(table, direction, groups.as_deref());
+        rules.push(format!("{address} {addresses} goto {chain}"));
+    }
+    table.chain(format!("{direction}_besides"), rules);
+}
+
+/// The chain of what these groups guard; ports that are guarded by the same groups share one.
+fn chain_of(table: &mut Table, direction: &str, groups: Option<&[SecurityGroupId]>) -> String {
+    let (chain, rules) = match groups {
+        None => (format!("{direction}_ports_unguarded"), vec!["accept".to_owned()]),
+        Some(groups) => {
+            let jumps = groups.iter().map(|id| format!("jump {direction}_{}", groups::name(*id)));
+            (format!("{direction}_ports_{}", digest(groups)), jumps.collect())
+        }
+    };
+    table.chain(chain.clone(), rules);
+    chain
+}
+
+/// The mark of a packet that keeps its sender's address.
+const UNTRANSLATED: u32 = 1;
 
 /// Names a combination of groups.
 fn digest(groups: &[SecurityGroupId]) -> String {
@@ -129,6 +174,7 @@ pub(super) fn floating(plan: &Plan, associations: &BTreeMap<Ipv4Addr, Ipv4Addr>)
         format!("oifname != {HOST_SIDE} ct status & dnat == 0 return"),
         "ct mark 0 ct mark set ip saddr map @marks_from".to_owned(),
         "snat to ip saddr map @to_floating".to_owned(),
+        format!("meta mark {UNTRANSLATED} return"),
         format!("snat to {router}"),
     ];
     let hook = "type nat hook postrouting priority 100";

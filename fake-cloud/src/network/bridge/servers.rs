@@ -51,8 +51,8 @@ impl Switch for Bridge {
                 if is_cut { Ok(()) } else { netlink.set_up(&here) }
             })
             .await?;
-        let (addresses, metric) = (interface.addresses.clone(), number as u32);
-        server.run(move || set_up(&device, &addresses, metric)).await
+        let (interface, metric) = (interface.clone(), number as u32);
+        server.run(move || set_up(&device, &interface, metric)).await
     }
 
     async fn unplug(&self, interface: &Interface) -> io::Result<()> {
@@ -63,12 +63,16 @@ impl Switch for Bridge {
 
 /// In a server: an interface with its addresses. What has one of them as its source goes out there:
 /// elsewhere it would not be let in.
-fn set_up(device: &str, addresses: &[InterfaceAddress], metric: u32) -> io::Result<()> {
+fn set_up(device: &str, interface: &Interface, metric: u32) -> io::Result<()> {
+    let Interface { mtu, routes, addresses, .. } = interface;
     let netlink = Netlink::open()?;
     netlink.set_up("lo")?;
     configure(&format!("ipv6/conf/{device}/disable_ipv6"), "1")?;
     for InterfaceAddress { address, subnet, .. } in addresses {
         netlink.add_address(device, *address, subnet.prefix)?;
+    }
+    if let Some(mtu) = mtu {
+        netlink.set_mtu(device, *mtu)?;
     }
     netlink.set_up(device)?;
     let metadata = Block { network: METADATA, prefix: 32 };
@@ -85,9 +89,24 @@ fn set_up(device: &str, addresses: &[InterfaceAddress], metric: u32) -> io::Resu
         if gateway.is_some() {
             netlink.add_route(Way { to: ANYWHERE, by: *gateway, ..way })?;
         }
-        netlink.add_rule(*address, table)?;
+        netlink.add_rule(Block { network: *address, prefix: 32 }, ANYWHERE, table)?;
+    }
+    for (to, by) in routes.iter().filter(|(_, by)| knows_on(*by, addresses)) {
+        let tables = addresses.iter().map(|it| Way { table: it.address.to_bits(), ..main });
+        for way in std::iter::once(main).chain(tables) {
+            match netlink.add_route(Way { to: *to, by: Some(*by), ..way }) {
+                // Said twice, or said of where there is a way already.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result?,
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether a way can lead by this address: another's, and within reach.
+fn knows_on(by: Ipv4Addr, addresses: &[InterfaceAddress]) -> bool {
+    addresses.iter().all(|it| it.address != by) && addresses.iter().any(|it| it.subnet.contains(by))
 }
 
 fn parse_mac(text: &str) -> Option<[u8; 6]> {
@@ -99,6 +118,15 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_leads_by_a_neighbour() {
+        let (address, subnet) = (Ipv4Addr::new(10, 200, 0, 5), "10.200.0.0/24".parse().unwrap());
+        let addresses = [InterfaceAddress { address, subnet, gateway: None }];
+        assert!(knows_on(Ipv4Addr::new(10, 200, 0, 6), &addresses));
+        assert!(!knows_on(address, &addresses), "itself");
+        assert!(!knows_on(Ipv4Addr::new(10, 200, 1, 6), &addresses), "elsewhere");
+    }
 
     #[test]
     fn hardware_addresses_are_read() {

@@ -63,6 +63,7 @@ pub(super) async fn update(mut cx: Context) -> Result<Response, Error> {
     wanted.finish()?;
     let changed = cx.cloud.change(|model, now| {
         check_revision(&cx, &model.network_to_change(&caller, id)?.standard)?;
+        model.check_mtu(mtu)?;
         if let Some(shared) = reserved.shared {
             model.share_network(&caller, id, shared)?;
         }

@@ -259,30 +259,25 @@ impl Changes {
         })
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), Error> {
         let pairs = self.pairs.as_deref().unwrap_or_default();
         if self.port_security == Some(false) && !pairs.is_empty() {
             return Err(Fault::named(
                 StatusCode::CONFLICT,
                 "AddressPairAndPortSecurityRequired",
                 "Port Security must be enabled in order to have allowed address pairs on a port.",
-            ));
+            )
+            .into());
         }
         for (index, pair) in pairs.iter().enumerate() {
-            let address = pair.ip_address.split('/').next().unwrap_or_default();
-            if address.parse::<std::net::IpAddr>().is_err() {
-                return Err(Fault::bad_request(format!(
-                    "Invalid input for allowed_address_pairs. Reason: '{}' is not a valid IP \
-                     address.",
-                    pair.ip_address
-                )));
-            }
+            pair.check()?;
             if pairs[..index].contains(pair) {
                 return Err(Fault::named(
                     StatusCode::BAD_REQUEST,
                     "DuplicateAddressPairInRequest",
                     format!("Request contains duplicate address pair: {}.", pair.ip_address),
-                ));
+                )
+                .into());
             }
         }
         Ok(())

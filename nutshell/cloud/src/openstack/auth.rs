@@ -11,10 +11,11 @@ use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::catalog::Entry;
-use super::fault::excerpt;
+use super::fault;
 use super::settings::Settings;
-use super::transport::{Answer, Transport};
 use crate::CloudError;
+use crate::fault::excerpt;
+use crate::transport::{Answer, Transport};
 
 const OPERATION: &str = "log in";
 
@@ -78,10 +79,9 @@ impl Authority {
     async fn log_in(&self, transport: &Transport) -> Result<Token, CloudError> {
         let asked_at = Instant::now();
         let answer = transport
-            .send(&Method::POST, &self.url, |request| request.json(&self.request.0))
-            .await?
-            .success(OPERATION)
-            .map_err(|error| self.explain(error))?;
+            .send(&Method::POST, &self.url, false, |request| request.json(&self.request.0))
+            .await?;
+        let answer = fault::checked(answer, OPERATION).map_err(|error| self.explain(error))?;
         token_from(&answer, asked_at)
     }
 

@@ -3,9 +3,16 @@
 use serde_json::Value;
 
 use crate::CloudError;
+use crate::fault::excerpt;
+use crate::transport::Answer;
 
-/// How much of an unknown answer is worth showing.
-const EXCERPT_CHARACTERS: usize = 200;
+/// The answer itself when its status says success, else what its body means.
+pub(crate) fn checked(answer: Answer, operation: &str) -> Result<Answer, CloudError> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    Err(classify(operation, answer.status, &String::from_utf8_lossy(&answer.body)))
+}
 
 /// The meaning of an answer with an error status.
 pub(crate) fn classify(operation: &str, status: u16, body: &str) -> CloudError {
@@ -73,15 +80,6 @@ fn without_markup(body: &str) -> String {
         }
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The beginning of a text, short enough for one line.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(EXCERPT_CHARACTERS).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

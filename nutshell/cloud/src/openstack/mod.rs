@@ -14,27 +14,26 @@ mod fault;
 mod image;
 mod names;
 mod network;
-mod pauses;
 mod session;
 mod settings;
-mod transport;
 mod volume;
 mod volumes;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 
-pub use self::settings::{Interface, Secret, Settings};
+pub use self::settings::{Interface, Settings};
 
 use self::names::{Kind, Names};
 use self::session::Session;
+use crate::fault::check_tags;
+use crate::pauses;
 use crate::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState};
 
 /// How long removing a half-made server may take before its creator is told of the failure anyway.
@@ -221,17 +220,6 @@ impl OpenStack {
             false => Err(CloudError::NotFound { what: format!("key pair '{name}'") }),
         }
     }
-}
-
-/// What is to be made must carry a tag.
-fn check_tags(kind: &str, name: &str, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {
-    if tags.is_empty() {
-        return Err(CloudError::Refused {
-            operation: format!("create {kind} {name}"),
-            message: "without a tag it could not be told from other people's".into(),
-        });
-    }
-    Ok(())
 }
 
 #[async_trait]

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::auth::{Authority, Token};
 use super::catalog::{self, Service};
-use super::fault::excerpt;
+use super::fault;
 use super::settings::{Interface, Settings};
-use super::transport::{Answer, Transport};
 use crate::CloudError;
+use crate::fault::excerpt;
+use crate::pauses;
+use crate::transport::{Answer, Transport};
 
 /// One call to one service.
 #[derive(Clone, Debug)]
@@ -121,18 +123,30 @@ impl Session {
         let token = self.authority.token(&self.transport).await?;
         let answer = self.send_with(&call, &token).await?;
         if answer.status != 401 {
-            return answer.success(call.operation);
+            return fault::checked(answer, call.operation);
         }
         // The token died early. Refused, the call did nothing: it may be repeated, once.
         self.authority.forget(&token).await;
         let token = self.authority.token(&self.transport).await?;
-        self.send_with(&call, &token).await?.success(call.operation)
+        fault::checked(self.send_with(&call, &token).await?, call.operation)
     }
 
     async fn send_with(&self, call: &Call, token: &Token) -> Result<Answer, CloudError> {
         let url = address(self.endpoint(token, call.service)?, &call.path);
+        let mut pauses = pauses::throttled();
+        loop {
+            let answer = self.send_once(call, &url, token).await?;
+            match pauses.next().filter(|_| answer.status == 429) {
+                // Turned away because there are too many, it did nothing.
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Ok(answer),
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &Call, url: &Url, token: &Token) -> Result<Answer, CloudError> {
         self.transport
-            .send(&call.method, &url, |mut request| {
+            .send(&call.method, url, call.method.is_idempotent(), |mut request| {
                 request = request.header("X-Auth-Token", token.value.clone()).query(&call.query);
                 if let Some(microversion) = call.microversion {
                     request =

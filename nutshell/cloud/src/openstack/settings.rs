@@ -1,9 +1,10 @@
 //! What the director must be told about an OpenStack cloud.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use crate::Secret;
 
 /// One project on one OpenStack cloud, and what to make there.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,36 +83,6 @@ impl Interface {
             Self::Internal => "internal",
             Self::Admin => "admin",
         }
-    }
-}
-
-/// A text that never shows in a log.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one place that sends it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(hidden)")
     }
 }
 

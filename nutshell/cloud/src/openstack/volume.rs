@@ -10,6 +10,7 @@ use time::macros::format_description;
 
 use super::catalog::Service::{BlockStorage, Compute};
 use super::session::{Call, Session};
+use crate::volumes::Progress;
 use crate::{CloudError, Volume, VolumeState};
 
 /// Volumes asked for at once; Cinder's own limit is the same unless configured.
@@ -34,19 +35,6 @@ pub(crate) struct VolumeRecord {
 struct Attachment {
     server_id: String,
     device: Option<String>,
-}
-
-/// What an attach or a detach comes to, as far as the volume shows.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Progress<T> {
-    /// Nothing has happened yet.
-    Untouched,
-    /// Something is under way.
-    Moving,
-    /// It is done.
-    Done(T),
-    /// It will not be done by waiting.
-    Obstacle(&'static str),
 }
 
 impl VolumeRecord {

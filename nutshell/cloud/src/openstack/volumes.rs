@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 
-use super::volume::Progress;
-use super::{OpenStack, pauses, volume};
-use crate::volumes::whole_gib;
+use super::{OpenStack, volume};
+use crate::fault::check_tags;
+use crate::pauses;
+use crate::volumes::{Progress, conflict, whole_gib};
 use crate::{CloudError, NewVolume, Volume, VolumeState, Volumes};
 
 impl OpenStack {
@@ -106,14 +107,10 @@ impl OpenStack {
     }
 }
 
-fn conflict(id: &str, reason: &str) -> CloudError {
-    CloudError::Conflict { message: format!("volume {id}: {reason}") }
-}
-
 #[async_trait]
 impl Volumes for OpenStack {
     async fn volume_create(&self, new: &NewVolume) -> Result<Volume, CloudError> {
-        super::check_tags("volume", &new.name, &new.tags)?;
+        check_tags("volume", &new.name, &new.tags)?;
         let size = whole_gib(new.size_mib);
         let id = volume::create(&self.session, &new.name, size, &new.tags).await?;
         let what = format!("volume {} to be ready", new.name);

@@ -14,6 +14,12 @@ macro_rules! for_every_driver {
                 super::$test(&crate::world::World::openstack().await).await;
             })*
         }
+
+        mod ec2 {
+            $(#[tokio::test] async fn $test() {
+                super::$test(&crate::world::World::ec2().await).await;
+            })*
+        }
     };
 }
 pub(crate) use for_every_driver;

@@ -15,6 +15,8 @@ for_every_driver!(
     a_server_needs_a_tag,
     the_settings_are_found_good,
     types_come_smallest_first,
+    a_busy_cloud_is_asked_again,
+    wrong_credentials_are_told_as_such,
 );
 
 async fn a_server_comes_with_its_addresses_and_goes_with_them(world: &World) {
@@ -54,7 +56,7 @@ async fn another_instance_type_can_be_asked_for(world: &World) {
     let wanted = |name: &str| NewServer { instance_type: Some(name.into()), ..new_server() };
     world.cloud.server_create(&wanted("m1.tiny")).await.unwrap();
     let error = world.cloud.server_create(&wanted("m1.huge")).await.unwrap_err();
-    assert!(matches!(&error, CloudError::NotFound { what } if what.contains("m1.huge")), "{error}");
+    assert!(!error.is_transient() && error.to_string().contains("m1.huge"), "{error}");
 }
 
 async fn a_server_needs_a_tag(world: &World) {
@@ -71,4 +73,32 @@ async fn types_come_smallest_first(world: &World) {
     let types = world.cloud.instance_types().await.unwrap();
     assert_eq!((types[0].name.as_str(), types[0].memory_mib), ("m1.tiny", 512));
     assert!(types.windows(2).all(|pair| pair[0].memory_mib <= pair[1].memory_mib));
+}
+
+async fn a_busy_cloud_is_asked_again(world: &World) {
+    for api in ["compute:*", "ec2:*"] {
+        world.answers(api, 429, Some(2));
+    }
+    assert!(world.cloud.servers(TAG.0, TAG.1).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_elastic_address_that_got_lost_on_its_way_is_found() {
+    let world = World::ec2().await;
+    for operation in ["ec2:AssociateAddress", "ec2:ReleaseAddress"] {
+        world.answers(operation, 500, None);
+    }
+    let error = world.cloud.server_create(&new_server()).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    world.fake.control().clear().await;
+    assert!(world.cloud.servers(TAG.0, TAG.1).await.unwrap().is_empty());
+    assert!(world.cloud.addresses_release_unused(TAG.0, "a").await.unwrap().is_empty());
+    assert_eq!(world.cloud.addresses_release_unused(TAG.0, TAG.1).await.unwrap().len(), 1);
+    assert!(world.cloud.addresses_release_unused(TAG.0, TAG.1).await.unwrap().is_empty());
+}
+
+async fn wrong_credentials_are_told_as_such(world: &World) {
+    let error = world.stranger.servers(TAG.0, TAG.1).await.unwrap_err();
+    assert!(matches!(error, CloudError::Unauthorized { .. }), "{error}");
+    assert_eq!(world.stranger.check().await.unwrap_err().len(), 1);
 }

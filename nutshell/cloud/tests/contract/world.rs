@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloud::ec2::{self, Ec2};
 use cloud::openstack::{self, OpenStack};
 use cloud::{Cloud, NewServer, NewVolume, Server};
 use fake_cloud::FakeCloud;
@@ -13,6 +14,8 @@ pub(crate) const TAG: (&str, &str) = ("installation", "a1");
 /// A cloud and an account on it.
 pub(crate) struct World {
     pub(crate) cloud: Box<dyn Cloud>,
+    /// The same with a wrong password.
+    pub(crate) stranger: Box<dyn Cloud>,
     pub(crate) fake: FakeCloud,
 }
 
@@ -35,7 +38,39 @@ impl World {
             credentials.auth_url
         ))
         .unwrap();
-        Self { cloud: Box::new(OpenStack::new("default", settings).unwrap()), fake }
+        let stranger = openstack::Settings { password: "wrong".into(), ..settings.clone() };
+        let driver = |settings| Box::new(OpenStack::new("default", settings).unwrap());
+        Self { cloud: driver(settings), stranger: driver(stranger), fake }
+    }
+
+    pub(crate) async fn ec2() -> Self {
+        let fake = fake().await;
+        let credentials = fake.credentials("ada").unwrap();
+        let settings: ec2::Settings = toml::from_str(&format!(
+            r#"
+            region = "{}"
+            endpoint = "{}"
+            access_key = "{}"
+            secret_key = "{}"
+            image = "host"
+            instance_type = "m1.small"
+            server_timeout_seconds = 10
+            "#,
+            credentials.region,
+            credentials.ec2_url,
+            credentials.access_key.access,
+            credentials.access_key.secret,
+        ))
+        .unwrap();
+        let stranger = ec2::Settings { secret_key: "wrong".into(), ..settings.clone() };
+        let driver = |settings| Box::new(Ec2::new("default", settings).unwrap());
+        Self { cloud: driver(settings), stranger: driver(stranger), fake }
+    }
+
+    /// The cloud answers these calls with this status from now on, or so many times.
+    pub(crate) fn answers(&self, calls: &str, status: u16, times: Option<u64>) {
+        let fault = NewFault { times, ..NewFault::new(calls, Effect::error(status)) };
+        self.fake.control().inject(fault).unwrap();
     }
 
     /// What the cloud does after a call goes wrong from now on.

@@ -263,6 +263,7 @@ fn cloud_message(cloud: &str, error: &CloudError) -> String {
         CloudError::NotFound { .. }
         | CloudError::Refused { .. }
         | CloudError::Quota { .. }
+        | CloudError::Capacity { .. }
         | CloudError::AddressesExhausted { .. }
         | CloudError::Conflict { .. }
         | CloudError::ServerFailed { .. }

@@ -2,6 +2,7 @@
 
 pub(crate) mod application;
 pub(crate) mod backup;
+pub(crate) mod clouds;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;

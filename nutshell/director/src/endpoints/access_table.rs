@@ -46,6 +46,7 @@ const TABLE: &[(&str, For)] = &[
     ("executable_download", For::Anybody),
     ("service_type_list", For::Users),
     ("cloud_list", For::Users),
+    ("cloud_details", For::Users),
     ("user_register", For::Anybody),
     ("login_options", For::Anybody),
     ("login", For::Anybody),

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use protocol::ApiError;
-use protocol::api::ServiceType;
+use protocol::api::{Cloud, ServiceType};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -50,6 +50,17 @@ pub(super) fn register(api: &mut Api) {
         )
         .output::<Vec<String>>(),
         cloud_list,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
+            "/v1/clouds/details",
+            "cloud_details",
+            Role::User,
+            "The clouds with what they offer, and whether they can be used now.",
+        )
+        .output::<Vec<Cloud>>(),
+        cloud_details,
     );
     api.add(
         Endpoint::new(
@@ -106,6 +117,10 @@ async fn service_type_list() -> Json<&'static [ServiceType]> {
 
 async fn cloud_list(State(app): State<App>) -> Json<Vec<String>> {
     Json(app.cloud_list())
+}
+
+async fn cloud_details(State(app): State<App>) -> Json<Vec<Cloud>> {
+    Json(app.cloud_details().await)
 }
 
 async fn openapi_document() -> Json<Value> {

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod backup;
+pub mod cloud;
 pub mod code;
 pub mod credit;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod user;
 pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;

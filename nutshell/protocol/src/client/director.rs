@@ -10,9 +10,9 @@ use super::transport::{ClientError, Download, LONG_POLL, Transport, Upload};
 use crate::api::internal::Nodes;
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{
-    Application, ApplicationCreate, ApplicationRename, Deployment, Manifest, NodesAdd, NodesRemove,
-    ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
-    ServiceType, State, Volumes,
+    Application, ApplicationCreate, ApplicationRename, Cloud, Deployment, Manifest, NodesAdd,
+    NodesRemove, ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceRename,
+    ServiceStart, ServiceType, State, Volumes,
 };
 use crate::ids::{ApplicationId, OperationId, ServiceId};
 
@@ -45,6 +45,11 @@ impl DirectorClient {
     /// `GET /v1/service-types`
     pub async fn service_type_list(&self) -> Result<Vec<ServiceType>, ClientError> {
         self.0.get("/v1/service-types", &NO_QUERY).await
+    }
+
+    /// `GET /v1/clouds/details`: what every cloud offers, and whether it can be used now.
+    pub async fn cloud_details(&self) -> Result<Vec<Cloud>, ClientError> {
+        self.0.get("/v1/clouds/details", &NO_QUERY).await
     }
 
     /// `GET /v1/clouds`: names, the default one first.

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cloud::ec2::Ec2;
 use cloud::openstack::OpenStack;
 use cloud::{Cloud, CloudError};
 use sha2::{Digest, Sha256};
@@ -114,6 +115,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
 fn driver(name: &str, settings: &CloudSettings) -> Result<Arc<dyn Cloud>, CloudError> {
     match settings {
         CloudSettings::Openstack(settings) => Ok(Arc::new(OpenStack::new(name, settings.clone())?)),
+        CloudSettings::Ec2(settings) => Ok(Arc::new(Ec2::new(name, settings.clone())?)),
     }
 }
 

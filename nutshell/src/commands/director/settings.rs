@@ -27,6 +27,11 @@
 //! kind = "openstack"
 //! auth_url = "https://keystone.example.org/v3"
 //! # ... username, password, project, image, flavor, floating_pool, ...
+//!
+//! [clouds.amazon]                              # `--cloud amazon`
+//! kind = "ec2"
+//! region = "eu-west-1"                         # and `endpoint`, where it is not Amazon's
+//! # ... access_key, secret_key, image, instance_type, subnet, ...
 //! ```
 
 use std::collections::BTreeMap;
@@ -106,6 +111,7 @@ impl From<Fetch> for director::FetchSettings {
 #[derive(Debug, Clone)]
 pub(super) enum CloudSettings {
     Openstack(cloud::openstack::Settings),
+    Ec2(cloud::ec2::Settings),
 }
 
 /// Reads the settings.
@@ -211,9 +217,11 @@ impl Fields {
         let kind = value.as_table_mut().and_then(|table| table.remove("kind"));
         match kind.as_ref().and_then(Value::as_str) {
             Some("openstack") => self.read(&path, value).map(CloudSettings::Openstack),
+            Some("ec2") => self.read(&path, value).map(CloudSettings::Ec2),
             Some(other) => {
-                self.problems
-                    .push(format!("{path}: there is no driver `{other}`, but `openstack`"));
+                self.problems.push(format!(
+                    "{path}: there is no driver `{other}`, but `openstack` and `ec2`"
+                ));
                 None
             }
             None => {

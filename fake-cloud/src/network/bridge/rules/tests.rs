@@ -59,7 +59,7 @@ fn a_rule_is_written_for_its_group_and_a_port_leads_there() {
     let firewall = Firewall {
         groups: BTreeMap::from([(group(7), guarded)]),
         ports: BTreeMap::from([(address(5), port)]),
-        reach: Reach::default(),
+        ..Firewall::default()
     };
     let text = guard(&plan(), &firewall).anew() + &anti_spoofing(&firewall).anew();
     let seven = "00000000000000000000000000000007";
@@ -69,7 +69,7 @@ fn a_rule_is_written_for_its_group_and_a_port_leads_there() {
         format!("in_{seven} ct status & dnat == 0 ip saddr @members_{seven} accept\n"),
         format!("out_{seven} icmp type 8 icmp code 0 accept\n"),
         format!("in_ports_{combination} jump in_{seven}\n"),
-        format!("10.200.0.5 : jump in_ports_{combination}"),
+        format!("10.200.0.5 : goto in_ports_{combination}"),
         "\"s0ac80005\" . fa:16:3e:00:00:05 . 10.200.0.5".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} in\n{text}");
@@ -107,23 +107,39 @@ fn any_firewall() -> impl Strategy<Value = Firewall> {
     let ports = prop::collection::btree_map(2u8..9, prop::collection::vec(0u128..3, 0..4), 0..5);
     let between = prop::collection::btree_set((any_subnet(), any_subnet()), 0..5);
     let outward = prop::collection::btree_set(any_subnet(), 0..3);
-    (groups, ports, between, outward).prop_map(|(groups, ports, between, outward)| {
-        let reach = Reach { between, outward, ..Reach::default() };
-        let mut firewall = Firewall { reach, ..Firewall::default() };
-        for (number, (ingress, egress)) in (0..).zip(groups) {
-            let members = ports.iter().filter(|(_, groups)| groups.contains(&number));
-            let members = members.map(|(last, _)| address(*last)).collect();
-            firewall.groups.insert(group(number), Group { members, ingress, egress });
-        }
-        for (last, groups) in ports {
-            // One in so many has its port security switched off.
-            let groups = (last != 8).then(|| groups.into_iter().map(group).collect());
-            let mac = format!("fa:16:3e:00:00:{last:02x}");
-            let first = address(last);
-            firewall.ports.insert(first, GuardedPort { first, mac, groups });
-        }
-        firewall
-    })
+    let besides = prop::collection::vec(any_besides(), 0..4);
+    (groups, ports, between, outward, besides).prop_map(
+        |(groups, ports, between, outward, besides)| {
+            let untranslated = outward.iter().take(1).copied().collect();
+            let reach = Reach { between, outward, untranslated, ..Reach::default() };
+            let mut firewall = Firewall { reach, besides, ..Firewall::default() };
+            for (number, (ingress, egress)) in (0..).zip(groups) {
+                let members = ports.iter().filter(|(_, groups)| groups.contains(&number));
+                let members = members.map(|(last, _)| address(*last)).collect();
+                firewall.groups.insert(group(number), Group { members, ingress, egress });
+            }
+            for (last, groups) in ports {
+                // One in so many has its port security switched off.
+                let groups = (last != 8).then(|| groups.into_iter().map(group).collect());
+                let mac = format!("fa:16:3e:00:00:{last:02x}");
+                let first = address(last);
+                firewall.ports.insert(first, GuardedPort { first, mac, groups });
+            }
+            firewall
+        },
+    )
+}
+
+fn any_besides() -> impl Strategy<Value = Besides> {
+    let groups = prop::option::of(prop::collection::vec((0u128..3).prop_map(group), 0..3));
+    (2u8..9, any::<u32>(), prop::sample::select(vec![0u8, 8, 24, 32]), groups).prop_map(
+        |(last, network, prefix, groups)| Besides {
+            first: address(last),
+            mac: format!("fa:16:3e:00:00:{last:02x}"),
+            addresses: Block::around(Ipv4Addr::from_bits(network), prefix),
+            groups,
+        },
+    )
 }
 
 fn any_subnet() -> impl Strategy<Value = Block> {

@@ -1,6 +1,6 @@
 //! Pauses between two looks at the same thing.
 //!
-//! OpenStack tells nobody when a server is ready: its clients ask again and again. The first looks come
+//! A cloud tells nobody when a server is ready: its clients ask again and again. The first looks come
 //! quickly, for clouds that are quick, the later ones seldom, for clouds that are not.
 
 use std::time::Duration;
@@ -11,6 +11,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Endless, each pause half as long again as the one before, up to a second.
 pub(crate) fn growing() -> impl Iterator<Item = Duration> {
     std::iter::successors(Some(SHORTEST), |pause| Some((*pause * 3 / 2).min(LONGEST)))
+}
+
+/// The pauses after which a call that was turned away for their number is made again: a dozen, about
+/// seven seconds in all.
+pub(crate) fn throttled() -> impl Iterator<Item = Duration> {
+    growing().skip(6).take(12)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use rustls::crypto::{CryptoProvider, ring};
 
-use super::fault;
 use crate::CloudError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,16 +21,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    /// The answer itself when its status says success, else what its body means.
-    pub(crate) fn success(self, operation: &str) -> Result<Self, CloudError> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        Err(fault::classify(operation, self.status, &String::from_utf8_lossy(&self.body)))
-    }
 }
 
 /// The way to one cloud.
@@ -56,12 +45,13 @@ impl Transport {
 
     /// Sends one request and reads the answer, whatever its status.
     ///
-    /// `prepare` adds headers and body. A request that surely did not arrive is sent again, and any that may be
-    /// repeated (`GET`, `DELETE`) also after a broken connection; a `POST` that may have arrived never is.
+    /// `prepare` adds headers and body. A request that surely did not arrive is sent again, and one that may be
+    /// repeated also after a broken connection; any other that may have arrived never is.
     pub(crate) async fn send(
         &self,
         method: &Method,
         url: &Url,
+        repeatable: bool,
         prepare: impl Fn(RequestBuilder) -> RequestBuilder + Send + Sync,
     ) -> Result<Answer, CloudError> {
         let client = self.client(url)?;
@@ -71,8 +61,8 @@ impl Transport {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let repeatable = !error.is_timeout() && (error.is_connect() || method.is_idempotent());
-            match pauses.next().filter(|_| repeatable) {
+            let again = !error.is_timeout() && (error.is_connect() || repeatable);
+            match pauses.next().filter(|_| again) {
                 // Nothing tells when a service comes back; a short pause is all there is.
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(unreachable(url, error)),
@@ -109,7 +99,7 @@ fn unreachable(url: &Url, error: reqwest::Error) -> CloudError {
 }
 
 fn builder() -> reqwest::ClientBuilder {
-    // A redirect would lose the token or the method: no service of OpenStack sends one.
+    // A redirect would lose the token or the method: no cloud's API sends one.
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
@@ -178,7 +168,7 @@ mod tests {
         };
         let answer = tokio::select! {
             () = serve => unreachable!("serves for ever"),
-            answer = transport.send(&method, &url, |request| request) => answer,
+            answer = transport.send(&method, &url, method.is_idempotent(), |request| request) => answer,
         };
         (answer, connections)
     }
