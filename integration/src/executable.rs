@@ -59,6 +59,18 @@ pub fn oidc_provider() -> PathBuf {
         .expect("npm's package oidc-provider is needed: `integration/check` installs it")
 }
 
+/// The program that tries an API against its document: `SCHEMATHESIS`, or the one in `PATH`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn schemathesis() -> PathBuf {
+    let named = std::env::var_os("SCHEMATHESIS").map(PathBuf::from);
+    named
+        .or_else(|| in_path("schemathesis"))
+        .expect("schemathesis is needed: `integration/check` installs it")
+}
+
 /// A program of this machine.
 #[must_use]
 pub fn in_path(name: &str) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod api_document;
 mod architecture;
 mod bad_input;
 mod cloud_clients;

@@ -13,8 +13,8 @@ use protocol::{ApiError, ErrorCode, ServiceId};
 use serde_json::{Map, Value};
 use tokio_util::io::ReaderStream;
 
-use super::Manager;
 use super::incoming::Incoming;
+use super::{Manager, usage};
 use crate::service::Service;
 
 /// Commands carry names and parameters; files are streamed.
@@ -32,6 +32,11 @@ pub(super) async fn read(
     parameters.remove("");
     let service = manager.application.service(id)?;
     match kind(&service, &method)? {
+        // What every type of service has.
+        _ if method == "get_usage" => {
+            Ok(Json(usage::of_service(&manager, &service).await).into_response())
+        }
+        _ if method == "get_metrics" => Ok(usage::metrics(&manager, &service).await),
         MethodKind::Query => {
             service.check(service.half.request(&method), &format!("`{method}`"))?;
             let context = service.context();

@@ -14,6 +14,7 @@ pub mod node;
 pub mod operation;
 pub mod service;
 pub mod service_type;
+pub mod usage;
 pub mod user;
 pub mod volume;
 

@@ -9,13 +9,17 @@ pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod generic;
 pub(crate) mod helloworld;
+pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod nodes;
 pub(crate) mod progress;
 pub(crate) mod service;
+pub(crate) mod shell;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
+pub(crate) mod volumes;
 
 pub(crate) use error::CpsError;
 
@@ -56,6 +60,9 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
         CpsCommand::Application(command) => application::run(&caller, command).await,
         CpsCommand::Service(command) => service::run(&caller, command).await,
         CpsCommand::Manifest(command) => manifest::run(&caller, command).await,
+        CpsCommand::Shell(wanted) => {
+            shell::shell(&caller, wanted, connection.state.as_deref()).await
+        }
         CpsCommand::Cloud(command) => cloud::run(&caller, command).await,
         CpsCommand::Director(command) => director::run(&caller, command).await,
         CpsCommand::Generic(command) => generic::run(&caller, command).await,

@@ -4,7 +4,7 @@ use protocol::api::log::LogQuery;
 use protocol::api::{Application, Service, ServiceCreate, ServiceStart, State};
 
 use super::nodes::{add_nodes, get_agent_log, list_agent_logs, list_nodes, remove_nodes};
-use super::{Caller, CpsError};
+use super::{Caller, CpsError, usage};
 use crate::args::{ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef};
 use crate::diagnostics::Exit;
 use crate::printer::{Field, Printer, Table};
@@ -35,6 +35,12 @@ pub(crate) async fn common(
         CommonCommand::Rename { service, name } => rename(caller, &service.service, &name).await,
         CommonCommand::GetState(service) => get_state(caller, &service.service).await,
         CommonCommand::GetLog { service, lines } => get_log(caller, &service.service, lines).await,
+        CommonCommand::GetUsage(service) => {
+            usage::get_usage(caller, caller.service_id(&service.service).await?).await
+        }
+        CommonCommand::GetMetrics(service) => {
+            usage::get_metrics(caller, caller.service_id(&service.service).await?).await
+        }
         CommonCommand::ListAgentLogs { service, node } => {
             list_agent_logs(caller, &service.service, node).await
         }
