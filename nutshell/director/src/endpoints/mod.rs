@@ -12,6 +12,7 @@ mod headers;
 mod manifest;
 mod meta;
 mod node;
+mod oidc;
 mod openapi;
 mod registry;
 mod service;
@@ -37,6 +38,7 @@ fn api() -> Api {
         meta::register,
         user::register,
         users::register,
+        oidc::register,
         application::register,
         manifest::register,
         service::register,
