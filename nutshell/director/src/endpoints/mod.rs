@@ -12,6 +12,7 @@ mod headers;
 mod manifest;
 mod meta;
 mod node;
+mod oidc;
 mod openapi;
 mod registry;
 mod service;
@@ -36,6 +37,7 @@ fn api() -> Api {
         meta::register,
         user::register,
         users::register,
+        oidc::register,
         application::register,
         manifest::register,
         service::register,

@@ -33,8 +33,8 @@ pub use service::{
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
 pub use user::{
-    Login, LoginGrant, LoginOptions, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User,
-    UserChange, UserCreate, UserRegister,
+    Login, LoginGrant, LoginOptions, OidcBegun, OidcFinish, PasswordChange, Profile, Token,
+    TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,
 };
 pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 
