@@ -29,11 +29,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use app::Executable;
+pub use app::identity_provider::IdentityProviderSettings;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
 pub use db::{DbError, OpenError};
 pub use fetch::FetchSettings;
 
+use app::identity_provider::IdentityProvider;
 use app::{App, Inner, Tuning};
 use ca::Authority;
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub fetch: FetchSettings,
     /// Whether people may make themselves users.
     pub registration: bool,
+    /// Whom users may come from, besides.
+    pub identity_providers: Vec<IdentityProviderSettings>,
 }
 
 /// Why the director did not start.
@@ -97,6 +101,15 @@ pub enum StartError {
     User {
         /// Who.
         username: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An identity provider of the settings cannot be used.
+    #[error("failed to use the identity provider `{name}`")]
+    IdentityProvider {
+        /// Which.
+        name: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -152,9 +165,17 @@ impl Director {
         let credentials = authority.director_credentials(&hosts)?;
         let holder = Holder::new(&credentials).map_err(StartError::Tls)?;
         let trust = authority.trust().clone();
+        let mut providers = Vec::new();
+        for provider in settings.identity_providers {
+            let name = provider.name.clone();
+            let provider = IdentityProvider::new(provider, &url)
+                .map_err(|source| StartError::IdentityProvider { name, source: source.into() })?;
+            providers.push(Arc::new(provider));
+        }
         let accounts = app::user::Accounts {
             default_credits: settings.default_credits,
             registration: settings.registration,
+            providers,
             in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
         };
         let own = Arc::clone(&holder);

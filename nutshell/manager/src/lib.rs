@@ -23,6 +23,7 @@ use protocol::MANAGER_PORT;
 use protocol::boot::BootRole;
 use protocol::vm::Vm;
 use services::ServiceError;
+use services::usage::Meter;
 
 use application::Application;
 use backup::Keeper;
@@ -79,7 +80,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let listener = vm.listen(MANAGER_PORT).await?;
     let identity = vm.membership.identity();
     let log_file = log_file(&settings.root);
-    let manager = Manager { identity, application: Arc::clone(&application), log_file };
+    let meter = Meter::start(&settings.root, || ());
+    let manager = Manager { identity, application: Arc::clone(&application), log_file, meter };
     let router = endpoints::router(Arc::new(manager));
     Ok(vm.serve(listener, router, application.join()).await?)
 }

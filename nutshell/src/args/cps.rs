@@ -41,6 +41,9 @@ pub(crate) struct Cps {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionOptions {
+    /// Name of a director in cps.toml, or `local` [default: `cps director use`]
+    #[arg(long, global = true, env = "CPS_DIRECTOR", value_name = "NAME", hide_env_values = true)]
+    pub(crate) director: Option<String>,
     /// Where the director is: https://HOST:PORT
     #[arg(
         long,
@@ -275,6 +278,19 @@ pub(crate) enum CommonCommand {
         #[arg(long, short = 'n')]
         lines: Option<usize>,
     },
+    /// Print the script that new nodes run before their agent
+    GetScript(ServiceArgument),
+    /// Set the script that new nodes run before their agent
+    SetScript {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// The script; an empty file for none
+        file: PathBuf,
+    },
+    /// Print how busy the nodes and the manager are
+    GetUsage(ServiceArgument),
+    /// Print the same as Prometheus reads it
+    GetMetrics(ServiceArgument),
     /// List the logs of a node
     ListAgentLogs {
         #[command(flatten)]
@@ -336,6 +352,13 @@ pub(crate) enum CloudCommand {
 pub(crate) enum DirectorCommand {
     /// Print the version of the director
     Version,
+    /// List the directors of your cps.toml
+    List,
+    /// Use one of them from now on
+    Use {
+        /// Its name; `local` for the stack on this machine
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

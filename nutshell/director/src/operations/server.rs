@@ -56,12 +56,12 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
         delete_tagged(app, cloud.as_ref(), id).await?;
     }
     let token = secrets::generate();
-    let service_type = service_type(app, &node).await?;
+    let purpose = purpose(app, &node).await?;
     let mut tx = app.db.write().await?;
     db::node::set_token(&mut tx, id, &secrets::hash(&token)).await?;
     tx.commit().await?;
 
-    let new = new_server(app, user, &node, service_type, token);
+    let new = new_server(app, user, &node, purpose, token);
     let failed = |source| Error::Cloud { cloud: node.cloud.clone(), source };
     let server = cloud.server_create(&new).await.map_err(failed)?;
     let addressless = server.public_ip.or(server.private_ip).is_none();
@@ -86,19 +86,30 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
     Ok(())
 }
 
-async fn service_type(app: &App, node: &Node) -> Result<Option<String>> {
+/// What a server has to know of the service it works for.
+struct Purpose {
+    service_type: String,
+    startup_script: Option<String>,
+}
+
+async fn purpose(app: &App, node: &Node) -> Result<Option<Purpose>> {
     let Some(service) = node.service else { return Ok(None) };
-    let found = db::service::view(&mut *app.db.read().await?, service).await?;
-    found.map(|record| Some(record.service.service_type)).ok_or(Error::Cancelled)
+    let mut connection = app.db.read().await?;
+    let found = db::service::view(&mut connection, service).await?.ok_or(Error::Cancelled)?;
+    let startup_script = db::service::startup_script(&mut connection, service).await?;
+    Ok(Some(Purpose { service_type: found.service.service_type, startup_script }))
 }
 
 fn new_server(
     app: &App,
     user: UserId,
     node: &Node,
-    service_type: Option<String>,
+    purpose: Option<Purpose>,
     token: String,
 ) -> NewServer {
+    let (service_type, startup_script) =
+        purpose.map(|purpose| (purpose.service_type, purpose.startup_script)).unzip();
+    let startup_script = startup_script.flatten();
     let name = server_name(&app.installation, user, node, service_type.as_deref());
     let role = match (node.service, service_type) {
         (Some(service), Some(service_type)) => BootRole::Agent { service, service_type },
@@ -118,7 +129,8 @@ fn new_server(
         (TAG_APPLICATION.to_owned(), node.application.to_string()),
         (TAG_NODE.to_owned(), node.id.to_string()),
     ]);
-    let user_data = user_data::script(&boot, &app.executable.sha256).into_bytes();
+    let user_data =
+        user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
     NewServer { name, instance_type: None, user_data, tags }
 }
 

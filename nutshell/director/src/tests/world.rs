@@ -105,6 +105,7 @@ impl World {
             default_credits: CREDITS,
             fetch: FetchSettings { allow_private: true, ..FetchSettings::default() },
             registration: true,
+            identity_providers: vec![],
         }
     }
 

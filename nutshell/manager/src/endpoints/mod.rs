@@ -4,6 +4,7 @@ mod incoming;
 mod logs;
 mod methods;
 mod services;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use protocol::identity::{Identity, may_call};
 use protocol::tls::Peer;
 use protocol::{ApiError, ErrorCode};
 
+use ::services::usage::Meter;
+
 use crate::application::Application;
 
 /// What the endpoints work on.
@@ -25,6 +28,7 @@ pub(crate) struct Manager {
     pub(crate) identity: Identity,
     pub(crate) application: Arc<Application>,
     pub(crate) log_file: PathBuf,
+    pub(crate) meter: Arc<Meter>,
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;

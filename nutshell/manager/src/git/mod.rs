@@ -5,6 +5,7 @@
 //! <cache>/git/code/             the bare repository
 //! <cache>/git/authorized_keys   who may use it, one key a line
 //! <cache>/git/host_key          what clients know this repository by
+//! <cache>/git/.pushes/          what pushes under way need
 //! ```
 //!
 //! Nothing of it is there, and nothing listens, before the first key is uploaded.

@@ -34,7 +34,7 @@ impl Pushed {
         repository: &Repository,
         commit: &str,
     ) -> Result<Self, ServiceError> {
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new(&repository.scratch())?;
         let archive = scratch.0.join("code.tar");
         let subject = repository.export(commit, &archive).await?;
         Ok(Self::new(commit, &subject, archive, &scratch))
@@ -53,11 +53,9 @@ impl Pushed {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Arc<Self>, ServiceError> {
-        let path = std::env::temp_dir().join(format!("nutshell-push-{}", random_name(12)));
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).map_err(ServiceError::file(&path))?;
+    fn new(below: &Path) -> Result<Arc<Self>, ServiceError> {
+        let path = below.join(random_name(12));
+        std::fs::create_dir_all(&path).map_err(ServiceError::file(&path))?;
         Ok(Arc::new(Self(path)))
     }
 
@@ -83,8 +81,8 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new() -> Result<Self, ServiceError> {
-        let scratch = Scratch::new()?;
+    pub(super) fn new(repository: &Repository) -> Result<Self, ServiceError> {
+        let scratch = Scratch::new(&repository.scratch())?;
         // Open both ways, so that neither opening waits for the hook.
         let both = |path: &Path| {
             let mut options = pipe::OpenOptions::new();

@@ -48,9 +48,21 @@ impl Repository {
         self.path.join("HEAD").is_file()
     }
 
+    /// Where pushes under way have their files; what is there when the manager starts, nobody needs.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.path.with_file_name(".pushes")
+    }
+
     /// Makes it, or brings it to what it should be; clears away what a killed push left.
     pub(super) async fn create(&self) -> Result<(), ServiceError> {
         std::fs::create_dir_all(&self.path).map_err(ServiceError::file(&self.path))?;
+        let scratch = self.scratch();
+        match std::fs::remove_dir_all(&scratch) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ServiceError::file(&scratch)(error));
+            }
+            _ => {}
+        }
         let fresh = !self.exists();
         let mut init = self.git();
         init.args(["init", "--quiet", "--bare", "--template="]);

@@ -255,7 +255,7 @@ async fn run(
 ) -> Result<(), ServiceError> {
     let broken = || ServiceError::file(&git.directory);
     let mut conversation = match command {
-        Command::ReceivePack => Some(Conversation::new()?),
+        Command::ReceivePack => Some(Conversation::new(&git.repository)?),
         Command::UploadPack => None,
     };
     let mut process = git.repository.git();

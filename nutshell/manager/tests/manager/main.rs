@@ -8,5 +8,6 @@ mod refusals;
 mod restart;
 mod scaling;
 mod story;
+mod usage;
 mod volumes;
 mod world;

@@ -57,6 +57,21 @@ async fn a_node_in_place_of_a_lost_one_is_initialised_and_the_others_are_told() 
 }
 
 #[tokio::test]
+async fn ten_new_nodes_are_all_initialised_before_anybody_is_notified() {
+    let shared = tempfile::tempdir().unwrap();
+    let order = shared.path().join("order");
+    let script = |name: &str| format!("echo {name} >>{}", order.display());
+    let (init, notify) = (script("init"), script("notify"));
+    let world = World::running(&[("init.sh", &init), ("notify.sh", &notify)]).await;
+    assert_eq!(world.add_nodes(10).await, None);
+    let told = std::fs::read_to_string(&order).unwrap();
+    assert_eq!(told, format!("{}notify\n", "init\n".repeat(11)));
+    assert_eq!(world.remove_nodes(9).await, None);
+    let told = std::fs::read_to_string(&order).unwrap();
+    assert_eq!(told, format!("{}{}", "init\n".repeat(11), "notify\n".repeat(3)));
+}
+
+#[tokio::test]
 async fn a_cloud_that_refuses_leaves_the_service_as_it_was() {
     let world = World::running(COUNTING).await;
     world.director.refuse(Some(ApiError::new(ErrorCode::CloudFailed, "the pool is empty")));

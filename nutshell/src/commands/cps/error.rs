@@ -98,6 +98,17 @@ pub(crate) enum CpsError {
     /// There is no such type of service.
     #[error("there is no type of service `{0}`")]
     UnknownType(String),
+    /// No director has that name.
+    #[error("there is no director `{0}`")]
+    UnknownDirector(String),
+    /// The user's configuration cannot be understood.
+    #[error("failed to understand {}: {problem}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The service has no such node.
     #[error("service {service} has no node {node}")]
     UnknownNode {
@@ -227,6 +238,11 @@ impl Advice for CpsError {
             Self::UnknownNode { .. } | Self::NodeNotReady(_) => {
                 "`cps service list-nodes` shows the nodes of a service"
             }
+            Self::UnknownDirector(_) => {
+                "`cps director list` shows those of ~/.config/nutshell/cps.toml; `local` is the stack \
+                 of this machine"
+            }
+            Self::Configuration { .. } => "it holds tables as [directors.NAME], each with a url",
             Self::Program { .. } => "is it installed? `cps shell` needs nsenter or ssh",
             Self::UnknownManifest(_) => {
                 "`cps manifest list` shows those that come with the director; a file's name has a `/` \

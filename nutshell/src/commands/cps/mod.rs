@@ -16,6 +16,7 @@ pub(crate) mod progress;
 pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
 pub(crate) mod volumes;
@@ -25,7 +26,7 @@ pub(crate) use error::CpsError;
 use protocol::client::DirectorClient;
 
 use super::runtime::block_on;
-use crate::args::{Cps, CpsCommand};
+use crate::args::{Cps, CpsCommand, DirectorCommand};
 use crate::diagnostics::{Exit, Failure};
 use crate::printer::Printer;
 
@@ -46,6 +47,14 @@ pub(crate) fn run(cps: Cps, printer: &Printer) -> Result<Exit, Failure> {
 
 async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
     let Cps { connection, waiting, command } = cps;
+    let command = match command {
+        CpsCommand::Director(DirectorCommand::List) => return director::list(printer),
+        CpsCommand::Director(DirectorCommand::Use { name }) => {
+            return director::choose(&name, printer);
+        }
+        command => command,
+    };
+    let connection = connection::directors::completed(connection)?;
     let command = match command {
         CpsCommand::Login(login) => return user::login(&connection, login, printer).await,
         CpsCommand::Logout => return user::logout(&connection, printer).await,
