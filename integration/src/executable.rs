@@ -41,6 +41,36 @@ pub fn openstack_python() -> PathBuf {
     openstack.with_file_name("python")
 }
 
+/// Where npm put the package `oidc-provider`: `OIDC_PROVIDER`, or where `integration/check` puts it.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn oidc_provider() -> PathBuf {
+    let version = include_str!("../oidc-provider.version").trim();
+    let cache = || {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
+        Some(cache.join(format!("nutshell/oidc-provider-{version}")))
+    };
+    let place = std::env::var_os("OIDC_PROVIDER").map(PathBuf::from).or_else(cache);
+    place
+        .filter(|place| place.join("node_modules/oidc-provider").is_dir())
+        .expect("npm's package oidc-provider is needed: `integration/check` installs it")
+}
+
+/// The program that tries an API against its document: `SCHEMATHESIS`, or the one in `PATH`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn schemathesis() -> PathBuf {
+    let named = std::env::var_os("SCHEMATHESIS").map(PathBuf::from);
+    named
+        .or_else(|| in_path("schemathesis"))
+        .expect("schemathesis is needed: `integration/check` installs it")
+}
+
 /// A program of this machine.
 #[must_use]
 pub fn in_path(name: &str) -> Option<PathBuf> {

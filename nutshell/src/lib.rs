@@ -9,6 +9,7 @@
 mod args;
 mod commands;
 mod diagnostics;
+mod identity_provider;
 mod logging;
 mod printer;
 pub mod stack;

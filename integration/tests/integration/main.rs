@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod api_document;
 mod architecture;
 mod bad_input;
 mod chaos;
@@ -9,9 +10,11 @@ mod cloud_clients;
 mod crash;
 mod ec2_client;
 mod libcloud_client;
+mod oidc;
 mod openstack_client;
 mod regions;
 mod restart;
+mod secrets;
 mod side_by_side;
 mod story;
 mod web;

@@ -11,13 +11,13 @@ use integration::{Stack, executable};
 use serde_json::json;
 
 /// A `chromedriver` of this test, on a port of its own choice.
-struct Driver {
+pub(crate) struct Driver {
     process: Child,
     port: u16,
 }
 
 impl Driver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let program = executable::in_path("chromedriver")
             .expect("chromedriver is needed: `integration/check` installs it");
         let mut process = Command::new(program)
@@ -36,7 +36,7 @@ impl Driver {
         Self { process, port }
     }
 
-    async fn browser(&self, profile: &std::path::Path) -> Client {
+    pub(crate) async fn browser(&self, profile: &std::path::Path) -> Client {
         let options = json!({
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": [

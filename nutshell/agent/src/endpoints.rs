@@ -13,10 +13,12 @@ use axum::{Json, Router};
 use futures::{StreamExt, TryStreamExt};
 use protocol::api::internal::ProcessStatus;
 use protocol::api::log::{LogQuery, LogText};
+use protocol::api::usage::UsageHistory;
 use protocol::identity::{Identity, may_call};
 use protocol::tls::Peer;
 use protocol::{ApiError, ErrorCode};
 use serde_json::{Map, Value};
+use services::usage::Meter;
 use services::{AgentHalf, ServiceError};
 
 /// What the endpoints work on.
@@ -24,6 +26,7 @@ pub(crate) struct Agent {
     pub(crate) identity: Identity,
     pub(crate) half: Arc<dyn AgentHalf>,
     pub(crate) log_file: PathBuf,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// Commands carry names and lists of nodes; files are streamed.
@@ -36,6 +39,7 @@ pub(crate) fn router(agent: Arc<Agent>) -> Router {
     Router::new()
         .route("/v1/check_agent_process", get(check_agent_process))
         .route("/v1/get_logs", get(get_logs))
+        .route("/v1/get_usage", get(get_usage))
         .route("/v1/methods/{method}", get(method_query).post(method_call))
         .fallback(async || ApiError::not_found("the agent has nothing of this name"))
         .layer(middleware::from_fn_with_state(Arc::clone(&agent), check_caller))
@@ -57,6 +61,10 @@ async fn check_caller(
 
 async fn check_agent_process() -> Json<ProcessStatus> {
     Json(ProcessStatus { version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+async fn get_usage(State(agent): State<Arc<Agent>>) -> Json<UsageHistory> {
+    Json(agent.meter.history())
 }
 
 /// The names are looked up, never made into a path.

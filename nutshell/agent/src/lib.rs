@@ -8,6 +8,7 @@ use std::sync::Arc;
 use protocol::AGENT_PORT;
 use protocol::boot::BootRole;
 use protocol::vm::{Vm, tell_ready};
+use services::usage::Meter;
 use services::{AgentContext, ServiceError};
 
 pub use protocol::vm::{Settings, StartError};
@@ -46,10 +47,21 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         .ok_or(StartError::WrongRole)?
         .map_err(Error::Half)?;
     let identity = vm.membership.identity();
-    let agent = Arc::new(Agent { identity, half, log_file: log_file(&settings.root) });
+    let logs: Vec<_> = half.logs().into_iter().map(|(_, path)| path).collect();
+    let meter = Meter::start(&settings.root, move || bound(&logs));
+    let agent = Arc::new(Agent { identity, half, log_file: log_file(&settings.root), meter });
     let listener = vm.listen(AGENT_PORT).await?;
     // The manager's calls are served while the director is being told.
     let director = vm.director.clone();
     let ready = async move { tell_ready(&director).await };
     Ok(vm.serve(listener, endpoints::router(agent), ready).await?)
+}
+
+/// Scripts write as much as they like: what is too much is put aside.
+fn bound(logs: &[PathBuf]) {
+    for path in logs {
+        if let Err(error) = services::logs::bound(path) {
+            tracing::warn!(path = %path.display(), %error, "a log cannot be put aside");
+        }
+    }
 }

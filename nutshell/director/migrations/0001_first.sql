@@ -44,6 +44,8 @@ CREATE TABLE services (
     report       INTEGER NOT NULL DEFAULT 0,
     -- It is being deleted: no node may be made for it any more.
     deleting     INTEGER NOT NULL DEFAULT 0,
+    -- What new nodes run before their agent.
+    startup_script TEXT,
     revision     INTEGER NOT NULL DEFAULT 1,
     created      INTEGER NOT NULL
 ) STRICT;
@@ -156,3 +158,17 @@ CREATE TABLE meter (
     shows INTEGER NOT NULL
 ) STRICT;
 INSERT INTO meter VALUES (1, 0);
+
+-- One row: the random id that everything in a cloud is tagged with.
+CREATE TABLE installation (
+    id TEXT NOT NULL
+) STRICT;
+
+-- Whom identity providers vouch for.
+CREATE TABLE identities (
+    issuer  TEXT    NOT NULL,
+    subject TEXT    NOT NULL,
+    user    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_by_user ON identities (user);

@@ -29,11 +29,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use app::Executable;
+pub use app::identity_provider::IdentityProviderSettings;
 pub use app::user::UserSettings;
 pub use ca::{AuthorityError, ca_certificate};
-pub use db::OpenError;
+pub use db::{DbError, OpenError};
 pub use fetch::FetchSettings;
 
+use app::identity_provider::IdentityProvider;
 use app::{App, Inner, Tuning};
 use ca::Authority;
 
@@ -46,7 +48,7 @@ pub struct Settings {
     pub listener: TcpListener,
     /// `https://host:port`, as users and VMs reach it.
     pub url: String,
-    /// The installation's name: in certificates, names and tags of servers.
+    /// The installation's name: in certificates and in names of servers.
     pub installation: String,
     /// What new VMs run.
     pub executable: Executable,
@@ -60,6 +62,8 @@ pub struct Settings {
     pub fetch: FetchSettings,
     /// Whether people may make themselves users.
     pub registration: bool,
+    /// Whom users may come from, besides.
+    pub identity_providers: Vec<IdentityProviderSettings>,
 }
 
 /// Why the director did not start.
@@ -97,6 +101,15 @@ pub enum StartError {
     User {
         /// Who.
         username: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An identity provider of the settings cannot be used.
+    #[error("failed to use the identity provider `{name}`")]
+    IdentityProvider {
+        /// Which.
+        name: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -145,15 +158,24 @@ impl Director {
         let lock = lock(&state_dir)?;
         let db = db::Database::open(&state_dir.join("director.db")).await?;
         let backups = backups::Backups::new(&state_dir);
+        let tag = db::installation::id(&db).await.map_err(OpenError::from)?;
         let authority = Authority::load_or_create(&state_dir, &installation)?;
         let listening = listener.local_addr().map_err(StartError::Listen)?;
         let hosts = ca::director_hosts(&url, listening.ip());
         let credentials = authority.director_credentials(&hosts)?;
         let holder = Holder::new(&credentials).map_err(StartError::Tls)?;
         let trust = authority.trust().clone();
+        let mut providers = Vec::new();
+        for provider in settings.identity_providers {
+            let name = provider.name.clone();
+            let provider = IdentityProvider::new(provider, &url)
+                .map_err(|source| StartError::IdentityProvider { name, source: source.into() })?;
+            providers.push(Arc::new(provider));
+        }
         let accounts = app::user::Accounts {
             default_credits: settings.default_credits,
             registration: settings.registration,
+            providers,
             in_settings: settings.users.iter().map(|user| user.username.clone()).collect(),
         };
         let own = Arc::clone(&holder);
@@ -164,6 +186,7 @@ impl Director {
         let app = App(Arc::new(Inner {
             managers: app::manager::Managers::new(trust.clone(), Arc::clone(&holder)),
             installation,
+            tag,
             url,
             executable,
             clouds,
@@ -179,6 +202,7 @@ impl Director {
             accounts,
             meter,
             operations: operations::Operations::default(),
+            watch: reconcile::Watch::default(),
             reconcile: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),

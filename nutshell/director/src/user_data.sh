@@ -53,6 +53,7 @@ if [ ! -x "$program" ]; then
     mv "$program.new" "$program"
 fi
 
+@STARTUP@
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
     cat > "/etc/systemd/system/nutshell-$kind.service" <<NUTSHELL_UNIT
 [Unit]

@@ -1,6 +1,7 @@
 //! Who the browser speaks for: the cookie that carries the user's token.
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, HeaderName, SET_COOKIE};
 use axum::http::request::Parts;
 use protocol::api::LoginGrant;
@@ -16,6 +17,13 @@ use crate::view::Frame;
 const COOKIE_NAME: &str = "__Host-nutshell_session";
 /// Out of reach of scripts, of plain HTTP and of requests that other sites cause.
 const COOKIE_RULES: &str = "Path=/; HttpOnly; Secure; SameSite=Strict";
+
+/// Keeps what a browser must bring back from an identity provider: from there it comes on its own
+/// feet, so the cookie is not strict.
+const FLOW_COOKIE_NAME: &str = "__Host-nutshell_oidc";
+const FLOW_COOKIE_RULES: &str = "Path=/; HttpOnly; Secure; SameSite=Lax";
+/// How long a user may take at the provider, in seconds.
+const FLOW_LASTS: u32 = 600;
 
 /// The director, as the user who is logged in.
 #[derive(Debug)]
@@ -56,18 +64,23 @@ impl FromRequestParts<App> for Session {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let mut cookies = parts.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
-        let token = cookies.find_map(token).ok_or(Failure::LoggedOut)?;
+        let token = cookie(&parts.headers, COOKIE_NAME).ok_or(Failure::LoggedOut)?;
         Ok(Self { director: director(parts, app).with_token(token.to_owned()) })
     }
 }
 
-/// The token in a `Cookie` header; what could not be sent on as a header is none.
-fn token(header: &str) -> Option<&str> {
+/// The value of a cookie.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut texts = headers.get_all(COOKIE).iter().filter_map(|text| text.to_str().ok());
+    texts.find_map(|text| cookie_in(text, name))
+}
+
+/// The value in a `Cookie` header; what could not be sent on as a header is none.
+fn cookie_in<'a>(header: &'a str, wanted: &str) -> Option<&'a str> {
     header
         .split(';')
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE_NAME).then_some(value))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
         .filter(|value| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
@@ -75,6 +88,21 @@ fn token(header: &str) -> Option<&str> {
 pub(crate) fn remember_cookie(grant: &LoginGrant, now: OffsetDateTime) -> (HeaderName, String) {
     let seconds = (grant.expires - now).whole_seconds().max(0);
     (SET_COOKIE, format!("{COOKIE_NAME}={}; Max-Age={seconds}; {COOKIE_RULES}", grant.token))
+}
+
+/// What the browser kept while it was at an identity provider.
+pub(crate) fn flow(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, FLOW_COOKIE_NAME)
+}
+
+/// The header that has the browser keep it.
+pub(crate) fn flow_cookie(flow: &str) -> (HeaderName, String) {
+    (SET_COOKIE, format!("{FLOW_COOKIE_NAME}={flow}; Max-Age={FLOW_LASTS}; {FLOW_COOKIE_RULES}"))
+}
+
+/// The header that has the browser forget it.
+pub(crate) fn flow_forget_cookie() -> (HeaderName, String) {
+    (SET_COOKIE, format!("{FLOW_COOKIE_NAME}=; Max-Age=0; {FLOW_COOKIE_RULES}"))
 }
 
 /// The header that logs the browser out.
@@ -88,6 +116,10 @@ mod tests {
     use protocol::UserId;
     use protocol::api::{Profile, User};
     use time::Duration;
+
+    fn token(header: &str) -> Option<&str> {
+        cookie_in(header, COOKIE_NAME)
+    }
 
     #[test]
     fn the_token_is_found_among_other_cookies() {

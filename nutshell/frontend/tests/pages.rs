@@ -451,3 +451,29 @@ async fn people_register_where_the_director_takes_them() {
     answer.leads_to("/");
     assert!(answer.header(SET_COOKIE).starts_with("__Host-nutshell_session=the-token; "));
 }
+
+#[tokio::test]
+async fn an_identity_provider_is_visited_and_come_back_from() {
+    let site = Site::start().await;
+    site.get("/login").await.shows(&["href=\"/login/oidc/corp\"", "Log in with corp"]);
+    let there = site.get("/login/oidc/corp").await;
+    there.leads_to("https://corp.example.org/auth?x=1");
+    let kept = there.header(SET_COOKIE);
+    assert!(
+        kept.starts_with("__Host-nutshell_oidc=a.b.c; Max-Age=600; Path=/; HttpOnly"),
+        "{kept}"
+    );
+    let back = Request::builder()
+        .uri("/login/oidc/corp/callback?code=1&state=a")
+        .header(COOKIE, "__Host-nutshell_oidc=a.b.c")
+        .header("sec-fetch-site", "cross-site");
+    let back = site.send(back.body(Body::empty()).unwrap()).await;
+    assert_eq!(back.status, StatusCode::OK);
+    back.shows(&["content=\"0;url=/\""]);
+    let cookies: Vec<_> = back.headers.get_all(SET_COOKIE).iter().collect();
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
+    assert_eq!(site.last_order().1, r#"{"code":"1","state":"a","flow":"a.b.c"}"#);
+    let refused = site.get("/login/oidc/corp/callback?error=access_denied").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    refused.shows(&["access_denied"]);
+}

@@ -7,7 +7,9 @@ use protocol::api::State;
 use protocol::api::internal::{ServiceAdd, ServiceReport};
 use protocol::{ApiError, ServiceId};
 use services::ServiceError;
+use services::code::{Contents, archive};
 
+use crate::git::Pushed;
 use crate::record::Record;
 use crate::service::{Service, World};
 
@@ -79,6 +81,10 @@ impl Application {
                 let service = Service::open(Arc::clone(&self.world), add.service, record).await?;
                 service.log(&format!("{}: created", State::Init));
                 self.locked().insert(add.service, Arc::clone(&service));
+                // What was pushed before is its code too.
+                if let Err(error) = self.world.git.catch_up().await {
+                    tracing::error!(%error, "a new service lacks what was pushed");
+                }
                 service
             }
         };
@@ -90,6 +96,33 @@ impl Application {
         let Ok(service) = self.service(id) else { return Ok(()) };
         service.remove().await?;
         self.locked().remove(&id);
+        self.world.backup.touch();
+        Ok(())
+    }
+
+    /// Whether what is pushed can be code of all services that have code.
+    pub(crate) async fn check_pushed(&self, pushed: &Pushed) -> Result<(), ApiError> {
+        let path = pushed.archive.clone();
+        let check = move || archive::check(&path, archive::Limits::default());
+        let contents = tokio::task::spawn_blocking(check)
+            .await
+            .expect("looking through an archive does not panic")
+            .map_err(|error| error.refusal(&pushed.name))?;
+        let mut checks =
+            self.all().into_iter().filter_map(|one| one.half.check_code(&pushed.name, &contents));
+        checks.try_for_each(|check| check)
+    }
+
+    /// Adds what was pushed to the code versions of all services that have code.
+    pub(crate) async fn add_pushed(&self, pushed: &Pushed) -> Result<(), ServiceError> {
+        let Pushed { version, name, subject, archive, .. } = pushed;
+        for service in self.all() {
+            let has_code = service.half.check_code(name, &Contents::default()).is_some();
+            if has_code {
+                service.code.add_pushed(version, name, subject, archive).await?;
+                service.log(&format!("code version {version} was pushed"));
+            }
+        }
         self.world.backup.touch();
         Ok(())
     }

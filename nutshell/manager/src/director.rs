@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt;
-use protocol::api::Node;
 use protocol::api::backup::Backup;
 use protocol::api::internal::{NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
+use protocol::api::{Node, Volume, VolumeCreate};
 use protocol::client::{Upload, VmClient, is_absence, is_passing, persist};
-use protocol::{ApiError, ClientError, ErrorCode, NodeId, ServiceId};
+use protocol::{ApiError, ClientError, ErrorCode, NodeId, ServiceId, VolumeId};
 use services::ServiceError;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -107,6 +107,24 @@ impl Director {
             .map(|node| node.id)
             .collect();
         self.0.delete_nodes(&NodesDelete { nodes: strays }).await
+    }
+
+    /// The volumes of the application's services.
+    pub(crate) async fn volumes(&self) -> Result<Vec<Volume>, ApiError> {
+        let deadline = Instant::now() + PATIENCE;
+        let volumes = persist(Some(deadline), is_absence, || self.0.volumes()).await;
+        Ok(volumes.map_err(refusal)?.volumes)
+    }
+
+    /// A volume for a node, asked for once: an answer that is lost may have been a yes.
+    pub(crate) async fn create_volume(&self, create: &VolumeCreate) -> Result<Volume, ApiError> {
+        self.0.create_volume(create).await.map_err(refusal)
+    }
+
+    /// Gives a volume back.
+    pub(crate) async fn delete_volume(&self, id: VolumeId) -> Result<(), ApiError> {
+        let deadline = Instant::now() + PATIENCE;
+        persist(Some(deadline), is_absence, || self.0.delete_volume(id)).await.map_err(refusal)
     }
 
     /// Gives nodes back, however long the director is away.

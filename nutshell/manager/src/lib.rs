@@ -9,10 +9,12 @@ mod application;
 mod backup;
 mod director;
 mod endpoints;
+mod git;
 mod record;
 mod recovery;
 mod scaling;
 mod service;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,11 +23,13 @@ use protocol::MANAGER_PORT;
 use protocol::boot::BootRole;
 use protocol::vm::Vm;
 use services::ServiceError;
+use services::usage::Meter;
 
 use application::Application;
 use backup::Keeper;
 use director::Director;
 use endpoints::Manager;
+use git::Git;
 use service::World;
 
 pub use protocol::vm::{Settings, StartError};
@@ -65,14 +69,19 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     backup::restore(&cache, &director).await.map_err(Error::Restore)?;
     let backup = Keeper::new(&cache, director.clone());
     let agents = Arc::new(agents::Agents::new(vm.membership.clone()));
-    let world = World { director, backup: Arc::clone(&backup), agents, cache, logs };
+    let git = Git::open(&cache, vm.membership.public_ip, settings.listen);
+    let git = git.map_err(Error::Services)?;
+    let world =
+        World { director, backup: Arc::clone(&backup), agents, git: Arc::clone(&git), cache, logs };
     let application = Application::open(world).await.map_err(Error::Services)?;
+    git.attach(&application).await;
     tokio::spawn(backup.run());
 
     let listener = vm.listen(MANAGER_PORT).await?;
     let identity = vm.membership.identity();
     let log_file = log_file(&settings.root);
-    let manager = Manager { identity, application: Arc::clone(&application), log_file };
+    let meter = Meter::start(&settings.root, || ());
+    let manager = Manager { identity, application: Arc::clone(&application), log_file, meter };
     let router = endpoints::router(Arc::new(manager));
     Ok(vm.serve(listener, router, application.join()).await?)
 }

@@ -59,6 +59,12 @@ impl AgentContext {
         self.root.join("var/cache/cpsagent")
     }
 
+    /// Where the node's files begin: `/`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The home of the user's programs: `/root`.
     #[must_use]
     pub fn home(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use protocol::api::ServiceType;
+use protocol::api::{MethodKind, MethodSummary, ServiceType};
 
 use crate::{AgentContext, AgentHalf, ManagerHalf, ServiceError};
 
@@ -29,7 +29,19 @@ const ENTRIES: &[Entry] = &[
 ];
 
 static SERVICE_TYPES: LazyLock<Vec<ServiceType>> =
-    LazyLock::new(|| ENTRIES.iter().map(|entry| (entry.service_type)()).collect());
+    LazyLock::new(|| ENTRIES.iter().map(|entry| with_common((entry.service_type)())).collect());
+
+/// Adds what every type of service can be asked: its manager answers that itself.
+fn with_common(mut service_type: ServiceType) -> ServiceType {
+    for (name, kind, description) in [
+        ("get_usage", MethodKind::Query, "Processors, memory, disk and network of the last hour"),
+        ("get_metrics", MethodKind::Download, "The same of this moment, as Prometheus reads it"),
+    ] {
+        let (name, description) = (name.to_owned(), description.to_owned());
+        service_type.methods.push(MethodSummary { name, kind, description });
+    }
+    service_type
+}
 
 /// All types of service, as users see them.
 #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! A service is one folder with the same file names as the others and one line in the
 //! `catalogue`. Its halves reach the world through their contexts alone (`manager_half`,
-//! `agent_half`); what several services need is a module here (`code`, `process`, `logs`).
+//! `agent_half`); what several services need is a module here (`code`, `process`, `logs`, `usage`).
 
 pub mod agent_half;
 mod catalogue;
@@ -14,8 +14,9 @@ pub mod logs;
 pub mod manager_half;
 pub mod process;
 pub mod state;
+pub mod usage;
 
 pub use agent_half::{AgentContext, AgentHalf};
 pub use catalogue::{agent_half, manager_half, service_type, service_types};
 pub use error::ServiceError;
-pub use manager_half::{AgentConnections, ManagerContext, ManagerHalf};
+pub use manager_half::{AgentConnections, CodeRepository, ManagerContext, ManagerHalf};

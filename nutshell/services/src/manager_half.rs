@@ -7,14 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use protocol::api::{Node, State};
+use protocol::api::code::AuthorizedKey;
+use protocol::api::{Node, State, Volume};
 use protocol::client::AgentClient;
-use protocol::{ApiError, NodeId, ServiceId};
+use protocol::{ApiError, NodeId, ServiceId, VolumeId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ServiceError;
-use crate::code::CodeStore;
+use crate::code::{CodeStore, Contents};
 use crate::state::Request;
 
 /// What one service means to its manager. A half keeps nothing itself: all it knows is in the
@@ -39,6 +40,11 @@ pub trait ManagerHalf: Send + Sync {
     /// Whether users may remove nodes of this role.
     fn may_remove(&self, _role: &str) -> Result<(), ApiError> {
         Ok(())
+    }
+
+    /// Whether these contents can be code of this service; `None` for a service that has no code.
+    fn check_code(&self, _filename: &str, _contents: &Contents) -> Option<Result<(), ApiError>> {
+        None
     }
 
     /// In which states a method of this service may be called.
@@ -114,6 +120,10 @@ pub struct ManagerContext {
     pub membership: u64,
     /// Its code versions.
     pub code: Arc<CodeStore>,
+    /// The volumes of its nodes.
+    pub volumes: Arc<dyn Volumes>,
+    /// Where the application's code is pushed to.
+    pub repository: Arc<dyn CodeRepository>,
     /// Its agents.
     pub agents: Arc<dyn AgentConnections>,
 }
@@ -136,6 +146,52 @@ pub trait AgentConnections: Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_secs(30)
     }
+}
+
+/// The volumes of one service's nodes. A volume goes with its node.
+#[async_trait]
+pub trait Volumes: Send + Sync {
+    /// Those there are.
+    ///
+    /// # Errors
+    /// When they cannot be learned.
+    async fn list(&self) -> Result<Vec<Volume>, ServiceError>;
+
+    /// Makes one and attaches it to a node, or leaves nothing.
+    ///
+    /// # Errors
+    /// When the name is taken, or the cloud refuses.
+    async fn create(&self, node: NodeId, name: &str, size_mib: u64)
+    -> Result<Volume, ServiceError>;
+
+    /// Detaches and deletes one; one that is gone is gone.
+    ///
+    /// # Errors
+    /// When its node does not let go of it, or the cloud refuses.
+    async fn delete(&self, id: VolumeId) -> Result<(), ServiceError>;
+}
+
+/// The git repository of the application; each push becomes a code version of every service that has
+/// code.
+#[async_trait]
+pub trait CodeRepository: Send + Sync {
+    /// Lets the holders of these public keys in, and says how many are new.
+    ///
+    /// # Errors
+    /// When the text holds anything else, or there can be no repository.
+    async fn add_keys(&self, text: &str) -> Result<usize, ServiceError>;
+
+    /// The keys.
+    fn keys(&self) -> Vec<AuthorizedKey>;
+
+    /// Lets nobody in with this key any more.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    async fn delete_key(&self, fingerprint: &str) -> Result<(), ServiceError>;
+
+    /// What `git clone` takes, once there is a repository.
+    fn address(&self) -> Option<String>;
 }
 
 /// Something the user should know although all went well enough.

@@ -7,7 +7,7 @@ use protocol::{CodeVersionId, NodeId};
 
 use super::{
     ApplicationRef, Login, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
-    TokenCommand, UserCommand,
+    Shell, TokenCommand, UserCommand,
 };
 
 /// Create, use and remove applications and their services
@@ -41,6 +41,9 @@ pub(crate) struct Cps {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionOptions {
+    /// Name of a director in cps.toml, or `local` [default: `cps director use`]
+    #[arg(long, global = true, env = "CPS_DIRECTOR", value_name = "NAME", hide_env_values = true)]
+    pub(crate) director: Option<String>,
     /// Where the director is: https://HOST:PORT
     #[arg(
         long,
@@ -114,6 +117,8 @@ pub(crate) enum CpsCommand {
     /// Manifests: whole applications in one document
     #[command(subcommand, arg_required_else_help = true)]
     Manifest(ManifestCommand),
+    /// Open a shell in a node of a service, or run a command there: `cps shell 1 2 -- ps`
+    Shell(Shell),
     /// Clouds and what runs there
     #[command(subcommand, arg_required_else_help = true)]
     Cloud(CloudCommand),
@@ -273,6 +278,19 @@ pub(crate) enum CommonCommand {
         #[arg(long, short = 'n')]
         lines: Option<usize>,
     },
+    /// Print the script that new nodes run before their agent
+    GetScript(ServiceArgument),
+    /// Set the script that new nodes run before their agent
+    SetScript {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// The script; an empty file for none
+        file: PathBuf,
+    },
+    /// Print how busy the nodes and the manager are
+    GetUsage(ServiceArgument),
+    /// Print the same as Prometheus reads it
+    GetMetrics(ServiceArgument),
     /// List the logs of a node
     ListAgentLogs {
         #[command(flatten)]
@@ -334,6 +352,13 @@ pub(crate) enum CloudCommand {
 pub(crate) enum DirectorCommand {
     /// Print the version of the director
     Version,
+    /// List the directors of your cps.toml
+    List,
+    /// Use one of them from now on
+    Use {
+        /// Its name; `local` for the stack on this machine
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -355,6 +380,26 @@ pub(crate) enum GenericCommand {
     Interrupt(ScriptArguments),
     /// Run `cleanup.sh` on all nodes
     Cleanup(ScriptArguments),
+    /// Make a volume for a node; it is at /media/NAME there
+    CreateVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name, unique in the application
+        name: String,
+        /// Its size in MB; clouds round up to GB
+        size: u64,
+        /// The node's id
+        node: NodeId,
+    },
+    /// List the volumes of the nodes
+    ListVolumes(ServiceArgument),
+    /// Take a volume from its node and delete it, with all that is on it
+    DeleteVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name
+        name: String,
+    },
     /// Print what became of the scripts on each node
     GetScriptStatus(ServiceArgument),
 }
@@ -375,6 +420,22 @@ pub(crate) enum CodeCommand {
     /// List the code versions
     #[command(visible_aliases = ["list-codes", "list-code"])]
     ListUploads(ServiceArgument),
+    /// Let the holders of public SSH keys clone and push code with git
+    UploadKey {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Public keys, one a line, such as ~/.ssh/id_ed25519.pub
+        file: PathBuf,
+    },
+    /// List these keys, and where to clone from
+    ListKeys(ServiceArgument),
+    /// Let nobody in with a key any more
+    DeleteKey {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its fingerprint (SHA256:…), its comment, or the key itself
+        key: String,
+    },
     /// Bring a code version to work
     EnableCode {
         #[command(flatten)]

@@ -102,6 +102,13 @@ pub(crate) enum CpsclientCommand {
         /// The new name
         name: String,
     },
+    /// Set the script that new nodes run before their agent
+    StartupScript {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// The script
+        file: PathBuf,
+    },
     /// List the nodes of a service
     ListNodes(ServiceArgument),
     /// Add nodes to a service

@@ -8,8 +8,10 @@ mod cpsclient;
 mod manifest;
 mod node_counts;
 mod nutshell;
+mod original;
 mod program;
 mod reference;
+mod shell;
 mod user;
 
 use clap::{Args, Command};
@@ -19,8 +21,9 @@ pub(crate) use cpsclient::*;
 pub(crate) use manifest::{ManifestCommand, ManifestFile};
 pub(crate) use node_counts::{NodeCountWord, node_counts};
 pub(crate) use nutshell::*;
-pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, parse};
+pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, manual_pages, parse};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
+pub(crate) use shell::Shell;
 pub(crate) use user::*;
 
 use crate::printer::{Color, Format, Settings, Verbosity};

@@ -43,6 +43,8 @@ pub(crate) enum NutshellCommand {
     Install(Install),
     /// Print completions for a shell
     Completions(Completions),
+    /// Write manual pages for all programs: `man -l DIR/cps.1`
+    Man(Man),
     /// Look after the users of the platform on this machine
     #[command(subcommand, arg_required_else_help = true)]
     User(LocalUserCommand),
@@ -117,6 +119,13 @@ pub(crate) struct Install {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Man {
+    /// Where to put them, such as ~/.local/share/man/man1; made when it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::{
     ConnectionOptions, Cps, CpsProgram, CpsclientCommand, CpsclientProgram, Nutshell,
-    NutshellCommand, OutputOptions, with_both_spellings,
+    NutshellCommand, OutputOptions, original, with_both_spellings,
 };
 
 /// All names of the executable.
@@ -92,9 +92,17 @@ fn read<P: CommandFactory + FromArgMatches>(
     group: Option<String>,
     line: impl Iterator<Item = OsString>,
 ) -> Result<P, clap::Error> {
-    let line = std::iter::once(OsString::from(&name)).chain(group.map(Into::into)).chain(line);
-    let mut command = with_both_spellings(P::command().bin_name(name));
-    let mut matches = command.try_get_matches_from_mut(line)?;
+    let line = group.map(Into::into).into_iter().chain(line).collect();
+    let mut command = with_both_spellings(P::command().bin_name(&name));
+    // The older client never named the application of a service.
+    let line = match command.get_name() {
+        "cpsclient" => line,
+        _ => original::arranged(&command, line),
+    };
+    let line = std::iter::once(OsString::from(name)).chain(line);
+    let mut matches = command
+        .try_get_matches_from_mut(line)
+        .map_err(|error| original::explain(error, &mut command))?;
     P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
@@ -117,6 +125,18 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     add(CpsProgram::command(), "cps-tools");
     add(CpsclientProgram::command(), "cpsclient");
     script
+}
+
+/// Writes the manual pages of all programs and their commands.
+///
+/// # Errors
+/// When the directory cannot be written to.
+pub(crate) fn manual_pages(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for program in [Nutshell::command(), CpsProgram::command(), CpsclientProgram::command()] {
+        clap_mangen::generate_to(program, directory)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ fn every_command_of_the_platform_is_there() {
         "nutshell env",
         "nutshell install --directory /tmp/bin",
         "nutshell completions bash",
+        "nutshell man /tmp/man1",
         "nutshell director --config director.toml",
         "nutshell manager --boot /etc/nutshell/boot.json --root /",
         "nutshell agent --boot /etc/nutshell/boot.json --root /",

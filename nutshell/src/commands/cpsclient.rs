@@ -40,6 +40,7 @@ async fn dispatch(
     printer: &Printer,
 ) -> Result<Exit, CpsError> {
     use CpsclientCommand as Command;
+    let options = &connection::directors::completed(options.clone())?;
     if matches!(command, Command::Credentials) {
         return user::login(options, Login::default(), printer).await;
     }
@@ -69,6 +70,10 @@ async fn dispatch(
         Command::Info(service) => service::get_state(caller, &service.service).await,
         Command::Logs(service) => service::get_log(caller, &service.service, None).await,
         Command::Rename { service, name } => service::rename(caller, &service.service, &name).await,
+        Command::StartupScript { service, file } => {
+            let told = "Startup script uploaded correctly.";
+            service::set_script(caller, &service.service, &file, told).await
+        }
         Command::ListNodes(service) => {
             nodes::list_nodes(caller, caller.service_id(&service.service).await?).await
         }

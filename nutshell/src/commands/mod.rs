@@ -11,6 +11,7 @@ mod down;
 mod env;
 mod install;
 mod logs;
+mod man;
 mod manager;
 mod runtime;
 mod status;
@@ -41,6 +42,7 @@ fn nutshell(command: NutshellCommand, printer: &Printer) -> Result<Exit, Failure
         NutshellCommand::Env(options) => env::env(&options, printer),
         NutshellCommand::Install(options) => install::install(&options, printer),
         NutshellCommand::Completions(wanted) => completions::completions(&wanted, printer),
+        NutshellCommand::Man(wanted) => man::man(&wanted, printer),
         NutshellCommand::User(command) => user::user(command, printer),
         NutshellCommand::Cps(cps) => cps::run(*cps, printer),
         NutshellCommand::Director(options) => director::director(&options, printer),

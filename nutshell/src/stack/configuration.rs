@@ -1,5 +1,6 @@
 //! `nutshell.toml`: what is fixed about an installation, by its first start or by its owner.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{StateDirectory, StateError};
+use crate::identity_provider::IdentityProvider;
 
 /// The version of the file that this executable understands.
 const VERSION: u32 = 1;
@@ -40,6 +42,9 @@ pub struct Configuration {
     /// Whether people may make themselves users; not unless it says so.
     #[serde(default)]
     pub registration: Option<bool>,
+    /// Whom users may come from, besides.
+    #[serde(default)]
+    pub oidc: BTreeMap<String, IdentityProvider>,
     /// How many floating addresses the cloud has.
     #[serde(default)]
     pub floating_addresses: Option<u8>,
@@ -53,6 +58,7 @@ const HEADER: &str = "\
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
 #   fetch_private = true   # manifests may name files of this machine's and private networks
 #   registration = false
+# and identity providers: tables [oidc.NAME] with issuer, client_id, client_secret_file.
 version = 1
 ";
 

@@ -15,7 +15,7 @@ mod start;
 
 pub use addresses::{AddressError, Addresses, Claim};
 pub use configuration::Configuration;
-pub use consoles::consoles;
+pub use consoles::{consoles, first_process, is_here};
 pub use director::Executable;
 pub use directory::{StateDirectory, StateError};
 pub use executable::{Kept, keep};

@@ -185,6 +185,12 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
     let driver = parts::driver(addresses, &secrets).map_err(StartError::Driver)?;
     let credentials =
         UserCredentials { username: configuration.username(), password: secrets.password.clone() };
+    let identity_providers = configuration
+        .oidc
+        .iter()
+        .map(|(name, provider)| provider.settings(name))
+        .collect::<Result<_, _>>()
+        .map_err(|(path, error)| StateError::file(path)(error))?;
     let director = director::Settings {
         state_dir: state.director(),
         listener,
@@ -204,6 +210,7 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
             ..director::FetchSettings::default()
         },
         registration: configuration.registration.unwrap_or_default(),
+        identity_providers,
     };
     Ok(Parts { credentials, addresses, cloud, director })
 }

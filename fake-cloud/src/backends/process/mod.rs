@@ -26,6 +26,7 @@ mod capabilities;
 mod capture;
 mod cgroups;
 mod consoles;
+mod inside;
 mod launch;
 mod remains;
 mod running;
@@ -51,6 +52,7 @@ use uuid::Uuid;
 
 pub use capabilities::{Capability, capabilities};
 pub use consoles::{Console, consoles};
+pub use inside::first_process;
 pub(crate) use remains::Remains;
 
 use super::{

@@ -5,6 +5,7 @@ use cloud::CloudError;
 use protocol::api::Application;
 use protocol::{ApiError, ApplicationId, ClientError, ErrorCode, ServiceId};
 
+use super::identity_provider::ProviderError;
 use crate::ca::AuthorityError;
 use crate::db::DbError;
 use crate::fetch::FetchError;
@@ -38,6 +39,14 @@ pub(crate) enum Error {
     ReadOnlyToken,
     #[error("this takes a session; API tokens may not do it")]
     SessionNeeded,
+    #[error("logging in by `{name}` failed")]
+    Provider {
+        name: String,
+        #[source]
+        source: ProviderError,
+    },
+    #[error("this browser did not begin to log in here, or too long ago")]
+    NotBegunHere,
     #[error("nobody is logged in")]
     NotLoggedIn,
     #[error("the session has ended")]
@@ -152,6 +161,7 @@ impl From<Error> for ApiError {
             | Error::NotLoggedIn
             | Error::SessionEnded
             | Error::TokenEnded
+            | Error::NotBegunHere
             | Error::NoCertificate
             | Error::CertificateRefused
             | Error::TokenRefused => ErrorCode::Unauthenticated,
@@ -189,6 +199,11 @@ impl From<Error> for ApiError {
                 log(&error);
                 return Self::new(ErrorCode::CloudFailed, cloud_message(cloud, source));
             }
+            Error::Provider { .. } => {
+                log(&error);
+                return Self::new(ErrorCode::Unauthenticated, message)
+                    .hint("try again; the director's log has the details");
+            }
             Error::Passed(told) => return told.clone(),
             Error::Database(_)
             | Error::Authority(_)
@@ -222,6 +237,7 @@ fn hint(error: Error) -> Option<String> {
         Error::PasswordInSettings(username) => Some(format!(
             "change it there; with `nutshell up`: `nutshell user password {username}`"
         )),
+        Error::NotBegunHere => Some("begin again on the login page".to_owned()),
         Error::TokenEnded => Some("make another: `cps token create NAME`".to_owned()),
         Error::SessionNeeded => Some("log in: `cps login`".to_owned()),
         Error::NoSuchServiceType(_) => {

@@ -6,6 +6,7 @@ pub(crate) mod clouds;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod identity_provider;
 pub(crate) mod login_limit;
 pub(crate) mod manager;
 pub(crate) mod manifest;
@@ -15,6 +16,7 @@ pub(crate) mod password;
 pub(crate) mod service;
 pub(crate) mod service_method;
 pub(crate) mod session;
+pub(crate) mod startup_script;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod vm;
@@ -48,6 +50,8 @@ pub(crate) struct Tuning {
     pub(crate) return_timeout: Duration,
     /// How often the reconciler looks, when nobody asks it to.
     pub(crate) reconcile_every: Duration,
+    /// Whether what the cloud loses is replaced.
+    pub(crate) replace_lost: bool,
     /// Has a say after every step of every operation.
     pub(crate) overseer: Option<Overseer>,
 }
@@ -58,7 +62,8 @@ impl Default for Tuning {
             clock: Clock::system(),
             ready_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(15),
-            reconcile_every: Duration::from_secs(30),
+            reconcile_every: Duration::from_secs(5),
+            replace_lost: true,
             overseer: None,
         }
     }
@@ -76,6 +81,8 @@ pub struct Executable {
 /// The director's state and means, shared by all its parts.
 pub(crate) struct Inner {
     pub(crate) installation: String,
+    /// What everything in a cloud that is this installation's carries: its random id.
+    pub(crate) tag: String,
     pub(crate) url: String,
     pub(crate) executable: Executable,
     pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
@@ -94,6 +101,8 @@ pub(crate) struct Inner {
     pub(crate) accounts: user::Accounts,
     pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
+    /// What the reconciler saw.
+    pub(crate) watch: crate::reconcile::Watch,
     /// Wakes the reconciler.
     pub(crate) reconcile: tokio::sync::Notify,
     pub(crate) shutdown: CancellationToken,

@@ -32,7 +32,8 @@ pub(crate) struct SessionSecret(pub(crate) String);
 
 impl App {
     pub(crate) fn login_options(&self) -> LoginOptions {
-        LoginOptions { registration: self.accounts.registration, providers: Vec::new() }
+        let providers = self.accounts.providers.iter().map(|one| one.name().to_owned()).collect();
+        LoginOptions { registration: self.accounts.registration, providers }
     }
 
     pub(crate) async fn login(&self, login: &Login, address: IpAddr) -> Result<LoginGrant> {

@@ -1,10 +1,12 @@
 //! Users: who there is, what each may, and how they come and go.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use protocol::UserId;
 use protocol::api::{PasswordChange, Profile, User, UserChange, UserCreate, UserRegister};
 
+use super::identity_provider::IdentityProvider;
 use super::session::SessionSecret;
 use super::{App, Error, Result, password};
 use crate::db;
@@ -41,12 +43,14 @@ impl std::fmt::Debug for UserSettings {
 }
 
 /// What the installation's settings say about users.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Accounts {
     /// Credits of a user for whom nothing else is said.
     pub(crate) default_credits: i64,
     /// Whether people may make themselves users.
     pub(crate) registration: bool,
+    /// Whom users may come from.
+    pub(crate) providers: Vec<Arc<IdentityProvider>>,
     /// Users whose passwords the settings rule.
     pub(crate) in_settings: Vec<String>,
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod application;
 pub(crate) mod credit;
+pub(crate) mod installation;
 pub(crate) mod node;
 pub(crate) mod operation;
 pub(crate) mod service;
@@ -27,9 +28,11 @@ use time::OffsetDateTime;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DbError {
+pub enum DbError {
+    /// SQLite says why.
     #[error("the database failed")]
     Sql(#[from] sqlx::Error),
+    /// A text that nothing of this version wrote.
     #[error("the database holds `{0}`, which means nothing")]
     Meaningless(String),
 }
@@ -55,6 +58,9 @@ pub enum OpenError {
         #[source]
         source: sqlx::Error,
     },
+    /// What it holds cannot be read or written.
+    #[error(transparent)]
+    Use(#[from] DbError),
     /// Its tables could not be brought up to date.
     #[error("failed to bring {} up to date", path.display())]
     Migrate {

@@ -79,6 +79,32 @@ pub(crate) async fn insert(
     Ok(ServiceId(id))
 }
 
+/// The script that new nodes run, if there is one.
+pub(crate) async fn startup_script(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+) -> Result<Option<String>> {
+    let row: Option<(Option<String>,)> =
+        sqlx::query_as("SELECT startup_script FROM services WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(connection)
+            .await?;
+    Ok(row.and_then(|(script,)| script))
+}
+
+pub(crate) async fn set_startup_script(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    script: Option<&str>,
+) -> Result<()> {
+    sqlx::query("UPDATE services SET startup_script = ? WHERE id = ?")
+        .bind(script)
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn view(
     connection: &mut SqliteConnection,
     id: ServiceId,

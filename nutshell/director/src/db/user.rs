@@ -149,3 +149,33 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, id: UserId) -> Res
     }
     Ok(())
 }
+
+/// The user that an identity provider vouches for.
+pub(crate) async fn by_identity(
+    connection: &mut SqliteConnection,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<UserRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM identities JOIN users ON users.id = identities.user
+         WHERE issuer = ? AND subject = ?"
+    );
+    let row: Option<Row> =
+        sqlx::query_as(&sql).bind(issuer).bind(subject).fetch_optional(connection).await?;
+    row.map(Row::record).transpose()
+}
+
+pub(crate) async fn identity_insert(
+    connection: &mut SqliteConnection,
+    issuer: &str,
+    subject: &str,
+    user: UserId,
+) -> Result<()> {
+    sqlx::query("INSERT INTO identities (issuer, subject, user) VALUES (?, ?, ?)")
+        .bind(issuer)
+        .bind(subject)
+        .bind(user.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

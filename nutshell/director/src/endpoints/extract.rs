@@ -62,9 +62,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Reads JSON; nothing at all counts as an empty object.
+/// Reads a JSON object; nothing at all counts as an empty one.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = if bytes.is_empty() { b"{}" } else { bytes };
+    // Otherwise an array would be taken for an object's values without their names.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid("the body is not a JSON object"));
+    }
     serde_json::from_slice(text)
         .map_err(|error| ApiError::invalid(format!("the body is not as it should be: {error}")))
 }
@@ -86,5 +90,23 @@ impl Changed {
     pub(super) fn wish(&self) -> Option<(u64, std::time::Duration)> {
         let seconds = self.wait_seconds.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         self.after.map(|after| (after, std::time::Duration::from_secs(seconds)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::api::ServiceStart;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_an_object_or_nothing() {
+        for good in ["", "{}", " {\"cloud\": null}"] {
+            assert!(json::<ServiceStart>(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in ["[null]", "null", "\"x\"", "{", "{\"other\": 1}"] {
+            let refused = json::<ServiceStart>(bad.as_bytes()).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::InvalidRequest, "{bad}");
+        }
     }
 }

@@ -12,10 +12,12 @@ mod headers;
 mod manifest;
 mod meta;
 mod node;
+mod oidc;
 mod openapi;
 mod registry;
 mod service;
 mod service_method;
+mod startup_script;
 mod user;
 mod users;
 mod vm;
@@ -36,10 +38,12 @@ fn api() -> Api {
         meta::register,
         user::register,
         users::register,
+        oidc::register,
         application::register,
         manifest::register,
         service::register,
         service_method::register,
+        startup_script::register,
         node::register,
         event::register,
         vm::register,

@@ -182,7 +182,7 @@ impl Resolve for Resolved {
 }
 
 /// Believes whom this machine believes.
-fn tls() -> ClientConfig {
+pub(crate) fn tls() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     // What cannot be read is believed by nobody; a machine without any fetches by http alone.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use futures::FutureExt;
 use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
-use protocol::api::{NodeState, NodesAdd, Service, ServiceStart, State};
+use protocol::api::{NodeState, NodesAdd, Service, ServiceStart, StartupScript, State};
 use protocol::client::Upload;
 use protocol::{ApplicationId, CodeVersionId, ServiceId, UserId};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub(crate) enum DeployStep {
     Fetch { url: String, file: usize },
     /// Start the application's manager.
     Manager,
+    /// Set the script that new nodes of a service run.
+    Script { service: ServiceId, name: String, file: StoredFile },
     /// Bring code to a service and to work.
     Code { service: ServiceId, name: String, file: StoredFile },
     /// Start a service.
@@ -117,6 +119,7 @@ impl DeployStep {
                 )
             }
             Self::Manager => "Starting the manager".to_owned(),
+            Self::Script { name, .. } => format!("{name}: setting the startup script"),
             Self::Code { name, file, .. } => format!("{name}: uploading {}", file.name),
             Self::Start { name, .. } => format!("{name}: starting"),
             Self::Nodes { name, nodes, .. } => {
@@ -135,6 +138,7 @@ async fn step(app: &App, deploy: &ManifestDeploy, step: &DeployStep) -> Result<(
             Ok(fetch::to_file(&app.fetch, &fetch::url(url)?, &path).await?)
         }
         DeployStep::Manager => manager(app, deploy).await,
+        DeployStep::Script { service, file, .. } => script(app, deploy, *service, file).await,
         DeployStep::Code { service, file, .. } => code(app, deploy, *service, file).await,
         DeployStep::Start { service, cloud, .. } => start(app, deploy, *service, cloud).await,
         DeployStep::Nodes { service, nodes, cloud, .. } => {
@@ -151,6 +155,20 @@ async fn manager(app: &App, deploy: &ManifestDeploy) -> Result<()> {
     }
     let settled = app.application_settled(user, id).await?;
     check_running(&settled)
+}
+
+async fn script(
+    app: &App,
+    deploy: &ManifestDeploy,
+    service: ServiceId,
+    file: &StoredFile,
+) -> Result<()> {
+    let path = app.file_path(&deploy.files, file.number);
+    let content = tokio::fs::read(path).await.map_err(Error::Files)?;
+    let script = String::from_utf8(content)
+        .map_err(|_| Error::Invalid(format!("the startup script {} is no text", file.name)))?;
+    app.service_set_startup_script(deploy.user, service, StartupScript { script }).await?;
+    Ok(())
 }
 
 /// Uploads the code, unless that was done before, and brings it to work.

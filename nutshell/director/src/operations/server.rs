@@ -13,7 +13,7 @@ use crate::app::{App, Error, Result, credit};
 use crate::db;
 use crate::{secrets, user_data};
 
-/// Whose server it is: the installation's name. Nothing without this tag is ever touched.
+/// Whose server it is: the installation's id. Nothing without this tag is ever touched.
 pub(crate) const TAG_INSTALLATION: &str = "installation";
 /// Which application it works for.
 pub(crate) const TAG_APPLICATION: &str = "application";
@@ -56,12 +56,12 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
         delete_tagged(app, cloud.as_ref(), id).await?;
     }
     let token = secrets::generate();
-    let service_type = service_type(app, &node).await?;
+    let purpose = purpose(app, &node).await?;
     let mut tx = app.db.write().await?;
     db::node::set_token(&mut tx, id, &secrets::hash(&token)).await?;
     tx.commit().await?;
 
-    let new = new_server(app, user, &node, service_type, token);
+    let new = new_server(app, user, &node, purpose, token);
     let failed = |source| Error::Cloud { cloud: node.cloud.clone(), source };
     let server = cloud.server_create(&new).await.map_err(failed)?;
     let addressless = server.public_ip.or(server.private_ip).is_none();
@@ -86,19 +86,30 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
     Ok(())
 }
 
-async fn service_type(app: &App, node: &Node) -> Result<Option<String>> {
+/// What a server has to know of the service it works for.
+struct Purpose {
+    service_type: String,
+    startup_script: Option<String>,
+}
+
+async fn purpose(app: &App, node: &Node) -> Result<Option<Purpose>> {
     let Some(service) = node.service else { return Ok(None) };
-    let found = db::service::view(&mut *app.db.read().await?, service).await?;
-    found.map(|record| Some(record.service.service_type)).ok_or(Error::Cancelled)
+    let mut connection = app.db.read().await?;
+    let found = db::service::view(&mut connection, service).await?.ok_or(Error::Cancelled)?;
+    let startup_script = db::service::startup_script(&mut connection, service).await?;
+    Ok(Some(Purpose { service_type: found.service.service_type, startup_script }))
 }
 
 fn new_server(
     app: &App,
     user: UserId,
     node: &Node,
-    service_type: Option<String>,
+    purpose: Option<Purpose>,
     token: String,
 ) -> NewServer {
+    let (service_type, startup_script) =
+        purpose.map(|purpose| (purpose.service_type, purpose.startup_script)).unzip();
+    let startup_script = startup_script.flatten();
     let name = server_name(&app.installation, user, node, service_type.as_deref());
     let role = match (node.service, service_type) {
         (Some(service), Some(service_type)) => BootRole::Agent { service, service_type },
@@ -114,11 +125,12 @@ fn new_server(
         role,
     };
     let tags = BTreeMap::from([
-        (TAG_INSTALLATION.to_owned(), app.installation.clone()),
+        (TAG_INSTALLATION.to_owned(), app.tag.clone()),
         (TAG_APPLICATION.to_owned(), node.application.to_string()),
         (TAG_NODE.to_owned(), node.id.to_string()),
     ]);
-    let user_data = user_data::script(&boot, &app.executable.sha256).into_bytes();
+    let user_data =
+        user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
     NewServer { name, instance_type: None, user_data, tags }
 }
 
@@ -164,7 +176,7 @@ pub(super) async fn delete(app: &App, id: NodeId) -> Result<()> {
 /// Deletes whatever servers carry the node's tag.
 async fn delete_tagged(app: &App, cloud: &dyn Cloud, id: NodeId) -> Result<()> {
     let failed = |source| Error::Cloud { cloud: cloud.name().to_owned(), source };
-    let own = cloud.servers(TAG_INSTALLATION, &app.installation).await.map_err(failed)?;
+    let own = cloud.servers(TAG_INSTALLATION, &app.tag).await.map_err(failed)?;
     let wanted = id.to_string();
     for server in own.iter().filter(|server| server.tags.get(TAG_NODE) == Some(&wanted)) {
         cloud.server_delete(&server.id).await.map_err(failed)?;

@@ -45,7 +45,7 @@ pub(super) async fn create(app: &App, id: VolumeId) -> Result<()> {
         size_mib: volume.size_mib,
         server,
         tags: BTreeMap::from([
-            (TAG_INSTALLATION.to_owned(), app.installation.clone()),
+            (TAG_INSTALLATION.to_owned(), app.tag.clone()),
             (TAG_APPLICATION.to_owned(), volume.application.to_string()),
             (TAG_NODE.to_owned(), volume.node.to_string()),
             (TAG_VOLUME.to_owned(), id.to_string()),
@@ -108,7 +108,7 @@ pub(super) async fn refuse_of_node(app: &App, node: NodeId) -> Result<()> {
 
 /// Deletes whatever volumes carry the volume's tag.
 async fn delete_tagged(app: &App, cloud: &dyn Cloud, id: VolumeId) -> Result<()> {
-    let own = cloud.volumes(TAG_INSTALLATION, &app.installation).await.map_err(failed(cloud))?;
+    let own = cloud.volumes(TAG_INSTALLATION, &app.tag).await.map_err(failed(cloud))?;
     let wanted = id.to_string();
     for volume in own.iter().filter(|volume| volume.tags.get(TAG_VOLUME) == Some(&wanted)) {
         remove(cloud, &volume.id).await?;

@@ -73,7 +73,7 @@ impl App {
     pub(super) async fn reconcile_volumes(&self, name: &str, cloud: &Arc<dyn Cloud>) -> Result<()> {
         let failed = |source| Error::Cloud { cloud: name.to_owned(), source };
         let before = db::volume::list_of_cloud(&mut *self.db.read().await?, name).await?;
-        let volumes = cloud.volumes(TAG_INSTALLATION, &self.installation).await.map_err(failed)?;
+        let volumes = cloud.volumes(TAG_INSTALLATION, &self.tag).await.map_err(failed)?;
         let after = db::volume::list_of_cloud(&mut *self.db.read().await?, name).await?;
         for action in plan(&before, &volumes, &after) {
             match action {

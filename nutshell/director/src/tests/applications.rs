@@ -41,7 +41,7 @@ async fn a_manager_comes_and_goes() {
     assert_eq!(running.manager, nodes[0].public_ip);
     let server = &world.cloud.servers()[0];
     assert_eq!(server.name, format!("test-world-u1-a{}-mgr", created.id));
-    assert_eq!(server.tags["installation"], "test-world");
+    assert_eq!(server.tags["installation"], world.tag().1);
     assert_eq!(server.tags["application"], created.id.to_string());
     assert_eq!(server.tags["node"], nodes[0].id.to_string());
     assert_eq!(

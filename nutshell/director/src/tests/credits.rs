@@ -75,7 +75,13 @@ async fn a_lost_vm_costs_nothing_any_more() {
     let service = running_service(&user).await;
     let agent = user.service_nodes(service.id).await.unwrap().nodes.remove(0);
     world.cloud.lose(&agent.server);
+    // Nor does the one that cannot take its place.
+    world.cloud.fail_after(0);
     world.app().reconcile_once().await;
+    let mut shown = user.service_view(service.id).await.unwrap();
+    while !shown.reason.as_ref().is_some_and(|reason| reason.contains("no free public address")) {
+        shown = user.service_changed(service.id, shown.revision).await.unwrap();
+    }
     world.advance(Duration::hours(3));
     user.application_stop(service.application).await.unwrap();
     settled(&user, service.application).await;

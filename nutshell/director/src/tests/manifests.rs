@@ -17,10 +17,12 @@ use crate::app::Error;
 use crate::operations::Overseer;
 
 const KIND: &str = "manifest_deploy";
+const SCRIPT: &str = "#!/bin/sh\necho ready\n";
 
 /// Two services; the first has code and three nodes, the second is not started.
 fn manifest() -> Value {
     let archive = InlineFile { name: "code.tar.gz".to_owned(), content: b"the code".to_vec() };
+    let script = InlineFile { name: "up.sh".to_owned(), content: SCRIPT.into() };
     json!({
         "Application": "Shop",
         "Services": [
@@ -29,6 +31,7 @@ fn manifest() -> Value {
                 "ServiceName": "Workers",
                 "Start": 1,
                 "Archive": archive.to_url(),
+                "StartupScript": script.to_url(),
                 "StartupInstances": { "node": 2 },
             },
             { "Type": "helloworld", "Start": 0 },
@@ -62,6 +65,8 @@ async fn shape(user: &DirectorClient, application: &Application) -> Vec<String> 
         }
         shape
             .push(format!("{} {} {} {roles:?}", service.service_type, service.name, service.state));
+        let script = user.service_startup_script(service.id).await.unwrap().script;
+        assert_eq!(script, if service.service_type == "generic" { SCRIPT } else { "" });
         if service.service_type == "generic" {
             let code: Value =
                 user.service_query(service.id, "list_code", &json!({})).await.unwrap();
@@ -88,6 +93,11 @@ async fn assert_deployed(world: &World, user: &DirectorClient, deployment: &Depl
     );
     assert_eq!(world.cloud.count(), 4);
     assert_eq!(kept_files(world), 0);
+    let with_script = |data: &&String| data.contains("\necho ready\n");
+    // No manager; and once more what was begun anew after a kill.
+    let servers = world.cloud.user_data();
+    assert!(servers.iter().filter(with_script).count() >= 3);
+    assert!(!servers.iter().any(|one| with_script(&one) && one.contains("kind=manager")));
 }
 
 /// Nothing is left of a deployment that failed.
@@ -113,6 +123,7 @@ async fn an_application_is_deployed_downloaded_and_deployed_again() {
         begun.steps,
         [
             "Starting the manager",
+            "Workers: setting the startup script",
             "Workers: uploading code.tar.gz",
             "Workers: starting",
             "Workers: growing to 1 master, 2 node",
@@ -200,7 +211,7 @@ fn at_step(nth: usize, say: impl Fn() -> Result<u32, Error> + Send + Sync + 'sta
 
 #[tokio::test]
 async fn whatever_step_fails_nothing_is_left() {
-    for nth in 0..4 {
+    for nth in 0..5 {
         let overseer = at_step(nth, || Err(Error::Cancelled));
         let world = World::with(|tuning| tuning.overseer = Some(overseer)).await;
         let user = world.login("test").await;
@@ -234,7 +245,7 @@ async fn a_step_that_is_done_twice_is_done_once() {
 
 #[tokio::test]
 async fn a_deployment_goes_on_whatever_step_the_director_was_killed_at() {
-    for nth in 0..4 {
+    for nth in 0..5 {
         let mut world = World::new().await;
         let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
         let hold = at_step(nth, move || {

@@ -104,10 +104,10 @@ async fn only_our_orphans_are_removed() {
     let world = World::new().await;
     let user = world.login("test").await;
     running_service(&user).await;
-    world.cloud.stray(&[("installation", "test-world"), ("node", "4711")]);
-    let foreign = world.cloud.stray(&[("installation", "elsewhere"), ("node", "4711")]);
+    world.cloud.stray(&[world.tag(), ("node", "4711")]);
+    let foreign = world.cloud.stray(&[("installation", "test-world"), ("node", "4711")]);
     let untagged = world.cloud.stray(&[]);
-    let without_node = world.cloud.stray(&[("installation", "test-world")]);
+    let without_node = world.cloud.stray(&[world.tag()]);
     world.app().reconcile_once().await;
     let left: Vec<String> = world.cloud.servers().into_iter().map(|server| server.id).collect();
     assert_eq!(left.len(), 5, "{left:?}");

@@ -119,7 +119,11 @@ async fn methods_of_every_kind_reach_the_manager() {
 
 #[tokio::test]
 async fn without_a_manager_services_say_what_to_do_and_can_still_be_deleted() {
-    let world = World::with(|tuning| tuning.return_timeout = Duration::from_millis(50)).await;
+    let world = World::with(|tuning| {
+        tuning.return_timeout = Duration::from_millis(50);
+        tuning.replace_lost = false;
+    })
+    .await;
     let user = world.login("test").await;
     let service = running_service(&user).await;
     for server in world.cloud.servers() {

@@ -13,7 +13,9 @@ use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use protocol::api::code::{CodeUpload, CodeVersionName, CodeVersions};
-use protocol::api::internal::{NodesCreate, NodesDelete, ProcessStatus, ServiceAdd, ServiceReport};
+use protocol::api::internal::{
+    NodesCreate, NodesDelete, NodesReplace, ProcessStatus, ServiceAdd, ServiceReport,
+};
 use protocol::api::log::LogText;
 use protocol::api::{CodeVersion, NodeCounts, NodesAdd, State};
 use protocol::boot::{BootConfig, BootRole};
@@ -73,6 +75,7 @@ async fn manage(membership: &Membership, director: VmClient, address: Ipv4Addr) 
         .route("/v1/services/{id}/startup", post(startup))
         .route("/v1/services/{id}/shutdown", post(shutdown))
         .route("/v1/services/{id}/add_nodes", post(add_nodes))
+        .route("/v1/services/{id}/replace_nodes", post(replace))
         .route("/v1/services/{id}/methods/get_script_status", get(async || "{\"nodes\":{}}"))
         .route("/v1/services/{id}/methods/run", post(run_script))
         .route("/v1/services/{id}/methods/list_code", get(list_code))
@@ -191,6 +194,29 @@ fn grow(manager: Manager, id: ServiceId, counts: NodeCounts) {
         };
         let _ = manager.director.report_service(id, &outcome).await;
     });
+}
+
+/// Makes one node for each that is lost, and gives those back.
+async fn replace(
+    Shared(manager): Shared<Manager>,
+    Path(id): Path<ServiceId>,
+    Json(lost): Json<NodesReplace>,
+) -> Json<ServiceReport> {
+    tokio::spawn(async move {
+        let roles = vec!["node".to_owned(); lost.nodes.len()];
+        let create = NodesCreate { service: id, roles, cloud: "default".to_owned() };
+        let (state, reason) = match manager.director.create_nodes(&create).await {
+            Ok(_) => {
+                let _ = manager.director.delete_nodes(&NodesDelete { nodes: lost.nodes }).await;
+                (State::Running, None)
+            }
+            Err(error) if lost.last => (State::Error, Some(error.to_string())),
+            Err(error) => (State::Running, Some(error.to_string())),
+        };
+        let outcome = ServiceReport { revision: next_revision(), state, reason };
+        let _ = manager.director.report_service(id, &outcome).await;
+    });
+    Json(report(State::Adapting))
 }
 
 async fn shutdown(

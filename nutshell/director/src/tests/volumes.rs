@@ -16,7 +16,7 @@ use crate::app::Error;
 use crate::operations::Overseer;
 
 /// The manager of an application with one service that has one node; the test speaks for it.
-async fn manager(world: &World) -> (VmClient, ServiceId, Node) {
+pub(super) async fn manager(world: &World) -> (VmClient, ServiceId, Node) {
     let (boot, service) = silent_manager(world, "test").await;
     let manager = client(&vm::join(&boot).await.unwrap());
     manager.ready().await.unwrap();
@@ -25,7 +25,7 @@ async fn manager(world: &World) -> (VmClient, ServiceId, Node) {
     (manager, service, node)
 }
 
-fn data(service: ServiceId, node: NodeId) -> VolumeCreate {
+pub(super) fn data(service: ServiceId, node: NodeId) -> VolumeCreate {
     VolumeCreate { service, node, name: "data".to_owned(), size_mib: 1500 }
 }
 
@@ -154,7 +154,7 @@ async fn the_reconciler_removes_orphans_and_gives_nodes_their_volumes_back() {
     let world = World::new().await;
     let (manager, service, node) = manager(&world).await;
     let volume = manager.create_volume(&data(service, node.id)).await.unwrap();
-    let installation = ("installation", super::world::INSTALLATION);
+    let installation = world.tag();
     world.cloud.volume_stray(&[installation, ("volume", "4711")]);
     let kept = [
         world.cloud.volume_stray(&[("installation", "elsewhere"), ("volume", "4711")]),

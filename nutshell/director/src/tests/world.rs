@@ -105,6 +105,7 @@ impl World {
             default_credits: CREDITS,
             fetch: FetchSettings { allow_private: true, ..FetchSettings::default() },
             registration: true,
+            identity_providers: vec![],
         }
     }
 
@@ -140,6 +141,11 @@ impl World {
     }
 
     /// Lets time pass.
+    /// The tag by which a cloud knows what is this installation's.
+    pub(crate) fn tag(&self) -> (&'static str, &str) {
+        (crate::operations::TAG_INSTALLATION, &self.app().tag)
+    }
+
     pub(crate) fn advance(&self, by: time::Duration) {
         self.advanced_seconds.fetch_add(by.whole_seconds(), Ordering::Relaxed);
     }

@@ -65,9 +65,9 @@ fn server() -> tempfile::TempDir {
 fn the_script_is_as_reviewed() {
     let expected = include_str!("agent.sh");
     assert!(
-        script(&agent(), SHA256) == expected,
+        script(&agent(), SHA256, None) == expected,
         "the user-data changed; when that is meant, copy this to src/user_data/agent.sh:\n{}",
-        script(&agent(), SHA256)
+        script(&agent(), SHA256, None)
     );
 }
 
@@ -75,7 +75,7 @@ fn the_script_is_as_reviewed() {
 fn the_boot_file_arrives_whole_whatever_is_in_it_and_is_secret() {
     let root = server();
     let arguments = arguments_pipe(root.path());
-    let output = run(&script(&agent(), SHA256), root.path());
+    let output = run(&script(&agent(), SHA256, None), root.path());
     assert!(output.status.success(), "{output:?}");
     let arguments = std::fs::read_to_string(arguments).unwrap();
     assert!(arguments.starts_with("agent --boot "), "{arguments}");
@@ -97,7 +97,7 @@ fn every_boot_starts_the_member_with_its_own_root() {
     let arguments = arguments_pipe(root.path());
     let shown = root.path().display();
     let expected = format!("manager --boot {shown}/etc/nutshell/boot.json --root {shown}/\n");
-    let first = run(&script(&boot(BootRole::Manager), SHA256), root.path());
+    let first = run(&script(&boot(BootRole::Manager), SHA256, None), root.path());
     assert!(first.status.success(), "{first:?}");
     assert_eq!(std::fs::read_to_string(&arguments).unwrap(), expected);
     let again = run("\"$SERVER_ROOT/etc/rc.local\"", root.path());
@@ -112,7 +112,7 @@ fn an_image_that_cannot_fetch_says_so_on_the_console() {
     std::fs::create_dir_all(root.path().join("etc")).unwrap();
     // Nobody listens at port 1: whichever program fetches, it fails.
     let boot = BootConfig { director_url: "https://127.0.0.1:1".to_owned(), ..agent() };
-    let output = run(&script(&boot, SHA256), root.path());
+    let output = run(&script(&boot, SHA256, None), root.path());
     assert!(!output.status.success());
     let console = String::from_utf8(output.stderr).unwrap();
     assert!(console.contains("nutshell: cannot fetch https://127.0.0.1:1/download/nutshell"));
@@ -125,4 +125,20 @@ fn words_of_the_shell_are_safe() {
         let output = Command::new("sh").arg("-c").arg(print).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
     }
+}
+
+#[test]
+fn a_startup_script_runs_before_the_agent_and_may_hold_anything() {
+    let root = server();
+    let pipe = arguments_pipe(root.path());
+    let text = "#!/bin/sh\necho \"it's $((1 + 1)) @BOOT@ `echo three`\"\nls \"$0\"\nexit 3";
+    let shell = script(&agent(), SHA256, Some(text));
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    let output = run(&shell, root.path());
+    assert!(output.status.success(), "{output:?}");
+    assert!(reader.join().unwrap().starts_with("agent "), "its failure does not keep the agent");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("the startup script failed with 3"), "{told}");
+    let log = std::fs::read_to_string(root.path().join("var/log/startup.log")).unwrap();
+    assert!(log.starts_with("it's 2 @BOOT@ three\n"), "{log}");
 }

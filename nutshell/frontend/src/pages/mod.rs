@@ -6,6 +6,7 @@ mod create;
 mod dashboard;
 mod login;
 mod logs;
+mod oidc;
 mod scripts;
 mod service;
 mod service_actions;
@@ -30,6 +31,8 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(dashboard::show))
         .route("/login", get(login::show).post(login::login))
+        .route("/login/oidc/{provider}", get(oidc::begin))
+        .route("/login/oidc/{provider}/callback", get(oidc::finish))
         .route("/logout", post(login::logout))
         .route("/register", get(login::show_register).post(login::register))
         .route("/account", get(account::show))

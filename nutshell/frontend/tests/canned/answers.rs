@@ -10,6 +10,12 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         "POST /v1/login" => return login(body),
         "GET /v1/user" => user(),
         "GET /v1/login-options" => json!({"registration": true, "providers": ["corp"]}),
+        "POST /v1/login/oidc/corp/begin" => {
+            json!({"url": "https://corp.example.org/auth?x=1", "flow": "a.b.c"})
+        }
+        "POST /v1/login/oidc/corp/finish" => {
+            json!({"token": super::TOKEN, "user": user(), "expires": ago(-3600)})
+        }
         "POST /v1/register" => user(),
         "GET /v1/user/credits" => json!({"balance": 47, "entries": [
             {"id": 3, "kind": "charge", "amount": -1, "node": 5, "hour": 2, "at": ago(60)},

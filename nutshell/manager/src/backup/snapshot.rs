@@ -11,11 +11,15 @@ use sha2::{Digest, Sha256};
 
 use super::ROOTS;
 
+/// How many bytes travel inside the list altogether.
+const MOST_INLINE: u64 = 1 << 20;
+
 /// All files, and where the contents are that are sent for themselves.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) backup: Backup,
     pub(super) sources: HashMap<String, PathBuf>,
+    inline: u64,
 }
 
 /// The hashes of files that were read before. Files are replaced, never written again: one with the
@@ -71,12 +75,16 @@ impl Snapshot {
         hashes: &mut Hashes,
     ) -> io::Result<()> {
         let source = cache.join(path);
-        let content = match content(&source, metadata, hashes) {
+        let may_be_inline = metadata.len() <= LARGEST_INLINE && self.inline < MOST_INLINE;
+        let content = match content(&source, metadata, may_be_inline, hashes) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             content => content?,
         };
-        if let BackupContent::Stored { sha256, .. } = &content {
-            self.sources.insert(sha256.clone(), source);
+        match &content {
+            BackupContent::Stored { sha256, .. } => {
+                self.sources.insert(sha256.clone(), source);
+            }
+            BackupContent::Inline { text } => self.inline += text.len() as u64,
         }
         let path = path.to_str().ok_or_else(|| io::Error::other("a name is no text"))?.to_owned();
         let mode = metadata.permissions().mode() & 0o777;
@@ -90,19 +98,15 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with('.') || name.starts_with("tmp_") || name.ends_with(".lock")
 }
 
-fn content(path: &Path, metadata: &fs::Metadata, hashes: &mut Hashes) -> io::Result<BackupContent> {
+fn content(
+    path: &Path,
+    metadata: &fs::Metadata,
+    may_be_inline: bool,
+    hashes: &mut Hashes,
+) -> io::Result<BackupContent> {
     let size = metadata.len();
-    if size <= LARGEST_INLINE {
-        let mut content = Vec::new();
-        File::open(path)?.read_to_end(&mut content)?;
-        return Ok(match String::from_utf8(content) {
-            Ok(text) => BackupContent::Inline { text },
-            Err(binary) => {
-                let content = binary.into_bytes();
-                let size = content.len() as u64;
-                BackupContent::Stored { sha256: hex(&Sha256::digest(&content)), size }
-            }
-        });
+    if may_be_inline && let Ok(text) = String::from_utf8(fs::read(path)?) {
+        return Ok(BackupContent::Inline { text });
     }
     let modified = (metadata.mtime(), metadata.mtime_nsec());
     let stamp = Stamp { inode: metadata.ino(), size, modified };
@@ -162,5 +166,14 @@ mod tests {
         .unwrap();
         let changed = Snapshot::take(cache.path(), &mut hashes).unwrap();
         assert_ne!(changed.backup, snapshot.backup);
+        for number in 0..300 {
+            fs::write(code.join(format!("text-{number}")), format!("{number:04000}")).unwrap();
+        }
+        let many = Snapshot::take(cache.path(), &mut hashes).unwrap();
+        assert_eq!(
+            (many.backup.files.len(), many.sources.len() > 30),
+            (303, true),
+            "lists stay short"
+        );
     }
 }

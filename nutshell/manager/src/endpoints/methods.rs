@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::MethodKind;
 use protocol::{ApiError, ErrorCode, ServiceId};
 use serde_json::{Map, Value};
+use services::state::Request as Asked;
 use tokio_util::io::ReaderStream;
 
-use super::Manager;
 use super::incoming::Incoming;
+use super::{Manager, usage};
 use crate::service::Service;
 
 /// Commands carry names and parameters; files are streamed.
@@ -32,6 +33,11 @@ pub(super) async fn read(
     parameters.remove("");
     let service = manager.application.service(id)?;
     match kind(&service, &method)? {
+        // What every type of service has.
+        _ if method == "get_usage" => {
+            Ok(Json(usage::of_service(&manager, &service).await).into_response())
+        }
+        _ if method == "get_metrics" => Ok(usage::metrics(&manager, &service).await),
         MethodKind::Query => {
             service.check(service.half.request(&method), &format!("`{method}`"))?;
             let context = service.context();
@@ -66,8 +72,10 @@ pub(super) async fn write(
     let body = Incoming::new(request.into_body());
     match call(&manager, id, &method, parameters, &body).await {
         Ok(answer) => {
-            // Who has the answer has nothing to lose with this VM.
-            manager.application.kept().await?;
+            // Who has the answer to a change has nothing to lose with this VM.
+            if changes_files(&manager, id, &method) {
+                manager.application.kept().await?;
+            }
             Ok(answer)
         }
         Err(refusal) => {
@@ -75,6 +83,12 @@ pub(super) async fn write(
             Err(refusal)
         }
     }
+}
+
+/// Whether a method may change what the manager keeps; others have the nodes do something.
+fn changes_files(manager: &Manager, id: ServiceId, method: &str) -> bool {
+    let request = manager.application.service(id).map(|service| service.half.request(method));
+    !matches!(request, Ok(Asked::Use | Asked::Reach))
 }
 
 async fn call(

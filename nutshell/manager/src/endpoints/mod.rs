@@ -4,6 +4,7 @@ mod incoming;
 mod logs;
 mod methods;
 mod services;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use protocol::identity::{Identity, may_call};
 use protocol::tls::Peer;
 use protocol::{ApiError, ErrorCode};
 
+use ::services::usage::Meter;
+
 use crate::application::Application;
 
 /// What the endpoints work on.
@@ -25,6 +28,7 @@ pub(crate) struct Manager {
     pub(crate) identity: Identity,
     pub(crate) application: Arc<Application>,
     pub(crate) log_file: PathBuf,
+    pub(crate) meter: Arc<Meter>,
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
@@ -39,6 +43,7 @@ pub(crate) fn router(manager: Arc<Manager>) -> Router {
         .route("/v1/services/{id}/shutdown", post(services::shutdown))
         .route("/v1/services/{id}/add_nodes", post(services::add_nodes))
         .route("/v1/services/{id}/remove_nodes", post(services::remove_nodes))
+        .route("/v1/services/{id}/replace_nodes", post(services::replace_nodes))
         .route("/v1/services/{id}/get_logs", get(logs::get_service_logs))
         .route("/v1/services/{id}/methods/{method}", get(methods::read).post(methods::write))
         .fallback(async || ApiError::not_found("the manager has nothing of this name"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use protocol::ServiceId;
-use protocol::api::internal::{ServiceAdd, ServiceReport};
+use protocol::api::internal::{NodesReplace, ServiceAdd, ServiceReport};
 use protocol::api::{NodesAdd, NodesRemove, ServiceStart};
 
 use super::{Answer, Manager};
@@ -57,4 +57,12 @@ pub(super) async fn remove_nodes(
     Json(remove): Json<NodesRemove>,
 ) -> Answer<ServiceReport> {
     Ok(Json(manager.application.service(id)?.remove_nodes(remove).await?))
+}
+
+pub(super) async fn replace_nodes(
+    State(manager): State<Arc<Manager>>,
+    Path(id): Path<ServiceId>,
+    Json(lost): Json<NodesReplace>,
+) -> Answer<ServiceReport> {
+    Ok(Json(manager.application.service(id)?.replace_nodes(lost).await?))
 }

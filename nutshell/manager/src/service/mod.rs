@@ -3,6 +3,7 @@
 //! Whatever changes the state goes through [`Service::begin`], which asks the state machine and
 //! holds the one permit to work, and through [`Service::work`], which ends in a state that stays.
 
+mod replace;
 mod work;
 
 use std::io::Write;
@@ -24,13 +25,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backup::Keeper;
 use crate::director::Director;
+use crate::git::Git;
 use crate::record::Record;
+use crate::volumes::ServiceVolumes;
 
 /// What all services of the manager share.
 pub(crate) struct World {
     pub(crate) director: Director,
     pub(crate) backup: Arc<Keeper>,
     pub(crate) agents: Arc<dyn AgentConnections>,
+    pub(crate) git: Arc<Git>,
     /// `<root>/var/cache/cpsmanager`
     pub(crate) cache: PathBuf,
     /// `<root>/var/log`
@@ -61,7 +65,7 @@ pub(crate) struct Service {
     pub(crate) service_type: &'static ServiceType,
     pub(crate) half: Arc<dyn ManagerHalf>,
     world: Arc<World>,
-    code: Arc<CodeStore>,
+    pub(crate) code: Arc<CodeStore>,
     record: Mutex<Record>,
     report: watch::Sender<ServiceReport>,
     permit: Arc<tokio::sync::Mutex<()>>,
@@ -120,6 +124,11 @@ impl Service {
             nodes,
             membership,
             code: Arc::clone(&self.code),
+            volumes: Arc::new(ServiceVolumes {
+                director: self.world.director.clone(),
+                service: self.id,
+            }),
+            repository: Arc::clone(&self.world.git) as _,
             agents: Arc::clone(&self.world.agents),
         }
     }

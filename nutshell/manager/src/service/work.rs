@@ -267,7 +267,7 @@ impl Service {
         }
     }
 
-    async fn create_nodes(
+    pub(super) async fn create_nodes(
         &self,
         roles: Vec<String>,
         cloud: String,
@@ -285,7 +285,7 @@ impl Service {
         Ok(ids)
     }
 
-    async fn give_back(&self, nodes: Vec<NodeId>) -> Result<(), ServiceError> {
+    pub(super) async fn give_back(&self, nodes: Vec<NodeId>) -> Result<(), ServiceError> {
         self.log(&format!("giving back node(s) {}", list(&nodes)));
         self.take_over(&nodes, &nodes).await
     }

@@ -93,6 +93,20 @@ async fn archives_come_back_as_they_went() {
 }
 
 #[tokio::test]
+async fn scripts_in_a_directory_are_found_and_code_without_any_is_refused() {
+    let packed: Vec<_> = [("app/init.sh", "echo packed >$HOME/said"), ("app/lib/data", "x")].into();
+    let world = World::running(&packed).await;
+    assert_eq!(world.file(&world.nodes()[0], "root/said"), "packed\n");
+    for scripts in [&[("README", "x")][..], &[("a/b/init.sh", "x")], &[("init.sh.bak", "x")]] {
+        let refused = world.upload(scripts).await.unwrap_err();
+        assert_eq!(
+            refused.message,
+            "`app.tar` has none of init.sh, notify.sh, run.sh, interrupt.sh, cleanup.sh at its top"
+        );
+    }
+}
+
+#[tokio::test]
 async fn bad_uploads_are_refused_in_one_line() {
     let world = World::new("generic").await;
     for (content, message) in [

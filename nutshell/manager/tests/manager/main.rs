@@ -3,8 +3,11 @@
 
 mod backup;
 mod code;
+mod git;
 mod refusals;
 mod restart;
 mod scaling;
 mod story;
+mod usage;
+mod volumes;
 mod world;

@@ -1,5 +1,6 @@
 //! Nodes come and go, and each is told once.
 
+use protocol::api::internal::NodesReplace;
 use protocol::api::{NodesAdd, NodesRemove, ServiceStart, State};
 use protocol::{ApiError, ErrorCode};
 
@@ -28,6 +29,46 @@ async fn old_nodes_are_notified_once_and_new_ones_initialised_once() {
     assert_eq!(world.nodes()[1].id, nodes[1].id, "the newest goes first");
     assert_eq!(world.file(&nodes[0], "root/order"), "init\nnotify 3\nnotify 2\n");
     assert_eq!(world.file(&nodes[1], "root/order"), "init\nnotify 2\n");
+}
+
+#[tokio::test]
+async fn a_node_in_place_of_a_lost_one_is_initialised_and_the_others_are_told() {
+    let world = World::running(COUNTING).await;
+    assert_eq!(world.add_nodes(1).await, None);
+    let before = world.nodes();
+    world.director.lose(before[1].id);
+    let replace = |last| NodesReplace { nodes: vec![before[1].id], last };
+    world.director.refuse(Some(ApiError::new(ErrorCode::CloudFailed, "the pool is empty")));
+    world.director.forget_reports();
+    world.client.replace_nodes(SERVICE, &replace(false)).await.unwrap();
+    let reason = world.reported(State::Running).await.reason.unwrap();
+    assert_eq!(reason, format!("lost node {}, not replaced: the pool is empty", before[1].id));
+
+    world.director.refuse(None);
+    world.director.forget_reports();
+    world.client.replace_nodes(SERVICE, &replace(true)).await.unwrap();
+    assert_eq!(world.reported(State::Running).await.reason, None);
+    let after = world.nodes();
+    assert_eq!((after.len(), after[0].id), (2, before[0].id));
+    assert_ne!(after[1].id, before[1].id);
+    assert_eq!(after[1].role, "node");
+    assert_eq!(world.file(&after[1], "root/order"), "init\n");
+    assert_eq!(world.file(&after[0], "root/order"), "init\nnotify 2\nnotify 2\n");
+}
+
+#[tokio::test]
+async fn ten_new_nodes_are_all_initialised_before_anybody_is_notified() {
+    let shared = tempfile::tempdir().unwrap();
+    let order = shared.path().join("order");
+    let script = |name: &str| format!("echo {name} >>{}", order.display());
+    let (init, notify) = (script("init"), script("notify"));
+    let world = World::running(&[("init.sh", &init), ("notify.sh", &notify)]).await;
+    assert_eq!(world.add_nodes(10).await, None);
+    let told = std::fs::read_to_string(&order).unwrap();
+    assert_eq!(told, format!("{}notify\n", "init\n".repeat(11)));
+    assert_eq!(world.remove_nodes(9).await, None);
+    let told = std::fs::read_to_string(&order).unwrap();
+    assert_eq!(told, format!("{}{}", "init\n".repeat(11), "notify\n".repeat(3)));
 }
 
 #[tokio::test]

@@ -45,6 +45,40 @@ pub struct CodeUploaded {
     pub code_version: CodeVersionId,
 }
 
+/// Result of `upload_key`, whose body is public keys as `~/.ssh/*.pub` holds them, one a line.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeysAdded {
+    /// How many were not there before.
+    pub added: usize,
+    /// What `git clone` takes now.
+    pub repository: Option<String>,
+}
+
+/// A public SSH key whose holder may clone and push code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AuthorizedKey {
+    /// `SHA256:…`, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// The key in one line.
+    pub key: String,
+}
+
+/// Result of `list_keys`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Keys {
+    /// The keys, oldest first.
+    pub keys: Vec<AuthorizedKey>,
+    /// What `git clone` takes; there is none before the first key.
+    pub repository: Option<String>,
+}
+
+/// Parameters of `delete_key`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeyName {
+    /// `SHA256:…`, one of `list_keys`.
+    pub fingerprint: String,
+}
+
 /// Result of `list_code`, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CodeVersions {

@@ -97,6 +97,26 @@ pub struct ScriptExecute {
     pub parameters: Vec<String>,
 }
 
+/// Parameters of the method `create_volume`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VolumeAdd {
+    /// Its name, unique in the application: letters, digits, `-` and `_`.
+    pub name: String,
+    /// What must fit on it, in MiB; clouds round up, most to GiB.
+    pub size_mib: u64,
+    /// The node that gets it.
+    pub node: NodeId,
+}
+
+/// Parameters of the method `delete_volume`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VolumeName {
+    /// Which.
+    pub name: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,15 @@ pub struct NodesDelete {
     pub nodes: Vec<NodeId>,
 }
 
+/// Director → manager: the cloud lost these VMs of a service; others should take their places.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NodesReplace {
+    /// Which.
+    pub nodes: Vec<NodeId>,
+    /// Whether it is asked for the last time: a service that then has no node left has failed.
+    pub last: bool,
+}
+
 /// Manager → director: a service came into another state. Also a manager's answer to a request for
 /// a change; the two may overtake each other.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]

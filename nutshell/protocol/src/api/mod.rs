@@ -14,6 +14,7 @@ pub mod node;
 pub mod operation;
 pub mod service;
 pub mod service_type;
+pub mod usage;
 pub mod user;
 pub mod volume;
 
@@ -28,12 +29,12 @@ pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{
     NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
-    State,
+    StartupScript, State,
 };
 pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
 pub use user::{
-    Login, LoginGrant, LoginOptions, PasswordChange, Profile, Token, TokenCreate, TokenGrant, User,
-    UserChange, UserCreate, UserRegister,
+    Login, LoginGrant, LoginOptions, OidcBegun, OidcFinish, PasswordChange, Profile, Token,
+    TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,
 };
 pub use volume::{Volume, VolumeCreate, VolumeState, Volumes};
 

@@ -121,6 +121,14 @@ pub struct ServiceRename {
     pub name: String,
 }
 
+/// The script that new nodes of a service run before their agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartupScript {
+    /// Its text; empty when there is none. At most 8192 bytes: clouds hand over no more.
+    pub script: String,
+}
+
 /// A request to start a service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

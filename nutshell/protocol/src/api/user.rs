@@ -114,6 +114,26 @@ pub struct LoginOptions {
     pub providers: Vec<String>,
 }
 
+/// The beginning of a login by an identity provider.
+#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OidcBegun {
+    /// Where the browser is to go.
+    pub url: String,
+    /// What the browser is to keep, and to hand over when it comes back.
+    pub flow: String,
+}
+
+/// The end of a login by an identity provider.
+#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OidcFinish {
+    /// What the browser brings from the provider.
+    pub code: String,
+    /// What else it brings: the beginning it belongs to.
+    pub state: String,
+    /// What the browser kept.
+    pub flow: String,
+}
+
 /// A session: the token goes into `Authorization: Bearer …`.
 #[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LoginGrant {
@@ -174,11 +194,11 @@ pub struct TokenGrant {
 
 /// What must not come into a log by accident shows its name alone.
 macro_rules! secretive {
-    ($($name:ident { $field:ident }),*) => {$(
+    ($($name:ident { $($field:ident)? }),*) => {$(
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))
-                    .field(stringify!($field), &self.$field)
+                    $(.field(stringify!($field), &self.$field))?
                     .finish_non_exhaustive()
             }
         }
@@ -191,6 +211,8 @@ secretive!(
     UserChange { disabled },
     Login { username },
     LoginGrant { user },
+    OidcBegun {},
+    OidcFinish {},
     TokenGrant { token }
 );
 

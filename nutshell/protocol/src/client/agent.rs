@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::transport::{ClientError, Transport, Upload};
 use crate::api::internal::ProcessStatus;
 use crate::api::log::{LogQuery, LogText};
+use crate::api::usage::UsageHistory;
 
 /// A manager's connection to one agent.
 #[derive(Debug, Clone)]
@@ -27,6 +28,11 @@ impl AgentClient {
     /// `GET /v1/get_logs`
     pub async fn get_logs(&self, query: &LogQuery) -> Result<LogText, ClientError> {
         self.0.get("/v1/get_logs", query).await
+    }
+
+    /// `GET /v1/get_usage`: what the agent measured of its VM.
+    pub async fn get_usage(&self) -> Result<UsageHistory, ClientError> {
+        self.0.get("/v1/get_usage", &[("", ""); 0]).await
     }
 
     /// A method of the agent half that changes nothing.

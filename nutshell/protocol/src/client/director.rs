@@ -12,7 +12,7 @@ use crate::api::log::{LogQuery, LogText};
 use crate::api::{
     Application, ApplicationCreate, ApplicationRename, Cloud, Deployment, Manifest, NodesAdd,
     NodesRemove, ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceRename,
-    ServiceStart, ServiceType, State, Volumes,
+    ServiceStart, ServiceType, StartupScript, State, Volumes,
 };
 use crate::ids::{ApplicationId, OperationId, ServiceId};
 
@@ -278,6 +278,23 @@ impl DirectorClient {
         query: &LogQuery,
     ) -> Result<LogText, ClientError> {
         self.0.get(&format!("/v1/services/{id}/logs"), query).await
+    }
+
+    /// `GET /v1/services/{id}/startup-script`
+    pub async fn service_startup_script(
+        &self,
+        id: ServiceId,
+    ) -> Result<StartupScript, ClientError> {
+        self.0.get(&format!("/v1/services/{id}/startup-script"), &NO_QUERY).await
+    }
+
+    /// `PUT /v1/services/{id}/startup-script`: for nodes that come from now on.
+    pub async fn service_set_startup_script(
+        &self,
+        id: ServiceId,
+        script: &StartupScript,
+    ) -> Result<StartupScript, ClientError> {
+        self.0.call(Method::PUT, &format!("/v1/services/{id}/startup-script"), script).await
     }
 
     /// A method of kind `query`.

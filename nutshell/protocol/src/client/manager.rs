@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::transport::{ClientError, Download, Transport, Upload};
-use crate::api::internal::{ProcessStatus, ServiceAdd, ServiceReport};
+use crate::api::internal::{NodesReplace, ProcessStatus, ServiceAdd, ServiceReport};
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{NodesAdd, NodesRemove, ServiceStart};
 use crate::ids::ServiceId;
@@ -71,6 +71,15 @@ impl ManagerClient {
         remove: &NodesRemove,
     ) -> Result<ServiceReport, ClientError> {
         self.0.call(Method::POST, &format!("/v1/services/{id}/remove_nodes"), remove).await
+    }
+
+    /// `POST /v1/services/{id}/replace_nodes`: the cloud lost these; answers in ADAPTING.
+    pub async fn replace_nodes(
+        &self,
+        id: ServiceId,
+        lost: &NodesReplace,
+    ) -> Result<ServiceReport, ClientError> {
+        self.0.call(Method::POST, &format!("/v1/services/{id}/replace_nodes"), lost).await
     }
 
     /// `GET /v1/services/{id}/get_logs`: the manager's log of the service, or a node's.

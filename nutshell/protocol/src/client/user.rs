@@ -9,8 +9,8 @@ use serde_json::json;
 use super::director::{DirectorClient, NO_QUERY};
 use super::transport::ClientError;
 use crate::api::{
-    CreditGrant, CreditQuery, Credits, Login, LoginGrant, LoginOptions, PasswordChange, Token,
-    TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,
+    CreditGrant, CreditQuery, Credits, Login, LoginGrant, LoginOptions, OidcBegun, OidcFinish,
+    PasswordChange, Token, TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,
 };
 use crate::ids::{TokenId, UserId};
 
@@ -29,6 +29,20 @@ impl DirectorClient {
     /// `GET /v1/login-options`
     pub async fn login_options(&self) -> Result<LoginOptions, ClientError> {
         self.0.get("/v1/login-options", &NO_QUERY).await
+    }
+
+    /// `POST /v1/login/oidc/{provider}/begin`
+    pub async fn oidc_begin(&self, provider: &str) -> Result<OidcBegun, ClientError> {
+        self.0.call(Method::POST, &format!("/v1/login/oidc/{provider}/begin"), &json!({})).await
+    }
+
+    /// `POST /v1/login/oidc/{provider}/finish`
+    pub async fn oidc_finish(
+        &self,
+        provider: &str,
+        finish: &OidcFinish,
+    ) -> Result<LoginGrant, ClientError> {
+        self.0.call(Method::POST, &format!("/v1/login/oidc/{provider}/finish"), finish).await
     }
 
     /// `POST /v1/login`

@@ -156,6 +156,37 @@ impl CodeStore {
         Ok(id)
     }
 
+    /// Adds what was pushed with git; again, it changes nothing. The archive stays where it is.
+    ///
+    /// # Errors
+    /// When it is refused or cannot be stored.
+    pub async fn add_pushed(
+        &self,
+        id: &CodeVersionId,
+        filename: &str,
+        description: &str,
+        archive: &Path,
+    ) -> Result<(), ServiceError> {
+        if self.find(id).is_ok() {
+            return Ok(());
+        }
+        let file = tokio::fs::File::open(archive).await.map_err(ServiceError::file(archive))?;
+        let content = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10).boxed();
+        let upload = receive(&self.directory, filename, content).await?;
+        fs::rename(&upload.path, self.path(id)).map_err(ServiceError::file(&upload.path))?;
+        self.change(|index| {
+            if !index.versions.iter().any(|version| version.id == *id) {
+                index.versions.push(Version {
+                    id: id.clone(),
+                    filename: filename.to_owned(),
+                    description: description.to_owned(),
+                    created: OffsetDateTime::now_utc(),
+                });
+            }
+            Ok(())
+        })
+    }
+
     /// Makes a version the active one.
     ///
     /// # Errors
@@ -184,6 +215,11 @@ impl CodeStore {
             if id.as_str() == CodeVersionId::DEFAULT {
                 return Err(ApiError::conflict(format!(
                     "{id} is the initial code version and cannot be deleted"
+                )));
+            }
+            if id.as_str().starts_with("git-") {
+                return Err(ApiError::conflict(format!(
+                    "{id} was pushed with git and cannot be deleted"
                 )));
             }
             index.versions.retain(|version| version.id != *id);

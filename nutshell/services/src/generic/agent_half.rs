@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::install::{Installation, version_of};
+use super::mounts::Places;
 use super::record::{Interruption, Record};
 use super::scripts::Scripts;
 use super::wire::{
-    Configuration, Configured, Ended, Execute, Membership, Version, has_no, scripts_are_running,
+    Configuration, Configured, Ended, Execute, Membership, MountedVolume, Version, has_no,
+    scripts_are_running,
 };
 use crate::manager_half::{Content, no_such_method, parameters};
 use crate::{AgentContext, AgentHalf, ServiceError};
@@ -25,6 +27,7 @@ pub(crate) struct Agent {
     context: AgentContext,
     installation: Installation,
     scripts: Scripts,
+    places: Places,
     /// Held while something is decided and begun, not while scripts run.
     deciding: Mutex<()>,
 }
@@ -33,8 +36,19 @@ impl Agent {
     /// Takes up what an earlier agent left.
     pub(crate) fn adopt(context: AgentContext) -> Result<Self, ServiceError> {
         let installation = Installation::open(&context.cache())?;
+        let places = Places::new(context.root());
         let scripts = Scripts::adopt(&context, installation.clone())?;
-        Ok(Self { context, installation, scripts, deciding: Mutex::new(()) })
+        for (name, device) in scripts.record().volumes {
+            let places = places.clone();
+            // A machine that went down has forgotten its mounts.
+            tokio::spawn(async move {
+                if let Err(error) = places.mount(&name, &device).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(name, error, "a volume is not where it should be");
+                }
+            });
+        }
+        Ok(Self { context, installation, scripts, places, deciding: Mutex::new(()) })
     }
 
     async fn configure(&self, configuration: Configuration) -> Result<Configured, ServiceError> {
@@ -114,6 +128,31 @@ impl Agent {
         Ok(Ended { return_code: self.scripts.wait(Script::Notify).await })
     }
 
+    async fn mount_volume(&self, volume: MountedVolume) -> Result<(), ServiceError> {
+        let _deciding = self.deciding.lock().await;
+        self.expect_idle()?;
+        self.places.mount(&volume.name, &volume.device).await?;
+        self.scripts.change(|record| {
+            record.volumes.insert(volume.name, volume.device);
+        })
+    }
+
+    async fn unmount_volume(&self, volume: MountedVolume) -> Result<(), ServiceError> {
+        let _deciding = self.deciding.lock().await;
+        self.expect_idle()?;
+        self.places.unmount(&volume.name).await?;
+        self.scripts.change(|record| {
+            record.volumes.remove(&volume.name);
+        })
+    }
+
+    fn expect_idle(&self) -> Result<(), ApiError> {
+        match self.scripts.record().any_running() {
+            true => Err(scripts_are_running()),
+            false => Ok(()),
+        }
+    }
+
     async fn execute(&self, execute: Execute) -> Result<(), ServiceError> {
         let _deciding = self.deciding.lock().await;
         match execute.script {
@@ -190,6 +229,8 @@ impl AgentHalf for Agent {
             "configure" => Ok(json!(self.configure(parameters(method, given)?).await?)),
             "initialise" => Ok(json!(self.initialise(parameters(method, given)?).await?)),
             "notify" => Ok(json!(self.notify(parameters(method, given)?).await?)),
+            "mount_volume" => Ok(json!(self.mount_volume(parameters(method, given)?).await?)),
+            "unmount_volume" => Ok(json!(self.unmount_volume(parameters(method, given)?).await?)),
             "execute" => Ok(json!(self.execute(parameters(method, given)?).await?)),
             _ => Err(no_such_method(method)),
         }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::future::join_all;
-use protocol::api::Node;
+use protocol::api::{Node, Volume, VolumeState};
 use protocol::client::{AgentClient, Upload};
 use protocol::{ApiError, ClientError, CodeVersionId, NodeId};
 use tokio::time::Instant;
@@ -26,7 +26,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// See the module. The remark tells of scripts that failed.
 pub(super) async fn settle(context: &ManagerContext) -> Result<Remark, ServiceError> {
     let version = context.code.active().ok_or_else(|| ApiError::conflict("there is no code"))?;
-    let configurations = configurations(&context.nodes, context.membership)?;
+    let volumes = context.volumes.list().await?;
+    let configurations = configurations(&context.nodes, &volumes, context.membership)?;
     let prepared =
         join_all(context.nodes.iter().zip(configurations).map(async |(node, configuration)| {
             let prepare = || prepare(context, node, &configuration, &version);
@@ -117,8 +118,12 @@ async fn patiently<T, F: Future<Output = Result<T, ServiceError>>>(
 }
 
 /// What each node is told, in the order of the nodes.
-fn configurations(nodes: &[Node], membership: u64) -> Result<Vec<Configuration>, ServiceError> {
-    let agents = nodes.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+fn configurations(
+    nodes: &[Node],
+    volumes: &[Volume],
+    membership: u64,
+) -> Result<Vec<Configuration>, ServiceError> {
+    let agents = nodes.iter().map(|node| entry(node, volumes)).collect::<Result<Vec<_>, _>>()?;
     let master = agents.iter().find(|agent| agent.role == MASTER).or(agents.first());
     let Some(master_ip) = master.map(|master| master.ip) else { return Ok(Vec::new()) };
     let configuration = |agent: &AgentEntry| Configuration {
@@ -131,11 +136,15 @@ fn configurations(nodes: &[Node], membership: u64) -> Result<Vec<Configuration>,
     Ok(agents.iter().map(configuration).collect())
 }
 
-fn entry(node: &Node) -> Result<AgentEntry, ServiceError> {
+fn entry(node: &Node, volumes: &[Volume]) -> Result<AgentEntry, ServiceError> {
     let ip = node
         .address()
         .ok_or_else(|| ApiError::conflict(format!("node {} has no address yet", node.id)))?;
-    Ok(AgentEntry { id: node.id.to_string(), ip, role: node.role.clone() })
+    let own = volumes
+        .iter()
+        .filter(|volume| volume.node == node.id && volume.state == VolumeState::Attached);
+    let volumes = own.map(|volume| volume.name.clone()).collect();
+    Ok(AgentEntry { id: node.id.to_string(), ip, role: node.role.clone(), volumes })
 }
 
 /// One line about the scripts that did not return 0.
@@ -177,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_node_is_told_of_itself_the_master_and_all() {
-        let told = configurations(&[node(4, "master"), node(7, "node")], 3).unwrap();
+        let told = configurations(&[node(4, "master"), node(7, "node")], &[], 3).unwrap();
         assert_eq!((told[1].role.as_str(), told[1].ip.octets()[3]), ("node", 7));
         assert_eq!(told[1].master_ip.octets()[3], 4);
         assert_eq!(told[0].agents, told[1].agents);
@@ -187,7 +196,7 @@ mod tests {
         );
         let mut nowhere = node(9, "node");
         nowhere.public_ip = None;
-        assert!(configurations(&[nowhere], 1).is_err());
+        assert!(configurations(&[nowhere], &[], 1).is_err());
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! The Generic service as a whole: code versions, and scripts on all nodes.
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::future::{join_all, try_join_all};
-use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
-use protocol::api::generic::{NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses};
+use protocol::api::Volumes;
+use protocol::api::code::{
+    CodeUpload, CodeUploaded, CodeVersionName, CodeVersions, KeyName, Keys, KeysAdded,
+};
+use protocol::api::generic::{
+    NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses, VolumeAdd, VolumeName,
+};
 use protocol::{ApiError, ClientError};
 use serde_json::{Value, json};
 
 use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
-use super::{MASTER, default_code, distribution};
+use super::{MASTER, default_code, distribution, volume};
 use crate::code::Contents;
 use crate::manager_half::{Content, File, Outcome, Remark, at, no_such_method, parameters};
 use crate::state::Request;
@@ -45,9 +51,13 @@ impl ManagerHalf for Manager {
         }
     }
 
+    fn check_code(&self, filename: &str, contents: &Contents) -> Option<Result<(), ApiError>> {
+        Some(expect_scripts(filename, contents))
+    }
+
     fn request(&self, method: &str) -> Request {
         match method {
-            "enable_code" => Request::Change,
+            "enable_code" | "create_volume" | "delete_volume" => Request::Change,
             "run" | "cleanup" => Request::Use,
             "interrupt" => Request::Reach,
             _ => Request::Look,
@@ -64,8 +74,21 @@ impl ManagerHalf for Manager {
         method: &str,
         given: &Value,
     ) -> Result<(), ServiceError> {
-        let name: CodeVersionName = parameters(method, given.clone())?;
-        context.code.check_exists(&name.code_version)?;
+        match method {
+            "enable_code" => {
+                let name: CodeVersionName = parameters(method, given.clone())?;
+                context.code.check_exists(&name.code_version)?;
+            }
+            "create_volume" => {
+                let add: VolumeAdd = parameters(method, given.clone())?;
+                volume::node_of(context, add.node)?;
+            }
+            "delete_volume" => {
+                let name: VolumeName = parameters(method, given.clone())?;
+                volume::find(context, &name.name).await?;
+            }
+            _ => return Err(no_such_method(method)),
+        }
         expect_no_scripts(context).await
     }
 
@@ -78,6 +101,11 @@ impl ManagerHalf for Manager {
         match method {
             "list_code" => Ok(json!(CodeVersions { code_versions: context.code.list() })),
             "get_script_status" => Ok(json!(statuses(context).await?)),
+            "list_volumes" => Ok(json!(Volumes { volumes: context.volumes.list().await? })),
+            "list_keys" => {
+                let repository = &context.repository;
+                Ok(json!(Keys { keys: repository.keys(), repository: repository.address() }))
+            }
             _ => Err(no_such_method(method)),
         }
     }
@@ -93,6 +121,13 @@ impl ManagerHalf for Manager {
             "delete_code" => {
                 let name: CodeVersionName = parameters(method, given)?;
                 context.code.delete(&name.code_version)?;
+                Ok(json!({}).into())
+            }
+            "create_volume" => volume::create(context, parameters(method, given)?).await,
+            "delete_volume" => volume::delete(context, parameters(method, given)?).await,
+            "delete_key" => {
+                let name: KeyName = parameters(method, given)?;
+                context.repository.delete_key(&name.fingerprint).await?;
                 Ok(json!({}).into())
             }
             "run" => execute(context, Script::Run, parameters(method, given)?).await,
@@ -117,6 +152,10 @@ impl ManagerHalf for Manager {
                     context.code.add(&filename, &description, content, accept).await?;
                 Ok(json!(CodeUploaded { code_version }))
             }
+            "upload_key" => {
+                let added = context.repository.add_keys(&text(content).await?).await?;
+                Ok(json!(KeysAdded { added, repository: context.repository.address() }))
+            }
             _ => Err(no_such_method(method)),
         }
     }
@@ -135,6 +174,19 @@ impl ManagerHalf for Manager {
             _ => Err(no_such_method(method)),
         }
     }
+}
+
+/// A short text that is being received.
+async fn text(mut content: Content) -> Result<String, ServiceError> {
+    const LONGEST: usize = 64 << 10;
+    let mut text = Vec::new();
+    while let Some(chunk) = content.next().await {
+        text.extend_from_slice(&chunk.map_err(|_| ApiError::invalid("the upload broke off"))?);
+        if text.len() > LONGEST {
+            return Err(ApiError::invalid("the file is too large to be a list of keys").into());
+        }
+    }
+    String::from_utf8(text).map_err(|_| ApiError::invalid("the file holds no text").into())
 }
 
 /// Code that holds none of the scripts would do nothing, without a word.

@@ -8,8 +8,10 @@ mod default_code;
 mod distribution;
 mod install;
 pub(crate) mod manager_half;
+mod mounts;
 mod record;
 mod scripts;
+mod volume;
 mod wire;
 
 use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
@@ -38,9 +40,19 @@ pub(crate) fn service_type() -> ServiceType {
             method("enable_code", Command, "Makes a code version the active one on every node"),
             method("download_code", Download, "Gives back the archive of a code version"),
             method("delete_code", Command, "Deletes a code version that is not active"),
+            method("upload_key", Upload, "Lets holders of public SSH keys push code with git"),
+            method("list_keys", Query, "Lists these keys, and what git clone takes"),
+            method("delete_key", Command, "Lets nobody in with a key any more"),
             method("run", Command, "Starts run.sh on every node"),
             method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
             method("cleanup", Command, "Starts cleanup.sh on every node"),
+            method("create_volume", Command, "Makes a volume for a node, at /media/<name> there"),
+            method("list_volumes", Query, "Lists the volumes of the nodes"),
+            method(
+                "delete_volume",
+                Command,
+                "Takes a volume from its node, with all that is on it",
+            ),
             method("get_script_status", Query, "Tells what became of each script on each node"),
         ],
     }

@@ -1,6 +1,7 @@
 //! What an agent remembers of its node: a pure value, kept in one file.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use protocol::api::generic::{NodeScripts, Script, ScriptStatus};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use super::wire::Configuration;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) configuration: Option<Configuration>,
+    /// The node's volumes, and which device each is.
+    #[serde(default)]
+    pub(super) volumes: BTreeMap<String, String>,
     /// The directory of the unpacked code that the rest is about.
     pub(super) installed: Option<String>,
     /// Whether `init.sh` of this code was started, or is known to be missing.
@@ -51,8 +55,8 @@ pub(super) enum Interruption {
 impl Record {
     /// The same node with other code, of which no script has run.
     pub(super) fn install(&mut self, directory: String) {
-        let configuration = self.configuration.take();
-        *self = Self { configuration, installed: Some(directory), ..Self::default() };
+        let (configuration, volumes) = (self.configuration.take(), take(&mut self.volumes));
+        *self = Self { configuration, volumes, installed: Some(directory), ..Self::default() };
     }
 
     /// The script did not start after all: what its start meant is as before. Other scripts may

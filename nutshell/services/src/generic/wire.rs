@@ -23,6 +23,17 @@ pub(super) struct AgentEntry {
     pub(super) id: String,
     pub(super) ip: Ipv4Addr,
     pub(super) role: String,
+    /// The names of its volumes, each at `/media/<name>` there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) volumes: Vec<String>,
+}
+
+/// `mount_volume` and `unmount_volume`: which volume of the node is meant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MountedVolume {
+    pub(super) name: String,
+    /// The device it is, as the cloud says; `sdb`.
+    pub(super) device: String,
 }
 
 /// The answer to `configure`.

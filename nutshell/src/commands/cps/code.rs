@@ -10,7 +10,7 @@ use protocol::{CodeVersionId, ServiceId};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use super::{Caller, CpsError};
+use super::{Caller, CpsError, keys};
 use crate::args::CodeCommand;
 use crate::diagnostics::Exit;
 use crate::printer::{Printer, Table};
@@ -28,6 +28,17 @@ pub(crate) async fn run(
         }
         CodeCommand::ListUploads(service) => {
             list_uploads(caller, caller.service_of(&service.service, kind).await?).await
+        }
+        CodeCommand::UploadKey { service, file } => {
+            let service = caller.service_of(&service.service, kind).await?;
+            keys::upload_key(caller, service, &file).await
+        }
+        CodeCommand::ListKeys(service) => {
+            keys::list_keys(caller, caller.service_of(&service.service, kind).await?).await
+        }
+        CodeCommand::DeleteKey { service, key } => {
+            let service = caller.service_of(&service.service, kind).await?;
+            keys::delete_key(caller, service, &key).await
         }
         CodeCommand::EnableCode { service, code_version } => {
             let service = caller.service_of(&service.service, kind).await?;

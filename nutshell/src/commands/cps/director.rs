@@ -1,14 +1,38 @@
 //! `cps director`.
 
+use super::connection::directors;
 use super::{Caller, CpsError};
 use crate::args::DirectorCommand;
 use crate::diagnostics::Exit;
+use crate::printer::{Printer, Table};
 
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: DirectorCommand) -> Result<Exit, CpsError> {
     match command {
         DirectorCommand::Version => version(caller).await,
+        DirectorCommand::List => list(caller.printer),
+        DirectorCommand::Use { name } => choose(&name, caller.printer),
     }
+}
+
+/// Lists the directors that the user has written down; needs none of them.
+pub(crate) fn list(printer: &Printer) -> Result<Exit, CpsError> {
+    printer.list(&directors::list()?, "No directors in cps.toml.", |directors| {
+        let mut table = Table::new(["current", "name", "url"]);
+        for director in directors {
+            let mark = if director.current { "      *" } else { "" };
+            table.row([mark.into(), director.name.clone().into(), director.url.clone().into()]);
+        }
+        table
+    });
+    Ok(Exit::Success)
+}
+
+/// Has one of them used from now on.
+pub(crate) fn choose(name: &str, printer: &Printer) -> Result<Exit, CpsError> {
+    directors::choose(name)?;
+    printer.answer(&name, |name| format!("The director in use is `{name}`."));
+    Ok(Exit::Success)
 }
 
 async fn version(caller: &Caller<'_>) -> Result<Exit, CpsError> {

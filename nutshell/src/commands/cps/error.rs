@@ -98,6 +98,37 @@ pub(crate) enum CpsError {
     /// There is no such type of service.
     #[error("there is no type of service `{0}`")]
     UnknownType(String),
+    /// No director has that name.
+    #[error("there is no director `{0}`")]
+    UnknownDirector(String),
+    /// The user's configuration cannot be understood.
+    #[error("failed to understand {}: {problem}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The service has no such node.
+    #[error("service {service} has no node {node}")]
+    UnknownNode {
+        /// The node.
+        node: protocol::NodeId,
+        /// The service.
+        service: protocol::ServiceId,
+    },
+    /// The node is no VM at work.
+    #[error("node {0} is not at work")]
+    NodeNotReady(protocol::NodeId),
+    /// Another program that is needed cannot be run.
+    #[error("failed to run {program}")]
+    Program {
+        /// Which.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The director has no such manifest.
     #[error("there is no manifest `{0}`")]
     UnknownManifest(String),
@@ -204,6 +235,15 @@ impl Advice for CpsError {
             Self::UnknownUser(_) => "`cps user list` shows them all to administrators",
             Self::UnknownToken(_) => "`cps token list` shows yours",
             Self::UnknownType(_) => "`cps service get-types` lists them",
+            Self::UnknownNode { .. } | Self::NodeNotReady(_) => {
+                "`cps service list-nodes` shows the nodes of a service"
+            }
+            Self::UnknownDirector(_) => {
+                "`cps director list` shows those of ~/.config/nutshell/cps.toml; `local` is the stack \
+                 of this machine"
+            }
+            Self::Configuration { .. } => "it holds tables as [directors.NAME], each with a url",
+            Self::Program { .. } => "is it installed? `cps shell` needs nsenter or ssh",
             Self::UnknownManifest(_) => {
                 "`cps manifest list` shows those that come with the director; a file's name has a `/` \
                  or ends in .json"

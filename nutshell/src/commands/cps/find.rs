@@ -33,19 +33,29 @@ impl Caller<'_> {
     pub(crate) async fn service_id(&self, name: &ServiceRef) -> Result<ServiceId, CpsError> {
         match name {
             ServiceRef::Id(id) => Ok(*id),
-            ServiceRef::Name(_) => Ok(self.service(name).await?.id),
+            ServiceRef::Name(_) | ServiceRef::Of(..) => Ok(self.service(name).await?.id),
         }
     }
 
     /// A service.
     pub(crate) async fn service(&self, name: &ServiceRef) -> Result<Service, CpsError> {
-        let name = match name {
-            ServiceRef::Id(id) => return Ok(self.client.service_view(*id).await?),
-            ServiceRef::Name(name) => name,
-        };
+        if let ServiceRef::Id(id) = name {
+            return Ok(self.client.service_view(*id).await?);
+        }
+        let text = name.to_string();
         let all = self.client.service_list().await?;
-        let found = all.into_iter().filter(|service| service.name == *name);
-        only(found, "services", name)?.ok_or_else(|| CpsError::UnknownService(name.clone()))
+        // A name may have a `/` in it.
+        let named = all.iter().filter(|service| service.name == text).cloned();
+        let found = match (only(named, "services", &text)?, name) {
+            (None, ServiceRef::Of(application, service)) => {
+                let application = self.application_id(application).await?;
+                let is_meant =
+                    |found: &Service| found.application == application && is_named(found, service);
+                only(all.into_iter().filter(is_meant), "services", &text)?
+            }
+            (found, _) => found,
+        };
+        found.ok_or(CpsError::UnknownService(text))
     }
 
     /// The id of a service of a certain type: `cps generic` is not for others.
@@ -63,6 +73,15 @@ impl Caller<'_> {
             found: service.service_type,
             expected: kind.to_owned(),
         })
+    }
+}
+
+/// Whether that stands for the service within its application.
+fn is_named(service: &Service, name: &ServiceRef) -> bool {
+    match name {
+        ServiceRef::Id(id) => service.id == *id,
+        ServiceRef::Name(name) => service.name == *name,
+        ServiceRef::Of(..) => service.name == name.to_string(),
     }
 }
 

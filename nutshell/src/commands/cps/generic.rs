@@ -1,10 +1,10 @@
 //! `cps generic`: the scripts of a Generic service.
 
-use protocol::api::generic::{Script, ScriptExecute, ScriptStatuses};
+use protocol::api::generic::{Script, ScriptExecute, ScriptStatuses, VolumeAdd};
 use protocol::{NodeId, ServiceId};
 use serde_json::{Value, json};
 
-use super::{Caller, CpsError, code, service};
+use super::{Caller, CpsError, code, service, volumes};
 use crate::args::{GenericCommand, ScriptArguments};
 use crate::diagnostics::Exit;
 
@@ -25,6 +25,17 @@ pub(crate) async fn run(caller: &Caller<'_>, command: GenericCommand) -> Result<
             execute(caller, Script::Interrupt, &arguments).await
         }
         GenericCommand::Cleanup(arguments) => execute(caller, Script::Cleanup, &arguments).await,
+        GenericCommand::CreateVolume { service, name, size, node } => {
+            let service = caller.service_of(&service.service, TYPE).await?;
+            volumes::create_volume(caller, service, VolumeAdd { name, size_mib: size, node }).await
+        }
+        GenericCommand::ListVolumes(service) => {
+            volumes::list_volumes(caller, caller.service_of(&service.service, TYPE).await?).await
+        }
+        GenericCommand::DeleteVolume { service, name } => {
+            let service = caller.service_of(&service.service, TYPE).await?;
+            volumes::delete_volume(caller, service, name).await
+        }
         GenericCommand::GetScriptStatus(service) => {
             let service = caller.service_of(&service.service, TYPE).await?;
             get_script_status(caller, service, None).await

@@ -9,20 +9,24 @@ pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod generic;
 pub(crate) mod helloworld;
+pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod nodes;
 pub(crate) mod progress;
 pub(crate) mod service;
+pub(crate) mod shell;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
+pub(crate) mod volumes;
 
 pub(crate) use error::CpsError;
 
 use protocol::client::DirectorClient;
 
 use super::runtime::block_on;
-use crate::args::{Cps, CpsCommand};
+use crate::args::{Cps, CpsCommand, DirectorCommand};
 use crate::diagnostics::{Exit, Failure};
 use crate::printer::Printer;
 
@@ -44,6 +48,14 @@ pub(crate) fn run(cps: Cps, printer: &Printer) -> Result<Exit, Failure> {
 async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
     let Cps { connection, waiting, command } = cps;
     let command = match command {
+        CpsCommand::Director(DirectorCommand::List) => return director::list(printer),
+        CpsCommand::Director(DirectorCommand::Use { name }) => {
+            return director::choose(&name, printer);
+        }
+        command => command,
+    };
+    let connection = connection::directors::completed(connection)?;
+    let command = match command {
         CpsCommand::Login(login) => return user::login(&connection, login, printer).await,
         CpsCommand::Logout => return user::logout(&connection, printer).await,
         CpsCommand::User(command) => return user::run(&connection, command, printer).await,
@@ -56,6 +68,9 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
         CpsCommand::Application(command) => application::run(&caller, command).await,
         CpsCommand::Service(command) => service::run(&caller, command).await,
         CpsCommand::Manifest(command) => manifest::run(&caller, command).await,
+        CpsCommand::Shell(wanted) => {
+            shell::shell(&caller, wanted, connection.state.as_deref()).await
+        }
         CpsCommand::Cloud(command) => cloud::run(&caller, command).await,
         CpsCommand::Director(command) => director::run(&caller, command).await,
         CpsCommand::Generic(command) => generic::run(&caller, command).await,

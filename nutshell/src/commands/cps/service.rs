@@ -1,13 +1,15 @@
 //! `cps service`: what can be asked of services of any type.
 
+use std::path::Path;
+
 use protocol::api::log::LogQuery;
-use protocol::api::{Application, Service, ServiceCreate, ServiceStart, State};
+use protocol::api::{Application, Service, ServiceCreate, ServiceStart, StartupScript, State};
 
 use super::nodes::{add_nodes, get_agent_log, list_agent_logs, list_nodes, remove_nodes};
-use super::{Caller, CpsError};
+use super::{Caller, CpsError, usage};
 use crate::args::{ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef};
 use crate::diagnostics::Exit;
-use crate::printer::{Field, Printer, Table};
+use crate::printer::{Field, Format, Printer, Table};
 
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: ServiceCommand) -> Result<Exit, CpsError> {
@@ -35,6 +37,17 @@ pub(crate) async fn common(
         CommonCommand::Rename { service, name } => rename(caller, &service.service, &name).await,
         CommonCommand::GetState(service) => get_state(caller, &service.service).await,
         CommonCommand::GetLog { service, lines } => get_log(caller, &service.service, lines).await,
+        CommonCommand::GetScript(service) => get_script(caller, &service.service).await,
+        CommonCommand::SetScript { service, file } => {
+            let told = "Startup script uploaded successfully.";
+            set_script(caller, &service.service, &file, told).await
+        }
+        CommonCommand::GetUsage(service) => {
+            usage::get_usage(caller, caller.service_id(&service.service).await?).await
+        }
+        CommonCommand::GetMetrics(service) => {
+            usage::get_metrics(caller, caller.service_id(&service.service).await?).await
+        }
         CommonCommand::ListAgentLogs { service, node } => {
             list_agent_logs(caller, &service.service, node).await
         }
@@ -213,6 +226,30 @@ pub(crate) async fn get_log(
     let id = caller.service_id(service).await?;
     let query = LogQuery { lines, ..LogQuery::default() };
     caller.printer.log(&caller.client.service_logs(id, &query).await?);
+    Ok(Exit::Success)
+}
+
+async fn get_script(caller: &Caller<'_>, service: &ServiceRef) -> Result<Exit, CpsError> {
+    let id = caller.service_id(service).await?;
+    let script = caller.client.service_startup_script(id).await?;
+    match caller.printer.format() {
+        Format::Json => caller.printer.json(&script),
+        Format::Table => caller.printer.data_bytes(script.script.as_bytes()),
+    }
+    Ok(Exit::Success)
+}
+
+/// Sets the script that new nodes run, from a file.
+pub(crate) async fn set_script(
+    caller: &Caller<'_>,
+    service: &ServiceRef,
+    file: &Path,
+    told: &str,
+) -> Result<Exit, CpsError> {
+    let script = std::fs::read_to_string(file).map_err(CpsError::file("read", file))?;
+    let id = caller.service_id(service).await?;
+    let set = caller.client.service_set_startup_script(id, &StartupScript { script }).await?;
+    caller.printer.answer(&set, |_| told.to_owned());
     Ok(Exit::Success)
 }
 

@@ -84,6 +84,12 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         }
         clouds.push((name.clone(), driver));
     }
+    let identity_providers = settings
+        .identity_providers
+        .iter()
+        .map(|(name, provider)| provider.settings(name))
+        .collect::<Result<_, _>>()
+        .map_err(|(path, source)| DirectorError::Read { path: path.to_owned(), source })?;
     let url = settings.url.clone();
     let director = director::Director::start(director::Settings {
         state_dir: settings.state,
@@ -96,6 +102,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         default_credits: settings.credits,
         fetch: settings.fetch.into(),
         registration: settings.registration,
+        identity_providers,
     })
     .await
     .map_err(DirectorError::Start)?;

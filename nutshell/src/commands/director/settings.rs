@@ -18,6 +18,11 @@
 //! largest_megabytes = 1024
 //! timeout_seconds = 600
 //!
+//! [oidc.example]                              # and users may come from there
+//! issuer = "https://accounts.example.org"
+//! client_id = "..."
+//! client_secret_file = "/etc/nutshell/example.secret"
+//!
 //! [clouds.default]
 //! kind = "openstack"
 //! auth_url = "https://keystone.example.org/v3"
@@ -29,6 +34,7 @@
 //! # ... access_key, secret_key, image, instance_type, subnet, ...
 //! ```
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +42,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+use crate::identity_provider::IdentityProvider;
 
 /// The version of the file that this executable understands.
 const VERSION: i64 = 1;
@@ -51,6 +59,7 @@ pub(super) struct FileSettings {
     pub(super) installation: String,
     pub(super) credits: i64,
     pub(super) registration: bool,
+    pub(super) identity_providers: BTreeMap<String, IdentityProvider>,
     pub(super) users: Vec<User>,
     pub(super) fetch: Fetch,
     pub(super) clouds: Vec<(String, CloudSettings)>,
@@ -130,6 +139,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
     }
     let credits = fields.optional("credits");
     let registration = fields.optional("registration");
+    let identity_providers = fields.optional("oidc");
     let users = fields.optional("users");
     let fetch = fields.optional("fetch");
     let clouds = fields.clouds();
@@ -147,6 +157,7 @@ pub(super) fn parse(text: &str) -> Result<FileSettings, Vec<String>> {
                 installation,
                 credits: credits.unwrap_or(DEFAULT_CREDITS),
                 registration: registration.unwrap_or_default(),
+                identity_providers: identity_providers.unwrap_or_default(),
                 users: users.unwrap_or_default(),
                 fetch: fetch.unwrap_or_default(),
                 clouds,

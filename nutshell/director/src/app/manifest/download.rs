@@ -47,6 +47,9 @@ impl App {
             Ok(()) => self.active_code(user, &service, room).await?,
             Err(_) => None,
         };
+        let script = self.service_startup_script(user, service.id).await?.script;
+        let script = (!script.is_empty())
+            .then(|| InlineFile { name: "startup.sh".to_owned(), content: script.into() }.to_url());
         let started = matches!(service.state, State::Running | State::Adapting);
         Ok(ManifestService {
             r#type: service.service_type,
@@ -54,7 +57,7 @@ impl App {
             cloud: nodes.first().map(|node| node.cloud.clone()),
             start: started.into(),
             startup_instances: if started { counts(&nodes) } else { BTreeMap::new() },
-            startup_script: None,
+            startup_script: script,
             archive,
             start_role: None,
         })

@@ -150,7 +150,7 @@ fn take_inline(plan: &mut Plan) -> Vec<InlineFile> {
     };
     plan.services
         .iter_mut()
-        .filter_map(|service| service.archive.as_mut())
+        .flat_map(|service| service.script.iter_mut().chain(&mut service.archive))
         .filter_map(taken)
         .collect()
 }
@@ -159,7 +159,10 @@ fn take_inline(plan: &mut Plan) -> Vec<InlineFile> {
 /// is likelier to fail, and costs less to undo.
 fn steps(services: &[(ServiceId, PlannedService)], cloud: &str) -> Vec<DeployStep> {
     let is_inline = |source: &&Source| matches!(source, Source::Inline(_));
-    let inline = services.iter().filter_map(|(_, one)| one.archive.as_ref()).filter(is_inline);
+    let inline = services
+        .iter()
+        .flat_map(|(_, one)| one.script.iter().chain(&one.archive))
+        .filter(is_inline);
     // Files are numbered: first those that came with the manifest, then those that are fetched.
     let (mut next_inline, mut next_fetched) = (0.., inline.count()..);
     let mut fetches = Vec::new();
@@ -178,6 +181,9 @@ fn steps(services: &[(ServiceId, PlannedService)], cloud: &str) -> Vec<DeploySte
     for (id, planned) in services {
         let (service, name) = (*id, &planned.name);
         let cloud = planned.cloud.as_deref().unwrap_or(cloud);
+        if let Some(file) = planned.script.as_ref().map(&mut stored) {
+            work.push(DeployStep::Script { service, name: name.clone(), file });
+        }
         if let Some(file) = planned.archive.as_ref().map(&mut stored) {
             work.push(DeployStep::Code { service, name: name.clone(), file });
         }

@@ -49,6 +49,7 @@ pub(super) struct PlannedService {
     pub(super) start: bool,
     /// The nodes of each role once it runs.
     pub(super) nodes: BTreeMap<String, u32>,
+    pub(super) script: Option<Source>,
     pub(super) archive: Option<Source>,
 }
 
@@ -183,9 +184,7 @@ impl Reader<'_> {
         let cloud = self.cloud(&mut object);
         let start = self.start(&mut object);
         let counts = self.counts(&mut object);
-        if object.left.remove("StartupScript").is_some() {
-            self.problem(object.at("StartupScript"), "startup scripts are not in this version");
-        }
+        let script = self.source(&mut object, "StartupScript");
         let archive = self.source(&mut object, "Archive");
         let start_role = self.text(&mut object, "StartRole");
         for (key, of) in KEYS_OF_TYPES {
@@ -218,7 +217,7 @@ impl Reader<'_> {
         }
         let nodes = self.nodes(service_type, counts, &at_instances);
         let name = name.unwrap_or_else(|| service::default_name(service_type));
-        Some(PlannedService { service_type, name, cloud, start, nodes, archive })
+        Some(PlannedService { service_type, name, cloud, start, nodes, script, archive })
     }
 
     fn object(&mut self, path: String, value: Value) -> Option<Object> {

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::authority::{Authority, INSTALLATION};
 use super::backups::Backups;
 use super::process::Process;
+use super::volumes::Disks;
 
 pub(crate) const APPLICATION: ApplicationId = ApplicationId(1);
 
@@ -34,6 +35,7 @@ pub(crate) struct Director {
     url: Mutex<String>,
     state: Mutex<Installation>,
     pub(crate) backups: Backups,
+    pub(crate) disks: Disks,
     /// Changes whenever a VM says that it is ready, or a service is reported.
     news: watch::Sender<u64>,
 }
@@ -61,6 +63,7 @@ impl Director {
             url: Mutex::default(),
             state: Mutex::default(),
             backups: Backups::default(),
+            disks: Disks::default(),
             news: watch::Sender::new(0),
         }));
         let holder = director.authority.holder(Identity::Director);
@@ -77,6 +80,7 @@ impl Director {
             .route("/v1/vm/nodes", get(nodes).post(create))
             .route("/v1/vm/nodes/delete", post(delete))
             .merge(super::backups::router())
+            .merge(super::volumes::router())
             .with_state(director);
         tokio::spawn(serve(listener, router, CancellationToken::new()));
         director

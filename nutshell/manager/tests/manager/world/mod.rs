@@ -4,6 +4,7 @@ mod authority;
 mod backups;
 mod director;
 mod process;
+mod volumes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

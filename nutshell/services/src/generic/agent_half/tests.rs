@@ -46,7 +46,12 @@ impl Node {
             role: "node".to_owned(),
             master_ip: Ipv4Addr::new(10, 0, 0, 1),
             membership,
-            agents: vec![AgentEntry { id: "7".to_owned(), ip, role: "node".to_owned() }],
+            agents: vec![AgentEntry {
+                id: "7".to_owned(),
+                ip,
+                role: "node".to_owned(),
+                volumes: vec![],
+            }],
         };
         self.command("configure", json!(configuration)).await.unwrap()
     }

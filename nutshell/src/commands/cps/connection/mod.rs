@@ -1,9 +1,10 @@
 //! How a client finds its director, and whom it speaks for.
 //!
-//! What the user says counts most, then the session, then the stack of this machine; so after
+//! What the user says counts most, then the director in use, then the session, then the stack of this machine; so after
 //! `nutshell up` every command works without a word about where and who.
 
 mod authority;
+pub(crate) mod directors;
 pub(crate) mod password;
 mod plan;
 mod session;
@@ -20,7 +21,7 @@ use crate::printer::Printer;
 
 /// Connects without being anybody.
 pub(crate) fn anonymous(options: &ConnectionOptions) -> Result<DirectorClient, CpsError> {
-    let session = Session::load_own()?;
+    let session = Session::load_own(options.director.as_deref())?;
     director(&plan::make(options, session.as_ref(), Local::find(options)?.as_ref())?)
 }
 
@@ -29,7 +30,7 @@ pub(crate) async fn connect(options: &ConnectionOptions) -> Result<DirectorClien
     if let Some(token) = &options.token {
         return Ok(anonymous(options)?.with_token(token.clone()));
     }
-    let session = Session::load_own()?;
+    let session = Session::load_own(options.director.as_deref())?;
     let local = Local::find(options)?;
     let plan = plan::make(options, session.as_ref(), local.as_ref())?;
     let director = director(&plan)?;
@@ -66,7 +67,7 @@ pub(crate) async fn log_in(
         password: login.pass.or_else(|| options.password.clone()),
         ..options.clone()
     };
-    let session = Session::load_own()?;
+    let session = Session::load_own(options.director.as_deref())?;
     let plan = plan::make(&options, session.as_ref(), Local::find(&options)?.as_ref())?;
     let director = director(&plan)?;
     let username = match &plan.username {
@@ -81,15 +82,15 @@ pub(crate) async fn log_in(
         }
     };
     let grant = director.login(&Login { username, password }).await?;
-    new_session(&plan, &grant).save_own()?;
+    new_session(&plan, &grant).save_own(options.director.as_deref())?;
     Ok(grant)
 }
 
 /// Ends the session; says whether there was one.
 pub(crate) async fn log_out(options: &ConnectionOptions) -> Result<bool, CpsError> {
-    let Some(session) = Session::load_own()? else { return Ok(false) };
+    let Some(session) = Session::load_own(options.director.as_deref())? else { return Ok(false) };
     let plan = plan::make(options, Some(&session), Local::find(options)?.as_ref());
-    Session::forget_own()?;
+    Session::forget_own(options.director.as_deref())?;
     if let Ok(plan) = plan
         && plan.token.as_ref() == Some(&session.token)
     {

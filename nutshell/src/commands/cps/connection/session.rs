@@ -64,32 +64,45 @@ impl Session {
     }
 
     /// The session that `cps login` began.
-    pub(crate) fn load_own() -> Result<Option<Self>, CpsError> {
-        own_path().map_or(Ok(None), |path| Self::load(&path))
+    pub(crate) fn load_own(director: Option<&str>) -> Result<Option<Self>, CpsError> {
+        own_path(director).map_or(Ok(None), |path| Self::load(&path))
     }
 
     /// Remembers the session as the one that `cps login` began. Without a home there is nowhere to.
-    pub(crate) fn save_own(&self) -> Result<(), CpsError> {
-        own_path().map_or(Ok(()), |path| self.save(&path))
+    pub(crate) fn save_own(&self, director: Option<&str>) -> Result<(), CpsError> {
+        own_path(director).map_or(Ok(()), |path| self.save(&path))
     }
 
     /// Forgets the session that `cps login` began.
-    pub(crate) fn forget_own() -> Result<(), CpsError> {
-        own_path().map_or(Ok(()), |path| Self::forget(&path))
+    pub(crate) fn forget_own(director: Option<&str>) -> Result<(), CpsError> {
+        own_path(director).map_or(Ok(()), |path| Self::forget(&path))
     }
 }
 
-/// `CPS_SESSION`, or below XDG's directory for configuration.
-fn own_path() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+/// `CPS_SESSION`, or in the user's configuration: one for each director that has a name.
+fn own_path(director: Option<&str>) -> Option<PathBuf> {
     if let Some(path) = variable("CPS_SESSION") {
         return Some(path.into());
     }
+    let name = match director {
+        None => "session.json".to_owned(),
+        // A name may be anything that TOML takes for a key.
+        Some(name) => format!("session-{}.json", name.replace(['/', '\0'], "_")),
+    };
+    Some(configuration_directory()?.join(name))
+}
+
+/// Where the user's configuration is: below XDG's directory for it.
+pub(super) fn configuration_directory() -> Option<PathBuf> {
     let configuration = variable("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")))?;
-    Some(configuration.join("nutshell/session.json"))
+    Some(configuration.join("nutshell"))
+}
+
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ fn a_manifest_of_the_original_is_read() {
                     "Cloud": "amsterdam",
                     "Start": 1,
                     "StartupInstances": { "master": "1", "node": "2" },
+                    "StartupScript": "https://example.org/start.sh?x=1",
                     "Archive": "http://example.org/code/app.tar.gz",
                     "StartRole": "*",
                 },
@@ -46,6 +47,7 @@ fn a_manifest_of_the_original_is_read() {
     assert_eq!(workers.more_nodes(), BTreeMap::from([("node".to_owned(), 2)]));
     assert_eq!((workers.start, workers.vms()), (true, 3));
     let name = |source: &Option<Source>| source.as_ref().unwrap().file_name();
+    assert_eq!(name(&workers.script), "start.sh");
     assert_eq!(name(&workers.archive), "app.tar.gz");
     assert_eq!(
         (hello.name.as_str(), hello.start, hello.vms()),

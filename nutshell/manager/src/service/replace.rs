@@ -1,0 +1,67 @@
+//! Nodes that the cloud lost: others take their places.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::api::internal::{NodesReplace, ServiceReport};
+use protocol::api::{Node, State};
+use protocol::{ApiError, NodeId};
+use services::manager_half::Remark;
+use services::state::Request;
+
+use super::{Service, reason};
+use crate::record::{Change, Record};
+
+impl Service {
+    /// Makes a node in place of each that is lost, with its role and from its cloud.
+    pub(crate) async fn replace_nodes(
+        self: &Arc<Self>,
+        lost: NodesReplace,
+    ) -> Result<ServiceReport, ApiError> {
+        let prepare = |record: &mut Record| {
+            record.change = Some(Change::Adding);
+            Ok(())
+        };
+        let action = "replacing lost nodes";
+        let (permit, report) = self.begin(Request::AddNodes, action, prepare).await?;
+        let service = Arc::clone(self);
+        self.work(permit, async move { service.replace(lost).await });
+        Ok(report)
+    }
+
+    async fn replace(&self, lost: NodesReplace) -> (State, Remark) {
+        let NodesReplace { nodes: lost, last } = lost;
+        let nodes = self.record().nodes;
+        let (gone, left): (Vec<Node>, Vec<Node>) =
+            nodes.into_iter().partition(|node| lost.contains(&node.id));
+        let ids: Vec<NodeId> = gone.iter().map(|node| node.id).collect();
+        let replaced = async {
+            for (cloud, roles) in wanted(&gone) {
+                self.create_nodes(roles, cloud).await?;
+            }
+            // Also those that the service does not know of: nobody else would.
+            self.give_back(lost).await?;
+            self.half.settle(&self.context()).await
+        };
+        match replaced.await {
+            Ok(remark) => (State::Running, remark),
+            Err(error) => {
+                let ids: Vec<String> = ids.iter().map(NodeId::to_string).collect();
+                let text = format!("lost node {}, not replaced: {}", ids.join(", "), reason(error));
+                // With a node left the service goes on; otherwise it may when this is tried again.
+                let failed = last && left.is_empty();
+                let state = if failed { State::Error } else { State::Running };
+                (state, Some(text))
+            }
+        }
+    }
+}
+
+/// The roles of what is to be made, by cloud.
+fn wanted(gone: &[Node]) -> BTreeMap<String, Vec<String>> {
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for node in gone {
+        wanted.entry(node.cloud.clone()).or_default().push(node.role.clone());
+    }
+    wanted
+}

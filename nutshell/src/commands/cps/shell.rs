@@ -1,0 +1,106 @@
+//! `cps shell`: into a VM. Where it runs on this machine it is entered as it is; anywhere else its
+//! user has a key for SSH.
+//!
+//! This process becomes the one that does it: signals, the size of the window and the exit code
+//! need no translation.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use protocol::api::{Node, NodeState};
+
+use super::{Caller, CpsError};
+use crate::args::Shell;
+use crate::diagnostics::Exit;
+use crate::stack::{self, StateDirectory};
+
+/// What a shell in a VM finds, and nothing of this machine's.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Opens a shell in a node of a service, or runs a command there.
+pub(crate) async fn shell(
+    caller: &Caller<'_>,
+    wanted: Shell,
+    state: Option<&Path>,
+) -> Result<Exit, CpsError> {
+    let service = caller.service_id(&wanted.service.service).await?;
+    let nodes = caller.client.service_nodes(service).await?.nodes;
+    let node = nodes.into_iter().find(|node| node.id == wanted.node);
+    let node = node.ok_or(CpsError::UnknownNode { node: wanted.node, service })?;
+    if node.state != NodeState::Ready {
+        return Err(CpsError::NodeNotReady(node.id));
+    }
+    let mut command = match local_stack(caller, state) {
+        Some(state) if stack::is_here(&state, &node.server) => {
+            // None while it boots.
+            let process = stack::first_process(&state, &node.server);
+            entering(process.ok_or(CpsError::NodeNotReady(node.id))?, &wanted.command)
+        }
+        _ => ssh(&node, &wanted)?,
+    };
+    // Returns only when it could not.
+    let source = command.exec();
+    let program = command.get_program().to_string_lossy().into_owned();
+    Err(CpsError::Program { program, source })
+}
+
+/// The stack on this machine, when the director is its own.
+fn local_stack(caller: &Caller<'_>, state: Option<&Path>) -> Option<StateDirectory> {
+    let state = StateDirectory::choose(state).ok()?;
+    let installation = stack::Installation::load(&state).ok()?;
+    (installation.addresses.director_url() == caller.client.url()).then_some(state)
+}
+
+fn entering(process: u32, command: &[OsString]) -> Command {
+    let mut enter = Command::new("nsenter");
+    enter.args(["--target", &process.to_string(), "--all", "--wdns=/root", "--", "env", "-i"]);
+    enter.args([PATH, "HOME=/root", "USER=root", "LANG=C.UTF-8"]);
+    if let Some(terminal) = std::env::var_os("TERM") {
+        enter.arg(setting("TERM", &terminal));
+    }
+    match command {
+        [] => enter.args(["/bin/bash", "--login"]),
+        words => enter.args(words),
+    };
+    enter
+}
+
+fn setting(name: &str, value: &OsStr) -> OsString {
+    let mut setting = OsString::from(name);
+    setting.push("=");
+    setting.push(value);
+    setting
+}
+
+fn ssh(node: &Node, wanted: &Shell) -> Result<Command, CpsError> {
+    let address = node.address().ok_or(CpsError::NodeNotReady(node.id))?;
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-l").arg(&wanted.login).arg(address.to_string());
+    if !wanted.command.is_empty() {
+        ssh.arg("--").args(&wanted.command);
+    }
+    Ok(ssh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(command: &Command) -> Vec<String> {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_vm_of_this_machine_is_entered_with_nothing_of_this_machine_s_environment() {
+        let line = words(&entering(42, &["id".into(), "-u".into()])).join(" ");
+        assert!(
+            line.starts_with("nsenter --target 42 --all --wdns=/root -- env -i PATH="),
+            "{line}"
+        );
+        assert!(line.ends_with(" id -u"), "{line}");
+        assert!(words(&entering(42, &[])).ends_with(&["/bin/bash".into(), "--login".into()]));
+    }
+}
