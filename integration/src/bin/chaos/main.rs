@@ -2,8 +2,8 @@
 //! vanish and the cloud fails. Once that ends, everything must become what was asked for, or say
 //! why not, and nothing may be left over.
 //!
-//! `cargo run --bin chaos -- [--seed N] [--seeds COUNT] [--rounds N]`; needs `cargo build --workspace`
-//! before. A seed decides what is asked for and what goes wrong, and when; not who is quicker.
+//! `cargo run --bin chaos -- [--seed N] [--seeds COUNT] [--rounds N] [--verbose yes]`; needs
+//! `cargo build --workspace` before. A seed decides what is asked for and what goes wrong, and when; not who is quicker.
 
 mod cloud;
 mod oracle;
@@ -30,6 +30,8 @@ struct Options {
     seed: u64,
     seeds: u64,
     rounds: usize,
+    /// Tells of every round.
+    verbose: bool,
 }
 
 fn main() -> ExitCode {
@@ -45,20 +47,24 @@ fn main() -> ExitCode {
     // What clients speak TLS with.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Some(options) = Options::parse(&arguments) else {
-        return said("usage: chaos [--seed N] [--seeds COUNT] [--rounds N]", ExitCode::from(2));
+        return said(
+            "usage: chaos [--seed N] [--seeds COUNT] [--rounds N] [--verbose yes]",
+            ExitCode::from(2),
+        );
     };
     runtime.block_on(all(&options))
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Option<Self> {
-        let mut options = Self { seed: 1, seeds: 1, rounds: 40 };
+        let mut options = Self { seed: 1, seeds: 1, rounds: 40, verbose: false };
         for pair in arguments.chunks(2) {
             let [name, value] = pair else { return None };
             match name.as_str() {
                 "--seed" => options.seed = value.parse().ok()?,
                 "--seeds" => options.seeds = value.parse().ok()?,
                 "--rounds" => options.rounds = value.parse().ok()?,
+                "--verbose" => options.verbose = value == "yes",
                 _ => return None,
             }
         }
@@ -76,7 +82,7 @@ async fn all(options: &Options) -> ExitCode {
     let (mut failed, mut kills) = (Vec::new(), 0);
     for seed in options.seed..options.seed + options.seeds {
         let begun = Instant::now();
-        match run(seed, options.rounds).await {
+        match run(seed, options).await {
             Ok(run) => {
                 kills += run.kills;
                 let took = begun.elapsed().as_secs_f64();
@@ -101,10 +107,10 @@ struct Run {
     told: String,
 }
 
-async fn run(seed: u64, rounds: usize) -> Result<Run, String> {
+async fn run(seed: u64, options: &Options) -> Result<Run, String> {
     let mut world = World::start().await?;
     let mut user = User::default();
-    match ordeal(&mut world, &mut user, seed, rounds).await {
+    match ordeal(&mut world, &mut user, seed, options).await {
         Ok(()) => {
             let [accepted, refused, nothing] = user.told;
             let kills = world.kills;
@@ -121,9 +127,10 @@ async fn ordeal(
     world: &mut World,
     user: &mut User,
     seed: u64,
-    rounds: usize,
+    options: &Options,
 ) -> Result<(), String> {
-    for round in plan::rounds(seed, rounds) {
+    for round in plan::rounds(seed, options.rounds) {
+        let begun = Instant::now();
         let client = world.client();
         let trouble = async {
             match round.trouble {
@@ -136,6 +143,9 @@ async fn ordeal(
         };
         let ((), caused) = tokio::join!(user.act(&client, round.action, round.patient), trouble);
         caused.map_err(|why| format!("{round:?}: {why}"))?;
+        if options.verbose {
+            said(&format!("{:6.2} s {round:?}", begun.elapsed().as_secs_f64()), ExitCode::SUCCESS);
+        }
     }
     world.cloud.steer(Method::DELETE, "", Value::Null).await?;
     settled(world, user).await?;

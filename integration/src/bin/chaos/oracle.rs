@@ -47,6 +47,11 @@ impl Expectation {
         }
     }
 
+    /// The user saw it run with so many nodes, and why.
+    pub(crate) fn seen(&mut self, nodes: u32) {
+        self.0 = [Outcome::Running(nodes)].into();
+    }
+
     /// Whether its user need not be told of it any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.0.iter().all(|outcome| *outcome == Outcome::Gone)

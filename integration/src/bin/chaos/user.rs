@@ -7,7 +7,8 @@ use integration::archive;
 use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName};
 use protocol::api::generic::ScriptExecute;
 use protocol::api::{
-    Application, ApplicationCreate, NodesAdd, NodesRemove, ServiceCreate, ServiceStart, State,
+    Application, ApplicationCreate, NodesAdd, NodesRemove, Service, ServiceCreate, ServiceStart,
+    State,
 };
 use protocol::client::DirectorClient;
 use protocol::{ApplicationId, ClientError, ServiceId};
@@ -167,16 +168,28 @@ impl User {
         };
         let told = told(&answer);
         let expected = &mut self.services.get_mut(&id)?.expected;
-        match action {
-            StartService(_) => expected.after(told, effect::start),
-            StopService(_) => expected.after(told, effect::stop),
-            AddNodes(_, nodes) => expected.after(told, effect::add(nodes)),
-            RemoveNodes(_, nodes) => expected.after(told, effect::remove(nodes)),
+        let became = match (answer, patient) {
+            // Whatever goes wrong meanwhile is what this is about.
+            (Ok(service), true) => {
+                let stable = timeout(PATIENCE, client.service_await_stable(service)).await;
+                stable.ok().and_then(Result::ok)
+            }
+            _ => None,
+        };
+        match (action, &became) {
+            (StartService(_), _) => expected.after(told, effect::start),
+            (StopService(_), _) => expected.after(told, effect::stop),
+            (AddNodes(_, nodes), Some(_)) => expected.after(told, effect::add(nodes)),
+            // A failure is told where the next success is.
+            (AddNodes(_, nodes), None) => {
+                let unseen = if told == Told::Accepted { Told::Nothing } else { told };
+                expected.after(unseen, effect::add(nodes));
+            }
+            (RemoveNodes(_, nodes), _) => expected.after(told, effect::remove(nodes)),
             _ => {}
         }
-        if let (Ok(service), true) = (answer, patient) {
-            // Whatever goes wrong meanwhile is what this is about.
-            let _ = timeout(PATIENCE, client.service_await_stable(service)).await;
+        if let Some(Service { state: State::Running, nodes, reason: Some(_), .. }) = became {
+            expected.seen(nodes);
         }
         Some(told)
     }

@@ -27,7 +27,7 @@ async fn a_service_comes_works_and_goes() {
     let running = user.service_await(started, State::Running).await.unwrap();
     assert_eq!((running.state, running.nodes), (State::Running, 1));
     let nodes = user.service_nodes(id).await.unwrap().nodes;
-    assert_eq!((nodes.len(), nodes[0].role.as_str()), (1, "node"));
+    assert_eq!((nodes.len(), nodes[0].role.as_str()), (1, "master"));
     let server = world.cloud.servers().into_iter().find(|server| server.id == nodes[0].server);
     let name = format!("test-world-u1-a1-s{id}-generic-{}", nodes[0].id);
     assert_eq!(server.unwrap().name, name);

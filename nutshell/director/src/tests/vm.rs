@@ -171,7 +171,12 @@ async fn add_nodes(
     Path(id): Path<ServiceId>,
     Json(add): Json<NodesAdd>,
 ) -> Json<ServiceReport> {
-    grow(manager, id, add.nodes);
+    // `count` means the default role.
+    let named = |(role, count): (String, u32)| match role.as_str() {
+        "count" => ("node".to_owned(), count),
+        _ => (role, count),
+    };
+    grow(manager, id, add.nodes.into_iter().map(named).collect());
     Json(report(State::Adapting))
 }
 
