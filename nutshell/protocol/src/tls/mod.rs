@@ -8,6 +8,7 @@ mod holder;
 mod peer;
 pub mod server;
 mod trust;
+mod unread;
 
 pub use authority::{authority_name, installation_of};
 pub use holder::Holder;
