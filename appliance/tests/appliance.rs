@@ -9,6 +9,9 @@ use std::process::Command;
 use appliance::check::{Problem, check};
 use appliance::ova::{self, Content, Member};
 
+/// Names and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -41,7 +44,7 @@ impl Place {
     }
 
     /// The files of an OVA, to be changed.
-    fn unpack(&self, ova: &Path) -> Vec<(String, Vec<u8>)> {
+    fn unpack(&self, ova: &Path) -> Files {
         let mut archive = File::open(ova).unwrap();
         let listed = ova::list(&mut archive).unwrap();
         let content = |it: &ova::Packed, archive: &mut File| {
@@ -99,12 +102,12 @@ fn the_same_disk_makes_the_same_bytes() {
 fn what_is_wrong_is_told() {
     let place = Place::new();
     let files = place.unpack(&place.pack("n.ova"));
-    let problems = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let problems = |change: &dyn Fn(&mut Files)| {
         let mut files = files.clone();
         change(&mut files);
         check(&place.repack(&files)).unwrap()
     };
-    let edit = |files: &mut Vec<(String, Vec<u8>)>, from: &str, to: &str| {
+    let edit = |files: &mut Files, from: &str, to: &str| {
         let text = String::from_utf8(files[0].1.clone()).unwrap();
         assert!(text.contains(from));
         files[0].1 = text.replace(from, to).into_bytes();
