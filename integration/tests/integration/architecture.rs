@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("frontend", &["protocol"]),
     ("director", &["cloud", "frontend", "protocol", "services"]),
     ("nutshell", &["agent", "cloud", "director", "fake-cloud", "manager", "protocol"]),
-    ("integration", &["fake-cloud", "nutshell", "protocol"]),
+    ("integration", &["fake-cloud", "nutshell", "protocol", "services"]),
 ];
 
 fn root() -> PathBuf {
