@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures::StreamExt;
 use protocol::api::MethodKind;
+use protocol::api::usage::METRICS_TYPE;
 use protocol::client::{Download, Upload};
 use protocol::{ApiError, ServiceId};
 use serde_json::Value;
@@ -59,7 +60,13 @@ async fn get(
 ) -> Result<Response, ApiError> {
     let method = app.service_method(user.id, id, &name, Call::Get).await?;
     match method.kind() {
-        MethodKind::Download => Ok(file(app.service_download(&method, &query).await?)),
+        MethodKind::Download => {
+            let file = app.service_download(&method, &query).await?;
+            Ok(match name.as_str() {
+                "get_metrics" => metrics(file),
+                _ => attachment(file),
+            })
+        }
         MethodKind::Query | MethodKind::Command | MethodKind::Upload => {
             Ok(Json(app.service_query(&method, &query).await?).into_response())
         }
@@ -121,7 +128,13 @@ fn limited(body: Body, limit: u64) -> (Upload, Arc<AtomicBool>) {
     (Upload::wrap_stream(content), exceeded)
 }
 
-fn file(download: Download) -> Response {
+/// For Prometheus, which reads what is text alone.
+fn metrics(download: Download) -> Response {
+    ([(CONTENT_TYPE, METRICS_TYPE)], Body::from_stream(download.content)).into_response()
+}
+
+/// Never anything that a browser would show: its content is whatever a user made.
+fn attachment(download: Download) -> Response {
     let disposition = format!("attachment; filename=\"{}\"", download.filename);
     let disposition = HeaderValue::from_str(&disposition)
         .unwrap_or(HeaderValue::from_static("attachment; filename=\"download\""));
