@@ -7,7 +7,9 @@ pub mod executable;
 pub mod http;
 pub mod processes;
 pub mod stack;
+pub mod terminal;
 pub mod wait;
 
 pub use stack::Stack;
+pub use terminal::Terminal;
 pub use wait::wait_for;

@@ -17,7 +17,7 @@ use protocol::{ApiError, ServiceId};
 use serde_json::Value;
 
 use super::extract::{Path, Query, json};
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::service_method::{Call, Query as Parameters};
 use crate::app::user::UserRecord;
 use crate::app::{App, Error};
@@ -30,22 +30,20 @@ const UPLOAD_LIMIT: u64 = 1 << 30;
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             METHOD,
             "service_query",
-            Role::User,
             "Asks a service something that its type knows (query), or fetches a file (download).",
         )
         .output::<Value>(),
         get,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Post,
             METHOD,
             "service_command",
-            Role::User,
             "Has a service do something that its type knows (command), or sends a file (upload).",
         )
         .input::<Value>()
