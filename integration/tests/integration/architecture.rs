@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; see `nutshell/docs/architecture.md`.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("appliance", &[]),
     ("protocol", &[]),
     ("cloud", &[]),
     ("fake-cloud", &[]),
@@ -17,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("frontend", &["protocol"]),
     ("director", &["cloud", "frontend", "protocol", "services"]),
     ("nutshell", &["agent", "cloud", "director", "fake-cloud", "manager", "protocol"]),
-    ("integration", &["fake-cloud", "nutshell", "protocol"]),
+    ("integration", &["fake-cloud", "nutshell", "protocol", "services"]),
 ];
 
 fn root() -> PathBuf {

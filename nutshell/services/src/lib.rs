@@ -15,6 +15,7 @@ pub mod manager_half;
 pub mod process;
 pub mod state;
 pub mod usage;
+pub mod web;
 
 pub use agent_half::{AgentContext, AgentHalf};
 pub use catalogue::{agent_half, manager_half, service_type, service_types};

@@ -1,12 +1,14 @@
 //! The types of every API, one file a resource.
 
 pub mod application;
+pub mod autoscaling;
 pub mod backup;
 pub mod cloud;
 pub mod code;
 pub mod credit;
 pub mod event;
 pub mod generic;
+pub mod history;
 pub mod internal;
 pub mod log;
 pub mod manifest;
@@ -19,12 +21,16 @@ pub mod user;
 pub mod volume;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use autoscaling::{Autoscaling, Strategy};
 pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
+pub use history::{ServiceHistory, StateChange};
 pub use log::LogText;
-pub use manifest::{Deployment, InlineFile, Manifest, ManifestService, ReadyManifest};
+pub use manifest::{
+    Deployment, InlineFile, Manifest, ManifestService, ManifestVolume, ReadyManifest,
+};
 pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{

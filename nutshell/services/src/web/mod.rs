@@ -1,0 +1,3 @@
+//! What the web hosting services share.
+
+pub mod autoscaling;
