@@ -28,6 +28,8 @@ pub struct Header {
     /// Whether it is made for transport.
     pub stream_optimised: bool,
     description: std::ops::Range<u64>,
+    /// Where the pieces begin, after all tables.
+    overhead: u64,
 }
 
 impl Header {
@@ -61,6 +63,7 @@ impl Header {
             stream_optimised: flags & (COMPRESSED | MARKED) == COMPRESSED | MARKED
                 && compression == DEFLATE,
             description: start..start.saturating_add(length),
+            overhead: bytes(long(64))?,
         })
     }
 }
@@ -95,16 +98,21 @@ pub fn convert(disk: &Path, target: &Path) -> Result<Header, Error> {
         let complaint = said.lines().next().unwrap_or("it said nothing").to_owned();
         return Err(Error::Program { program: "qemu-img", path: disk.to_owned(), complaint });
     }
-    identify(target)
+    identify(disk, target)
 }
 
 /// Replaces the number by which versions of a disk are told apart, which `qemu-img` makes of the time, by one that
 /// follows from the content.
-fn identify(disk: &Path) -> Result<Header, Error> {
+fn identify(source: &Path, disk: &Path) -> Result<Header, Error> {
     let mut file =
         File::options().read(true).write(true).open(disk).map_err(Error::file("open", disk))?;
     let header = Header::read(&mut file)
         .map_err(|reason| Error::NotADisk { path: disk.to_owned(), reason })?;
+    let length = file.metadata().map_err(Error::file("measure", disk))?.len();
+    if length <= header.overhead {
+        // VirtualBox does not take one, and nobody would want it.
+        return Err(Error::NotADisk { path: source.to_owned(), reason: "it is empty".to_owned() });
+    }
     describe_anew(&mut file, &header).map_err(Error::file("describe", disk))?;
     Ok(header)
 }

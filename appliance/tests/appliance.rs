@@ -184,6 +184,9 @@ fn bad_input_leaves_nothing() {
     let disk = place.disk();
     let disk = disk.to_str().unwrap();
     refused(&["/nonexistent/disk.raw"], "No such file");
+    let empty = place.path("empty.raw");
+    File::create(&empty).unwrap().set_len(1 << 20).unwrap();
+    refused(&[empty.to_str().unwrap()], "it is empty");
     refused(&[disk, "--name", "../evil"], "cannot name a machine");
     refused(&[disk, "--name", "a b"], "letters, digits");
     let nowhere = place.path("nowhere/n.ova");
