@@ -15,6 +15,7 @@ mod openstack_client;
 mod regions;
 mod restart;
 mod secrets;
+mod security_groups;
 mod shell;
 mod side_by_side;
 mod story;

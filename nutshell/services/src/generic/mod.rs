@@ -14,7 +14,8 @@ mod scripts;
 mod volume;
 mod wire;
 
-use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
+use protocol::AGENT_PORT;
+use protocol::api::{MethodKind, MethodSummary, PortRange, Role, ServiceType};
 
 /// The one node of this role is there from start to stop.
 const MASTER: &str = "master";
@@ -34,6 +35,12 @@ pub(crate) fn service_type() -> ServiceType {
         title: "Generic".to_owned(),
         description: "Runs your own code on any number of nodes, driven by five scripts".to_owned(),
         roles: vec![role(NODE, 0), role(MASTER, 1)],
+        // What users' scripts serve is meant to be reached; the agent is not.
+        ports: vec![
+            PortRange::tcp(1, AGENT_PORT - 1),
+            PortRange::tcp(AGENT_PORT + 1, u16::MAX),
+            PortRange::udp(1, u16::MAX),
+        ],
         methods: vec![
             method("upload_code", Upload, "Adds a code version: an archive with the scripts"),
             method("list_code", Query, "Lists the code versions, newest first"),
