@@ -19,4 +19,5 @@ mod security_groups;
 mod shell;
 mod side_by_side;
 mod story;
+mod two_clouds;
 mod web;
