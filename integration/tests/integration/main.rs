@@ -16,6 +16,7 @@ mod regions;
 mod restart;
 mod secrets;
 mod security_groups;
+mod services_image;
 mod shell;
 mod side_by_side;
 mod story;

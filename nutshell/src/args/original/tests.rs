@@ -21,6 +21,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("cps-user get_config", "cps user info"),
     ("cps-user get_credit", "cps user get-credit"),
     ("cps-tools cloud list", "cps cloud list"),
+    ("cps-tools --username ann --conf_file ~/c.conf cloud list", "cps cloud list"),
     ("cps-cloud list_resources", "cps cloud list-resources"),
     ("cps-director version", "cps director version"),
     ("cps-application create shop", "cps application create shop"),
