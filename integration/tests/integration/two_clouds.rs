@@ -136,9 +136,8 @@ async fn a_service_has_nodes_of_an_openstack_and_of_an_ec2() {
     };
     let clouds = cps(&["cloud", "list"]);
     for (name, kind) in [("default", "openstack"), ("amazon", "ec2")] {
-        let shown = |line: &str| {
-            line.contains(name) && line.contains(kind) && line.contains("ready")
-        };
+        let shown =
+            |line: &str| line.contains(name) && line.contains(kind) && line.contains("ready");
         assert!(clouds.lines().any(shown), "{clouds}");
     }
 

@@ -119,7 +119,9 @@ impl Vm {
         router: Router,
         beside: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
-        tokio::spawn(keep_heard(self.director));
+        // By a connection of its own: one that others left may live on where no new one gets through.
+        let director = self.membership.director().map_err(StartError::Tls)?;
+        tokio::spawn(keep_heard(director));
         tokio::spawn(self.membership.keep_renewed());
         let served = serve(listener, router, CancellationToken::new());
         let (served, ()) = tokio::join!(served, beside);
