@@ -21,4 +21,5 @@ mod services_image;
 mod shell;
 mod side_by_side;
 mod story;
+mod two_clouds;
 mod web;
