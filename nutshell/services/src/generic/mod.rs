@@ -14,11 +14,15 @@ mod scripts;
 mod volume;
 mod wire;
 
+use crate::code;
 use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
 
 /// The one node of this role is there from start to stop.
 const MASTER: &str = "master";
 const NODE: &str = "node";
+
+/// The image of its VMs needs nothing more.
+pub(crate) const NEEDS: &[crate::Need] = &[];
 
 /// The catalogue's entry.
 pub(crate) fn service_type() -> ServiceType {
@@ -28,21 +32,15 @@ pub(crate) fn service_type() -> ServiceType {
         kind,
         description: description.to_owned(),
     };
-    use MethodKind::{Command, Download, Query, Upload};
+    use MethodKind::{Command, Query};
     ServiceType {
         name: "generic".to_owned(),
         title: "Generic".to_owned(),
         description: "Runs your own code on any number of nodes, driven by five scripts".to_owned(),
         roles: vec![role(NODE, 0), role(MASTER, 1)],
-        methods: vec![
-            method("upload_code", Upload, "Adds a code version: an archive with the scripts"),
-            method("list_code", Query, "Lists the code versions, newest first"),
-            method("enable_code", Command, "Makes a code version the active one on every node"),
-            method("download_code", Download, "Gives back the archive of a code version"),
-            method("delete_code", Command, "Deletes a code version that is not active"),
-            method("upload_key", Upload, "Lets holders of public SSH keys push code with git"),
-            method("list_keys", Query, "Lists these keys, and what git clone takes"),
-            method("delete_key", Command, "Lets nobody in with a key any more"),
+        methods: code::methods::summaries("an archive with the scripts")
+            .into_iter()
+            .chain([
             method("run", Command, "Starts run.sh on every node"),
             method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
             method("cleanup", Command, "Starts cleanup.sh on every node"),
@@ -54,6 +52,7 @@ pub(crate) fn service_type() -> ServiceType {
                 "Takes a volume from its node, with all that is on it",
             ),
             method("get_script_status", Query, "Tells what became of each script on each node"),
-        ],
+            ])
+            .collect(),
     }
 }
