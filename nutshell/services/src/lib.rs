@@ -24,5 +24,5 @@ mod web;
 pub use agent_half::{AgentContext, AgentHalf};
 pub use catalogue::{agent_half, manager_half, needs, service_type, service_types};
 pub use error::ServiceError;
-pub use needs::Need;
 pub use manager_half::{AgentConnections, CodeRepository, ManagerContext, ManagerHalf};
+pub use needs::Need;

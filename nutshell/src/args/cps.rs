@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
 use super::{
-    ApplicationRef, Login, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, ServiceRef,
-    Shell, TokenCommand, UserCommand,
+    ApplicationRef, Login, ManifestCommand, ManifestFile, NodeCountWord, OutputOptions, PhpCommand,
+    ServiceRef, Shell, TokenCommand, UserCommand,
 };
 
 /// Create, use and remove applications and their services
@@ -131,6 +131,9 @@ pub(crate) enum CpsCommand {
     /// Hello World services
     #[command(subcommand, arg_required_else_help = true)]
     Helloworld(HelloworldCommand),
+    /// PHP services: web applications in PHP, and static files
+    #[command(subcommand, arg_required_else_help = true)]
+    Php(PhpCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -332,7 +335,8 @@ pub(crate) struct AgentLog {
 pub(crate) struct NodesArgument {
     #[command(flatten)]
     pub(crate) service: ServiceArgument,
-    /// How many, or how many of which role [default: 1]
+    /// How many, or how many of which role [default: 1]; several numbers are of the roles of the
+    /// type in their order, and a cloud may follow
     #[arg(value_name = "COUNT|ROLE=COUNT")]
     pub(crate) counts: Vec<NodeCountWord>,
     /// How many of the default role
@@ -407,7 +411,7 @@ pub(crate) enum GenericCommand {
 /// What can be asked of services with code.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CodeCommand {
-    /// Upload a code version: an archive with the scripts
+    /// Upload a code version: an archive that expands in the current directory
     UploadCode {
         #[command(flatten)]
         service: ServiceArgument,
@@ -416,6 +420,9 @@ pub(crate) enum CodeCommand {
         /// What to say of it
         #[arg(long, short, default_value = "", hide_default_value = true)]
         description: String,
+        /// Take off the one directory that all of it lies in
+        #[arg(long)]
+        strip: bool,
     },
     /// List the code versions
     #[command(visible_aliases = ["list-codes", "list-code"])]

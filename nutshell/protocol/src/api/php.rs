@@ -76,7 +76,9 @@ impl Setting {
                 }
                 (false, "On or Off")
             }
-            Kind::Functions => (value.split(',').all(is_function), "names of functions with commas"),
+            Kind::Functions => {
+                (value.split(',').all(is_function), "names of functions with commas")
+            }
         };
         match good {
             true => Ok(value.to_owned()),

@@ -70,7 +70,8 @@ async fn the_active_and_the_initial_version_stay() {
 async fn a_refused_or_broken_upload_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = CodeStore::open(directory.path()).unwrap();
-    let refused = store.add(&about("a.zip"), content(b"text".to_vec()), |_| Ok(())).await.unwrap_err();
+    let refused =
+        store.add(&about("a.zip"), content(b"text".to_vec()), |_| Ok(())).await.unwrap_err();
     assert_eq!(message(refused), "`a.zip` is not a tar or zip archive");
     let broken = futures::stream::iter([
         Ok(Bytes::from_static(b"PK")),

@@ -41,17 +41,25 @@ pub(crate) fn service_type() -> ServiceType {
         methods: code::methods::summaries("an archive with the scripts")
             .into_iter()
             .chain([
-            method("run", Command, "Starts run.sh on every node"),
-            method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
-            method("cleanup", Command, "Starts cleanup.sh on every node"),
-            method("create_volume", Command, "Makes a volume for a node, at /media/<name> there"),
-            method("list_volumes", Query, "Lists the volumes of the nodes"),
-            method(
-                "delete_volume",
-                Command,
-                "Takes a volume from its node, with all that is on it",
-            ),
-            method("get_script_status", Query, "Tells what became of each script on each node"),
+                method("run", Command, "Starts run.sh on every node"),
+                method(
+                    "interrupt",
+                    Command,
+                    "Starts interrupt.sh; the second time, kills all scripts",
+                ),
+                method("cleanup", Command, "Starts cleanup.sh on every node"),
+                method(
+                    "create_volume",
+                    Command,
+                    "Makes a volume for a node, at /media/<name> there",
+                ),
+                method("list_volumes", Query, "Lists the volumes of the nodes"),
+                method(
+                    "delete_volume",
+                    Command,
+                    "Takes a volume from its node, with all that is on it",
+                ),
+                method("get_script_status", Query, "Tells what became of each script on each node"),
             ])
             .collect(),
     }

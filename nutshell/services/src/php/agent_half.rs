@@ -90,8 +90,7 @@ impl Agent {
         PHP_REDIS.find()?;
         let used = self.node.daemons.names();
         let free = |port: &u16| {
-            !used.contains(&name(*port))
-                && ports::availability(listen, *port) == Availability::Free
+            !used.contains(&name(*port)) && ports::availability(listen, *port) == Availability::Free
         };
         let port = ports::BACKEND.into_iter().find(free);
         let port = port.ok_or_else(|| ApiError::conflict("no port is free for php-fpm"))?;
@@ -166,9 +165,7 @@ fn name(port: u16) -> String {
 impl AgentHalf for Agent {
     async fn query(&self, method: &str, _parameters: Value) -> Result<Value, ServiceError> {
         match method {
-            "list_versions" => {
-                Ok(json!(Installed { code_versions: self.node.versions.list() }))
-            }
+            "list_versions" => Ok(json!(Installed { code_versions: self.node.versions.list() })),
             "get_access" => Ok(json!(wire::Access { port: self.node.known_proxy_port() })),
             "get_daemon_status" => Ok(json!(self.node.daemons.statuses())),
             _ => Err(no_such_method(method)),

@@ -58,13 +58,13 @@ pub(super) fn configuration(
          php_value[redis.session.lock_wait_time] = 10000\n"
     );
     for (name, value) in phpconf {
-        let how = match (name.as_str(), value.as_str()) {
-            (_, "On" | "Off") => "php_flag",
-            ("disable_functions", _) => "php_admin_value",
-            _ => "php_value",
-        };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{how}[{name}] = \"{value}\"");
+        let _ = match (name.as_str(), value.as_str()) {
+            // Only bare words are switches.
+            (_, "On" | "Off") => writeln!(text, "php_flag[{name}] = {value}"),
+            ("disable_functions", _) => writeln!(text, "php_admin_value[{name}] = \"{value}\""),
+            _ => writeln!(text, "php_value[{name}] = \"{value}\""),
+        };
     }
     text
 }
@@ -92,7 +92,7 @@ mod tests {
             "listen = 10.0.0.2:9000",
             "listen.allowed_clients = 10.0.0.1,10.0.0.4",
             "php_value[memory_limit] = \"256M\"",
-            "php_flag[display_errors] = \"Off\"",
+            "php_flag[display_errors] = Off",
             "php_value[session.save_path] = \"tcp://10.0.0.1:6379?auth=secret\"",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in {text}");

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use protocol::ApiError;
 use protocol::api::code::CodeVersionName;
 use protocol::api::php::{self, Configuration, ConfigurationUpdate, Setting, Settings};
 use protocol::api::web::{DaemonStatus, NodeStatus, NodeStatuses};
 use protocol::api::{Node, NodeCounts};
-use protocol::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -148,9 +148,8 @@ impl ManagerHalf for Manager {
         given: Value,
         content: Content,
     ) -> Result<Value, ServiceError> {
-        let accept = |filename: &str, contents: &Contents, strip| {
-            Ok(warning(filename, contents, strip))
-        };
+        let accept =
+            |filename: &str, contents: &Contents, strip| Ok(warning(filename, contents, strip));
         methods::upload(context, method, given, content, accept).await
     }
 

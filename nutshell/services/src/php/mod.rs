@@ -10,10 +10,10 @@ pub(crate) mod manager_half;
 
 use protocol::api::{MethodKind, MethodSummary, ServiceType};
 
+use crate::Need;
 use crate::code::methods::summaries;
 use crate::web::layout;
 use crate::web::node::{NGINX, REDIS};
-use crate::Need;
 
 const FPM: Need = Need {
     programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],

@@ -41,7 +41,8 @@ pub(super) fn members(marker: &str, shell: Pid) -> Vec<Pid> {
 pub(super) fn of_session(session: Pid, executable: &Path) -> Vec<Pid> {
     let executable = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
     let table = processes().filter_map(Entry::read).filter(|one| one.session == Some(session));
-    let runs_it = |pid: &Pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == executable);
+    let runs_it =
+        |pid: &Pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == executable);
     table.map(|entry| entry.pid).filter(runs_it).collect()
 }
 

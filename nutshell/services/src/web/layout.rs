@@ -58,8 +58,7 @@ pub(crate) fn layout(nodes: &[Node]) -> BTreeMap<NodeId, Duties> {
 /// Whether users may bring a service from so many nodes of each role to so many.
 pub(crate) fn check_scale(before: &NodeCounts, after: &NodeCounts) -> Result<(), ApiError> {
     let count = |counts: &NodeCounts, role: &str| counts.get(role).copied().unwrap_or_default();
-    let too_few =
-        |role| ApiError::invalid(format!("Not enough '{role}' nodes will be left"));
+    let too_few = |role| ApiError::invalid(format!("Not enough '{role}' nodes will be left"));
     if count(after, PROXY) == 0 {
         return Err(too_few(PROXY));
     }
@@ -146,9 +145,8 @@ pub(crate) mod tests {
 
     fn any_nodes() -> impl Strategy<Value = Vec<Node>> {
         let role = prop_oneof![Just(PROXY), Just(WEB), Just(BACKEND)];
-        prop::collection::vec(role, 1..20).prop_map(|roles| {
-            roles.into_iter().zip(1..).map(|(role, id)| node(id, role)).collect()
-        })
+        prop::collection::vec(role, 1..20)
+            .prop_map(|roles| roles.into_iter().zip(1..).map(|(role, id)| node(id, role)).collect())
     }
 
     proptest! {

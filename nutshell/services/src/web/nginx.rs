@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddrV4;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::account::Account;
 
@@ -17,6 +17,14 @@ pub(crate) struct Places<'a> {
     pub(crate) logs: &'a Path,
     /// As whom it works.
     pub(crate) account: Account,
+}
+
+impl Places<'_> {
+    /// While this file exists a proxy asks whoever has sent a request to close the connection. Before
+    /// its workers end, that is: they would cut kept connections into the next request on them.
+    pub(crate) fn closing(&self) -> PathBuf {
+        self.run.join(format!("{}.closing", self.name))
+    }
 }
 
 /// A proxy: leads programs to backends and files to web nodes.
@@ -96,12 +104,17 @@ pub(crate) fn php_proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
     let (link, backends) = (link.display(), upstream("backends", proxy.backends, ""));
     // Between nginx and nginx idle connections cost nothing; kept ones to PHP would hold its workers.
     let webs = upstream("webs", proxy.webs, "    keepalive 32;\n");
+    let closing = places.closing();
+    let closing = closing.display();
     let body = format!(
         r#"  client_max_body_size {largest_body};
   map $realpath_root $code_version {{ "~/(?<name>[^/]+)$" $name; }}
 {webs}{backends}  server {{
     listen {listen};
     root "{link}";
+    set $asked $uri;
+    if (-f "{closing}") {{ rewrite ^ /.closing last; }}
+    location = /.closing {{ internal; keepalive_timeout 0; rewrite ^ $asked last; }}
     location ~ /\.(?!well-known) {{ return 404; }}
     location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {{
       if (!-f $document_root$script) {{ return 404; }}

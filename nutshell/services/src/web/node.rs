@@ -32,6 +32,9 @@ const LAST_REQUESTS: Duration = Duration::from_secs(120);
 /// they may still be led to is stopped only when it has nothing to do.
 const EARLIER_REQUESTS: Duration = Duration::from_secs(30);
 
+/// How long users' programs have to close the connections that they use all the time.
+const CLOSING: Duration = Duration::from_millis(500);
+
 /// What web hosting needs beside what runs the user's programs.
 pub(crate) const NGINX: Need = Need { programs: &["nginx"], package: "nginx-light" };
 pub(crate) const REDIS: Need = Need { programs: &["redis-server"], package: "redis-server" };
@@ -61,6 +64,8 @@ impl Node {
             fs::create_dir_all(directory).map_err(ServiceError::file(directory))?;
         }
         account.directory(&run).map_err(ServiceError::file(&run))?;
+        // An agent that was killed may not have said that it is over.
+        remove(&run.join("proxy.closing"))?;
         Ok(Self {
             versions: Versions::open(&cache, account)?,
             daemons: Daemons::adopt(&cache.join("daemons"))?,
@@ -164,8 +169,14 @@ impl Node {
         };
         let doomed = self.daemons.names().into_iter().filter(|name| !stays(name));
         let stop = |name: String| {
-            let daemons = self.daemons.clone();
-            tokio::spawn(async move { daemons.stop(&name, grace(&name)).await })
+            let (daemons, closing) = (self.daemons.clone(), self.places(&name).closing());
+            tokio::spawn(async move {
+                if name == PROXY {
+                    close_connections(&closing).await;
+                }
+                daemons.stop(&name, grace(&name)).await;
+                let _ = fs::remove_file(closing);
+            })
         };
         let stopping: Vec<_> = doomed.map(stop).collect();
         if *wait {
@@ -230,16 +241,30 @@ impl Node {
     /// Has nginx read its configuration again: new workers take the new requests, the earlier ones
     /// finish theirs.
     async fn reload(&self, name: &str) {
+        let closing = self.places(name).closing();
+        if name == PROXY {
+            close_connections(&closing).await;
+        }
         let earlier = self.daemons.workers(name);
         self.daemons.signal(name, Signal::HUP);
         let finished = futures::future::join_all(earlier.into_iter().map(process::gone));
         if tokio::time::timeout(EARLIER_REQUESTS, finished).await.is_err() {
             tracing::info!(name, "requests go on that an earlier configuration leads");
         }
+        let _ = fs::remove_file(closing);
     }
 
     pub(crate) fn config(&self, name: &str, suffix: &str) -> PathBuf {
         self.etc.join(format!("{name}.{suffix}"))
+    }
+}
+
+/// Has a proxy's users close their connections: see [`Places::closing`].
+async fn close_connections(closing: &Path) {
+    match fs::write(closing, "") {
+        // There is no event for what others do not send.
+        Ok(()) => tokio::time::sleep(CLOSING).await,
+        Err(error) => tracing::warn!(%error, "kept connections will be cut"),
     }
 }
 
@@ -253,10 +278,10 @@ pub(crate) fn expect_free(listen: SocketAddrV4) -> Result<(), ApiError> {
     let port = listen.port();
     match ports::availability(*listen.ip(), port) {
         Availability::Free => Ok(()),
-        Availability::Taken => Err(ApiError::conflict(format!(
-            "port {port} is taken by another program in this VM"
-        ))
-        .hint("the startup script may have started it")),
+        Availability::Taken => {
+            Err(ApiError::conflict(format!("port {port} is taken by another program in this VM"))
+                .hint("the startup script may have started it"))
+        }
         Availability::Forbidden => {
             Err(ApiError::conflict(format!("port {port} may not be used in this VM")))
         }

@@ -75,7 +75,9 @@ async fn ask(listen: SocketAddrV4, password: &str, command: &str) -> io::Result<
         }
         Ok(answer.trim().to_owned())
     };
-    tokio::time::timeout(PATIENCE, asking).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 #[cfg(test)]

@@ -112,7 +112,10 @@ impl Versions {
     }
 
     /// Shows users this version from now on, in one step; says which one they saw before.
-    pub(crate) fn show(&self, version: &CodeVersionId) -> Result<Option<CodeVersionId>, ServiceError> {
+    pub(crate) fn show(
+        &self,
+        version: &CodeVersionId,
+    ) -> Result<Option<CodeVersionId>, ServiceError> {
         let before = self.shown();
         if before.as_ref() != Some(version) {
             let next = self.link.with_extension("new");

@@ -12,6 +12,7 @@ pub(crate) mod helloworld;
 pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod nodes;
+pub(crate) mod php;
 pub(crate) mod progress;
 pub(crate) mod service;
 pub(crate) mod shell;
@@ -75,6 +76,7 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
         CpsCommand::Director(command) => director::run(&caller, command).await,
         CpsCommand::Generic(command) => generic::run(&caller, command).await,
         CpsCommand::Helloworld(command) => helloworld::run(&caller, command).await,
+        CpsCommand::Php(command) => php::run(&caller, command).await,
         CpsCommand::Token(command) => token::run(&caller, command).await,
         CpsCommand::Login(_) | CpsCommand::Logout | CpsCommand::User(_) => Ok(Exit::Success),
     }

@@ -53,7 +53,10 @@ fn nginx_takes_both() {
     for text in [proxy, web] {
         let path = directory.path().join("conf");
         std::fs::write(&path, &text).unwrap();
-        let tried = std::process::Command::new("/usr/sbin/nginx").args(["-t", "-q", "-c"]).arg(&path).output();
+        let tried = std::process::Command::new("/usr/sbin/nginx")
+            .args(["-t", "-q", "-c"])
+            .arg(&path)
+            .output();
         let tried = tried.expect("the package nginx-light is installed");
         let said = String::from_utf8_lossy(&tried.stderr);
         assert!(tried.status.success(), "{said} in {text}");
