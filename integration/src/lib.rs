@@ -1,6 +1,7 @@
 //! Fixtures: a private nutshell on this machine, and what tests and benchmarks do with it.
 
 pub mod archive;
+pub mod autoscaling;
 pub mod director;
 pub mod executable;
 pub mod http;

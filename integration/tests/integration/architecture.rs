@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("frontend", &["protocol"]),
     ("director", &["cloud", "frontend", "protocol", "services"]),
     ("nutshell", &["agent", "cloud", "director", "fake-cloud", "manager", "protocol"]),
-    ("integration", &["fake-cloud", "nutshell", "protocol"]),
+    ("integration", &["fake-cloud", "nutshell", "protocol", "services"]),
 ];
 
 fn root() -> PathBuf {

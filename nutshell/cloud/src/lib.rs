@@ -8,6 +8,7 @@ pub mod ec2;
 mod error;
 mod fault;
 pub mod openstack;
+mod patience;
 mod pauses;
 mod secret;
 mod transport;

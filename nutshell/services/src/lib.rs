@@ -19,7 +19,7 @@ pub mod process;
 pub mod settings;
 pub mod state;
 pub mod usage;
-mod web;
+pub mod web;
 
 pub use agent_half::{AgentContext, AgentHalf};
 pub use catalogue::{agent_half, manager_half, needs, service_type, service_types};

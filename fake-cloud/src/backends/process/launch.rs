@@ -110,8 +110,8 @@ pub(super) async fn launch(
         .map_err(failed(&format!("run {}", init_program.display())))?;
     let control = sys::watch(control, Interest::READABLE).map_err(failed("watch the channel"))?;
 
-    let mut birth = Birth { control, process: None, users: None, cables: None };
-    let booting = birth.accompany(child.id(), prepared, cable);
+    let mut birth = Birth::new(control, Some(prepared));
+    let booting = birth.accompany(child.id(), cable);
     let booted = tokio::select! {
         booted = tokio::time::timeout(PATIENCE, booting) => match booted {
             Ok(result) => result,
@@ -122,7 +122,7 @@ pub(super) async fn launch(
             Err(failed("boot the server")(ends))
         }
     };
-    let Birth { control, process, users, cables } = birth;
+    let Birth { control, process, users, cables, .. } = birth;
     let control = control.into_inner();
     match (booted, process) {
         (Ok((listener, without)), Some(process)) => {
@@ -145,6 +145,8 @@ pub(super) async fn launch(
 /// A server on its way.
 struct Birth {
     control: AsyncFd<OwnedFd>,
+    /// Until it is handed over.
+    prepared: Option<Prepared>,
     process: Option<Arc<AsyncFd<OwnedFd>>>,
     users: Option<OwnedFd>,
     cables: Option<Cables>,
@@ -159,20 +161,30 @@ pub(super) struct Prepared {
 }
 
 impl Birth {
+    fn new(control: AsyncFd<OwnedFd>, prepared: Option<Prepared>) -> Self {
+        Self { control, prepared, process: None, users: None, cables: None }
+    }
+
+    /// Returns when its boot scripts run and its process is known.
     async fn accompany(
         &mut self,
         launcher: Option<u32>,
-        prepared: Prepared,
         cable: Option<Cable>,
     ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
-        let mut prepared = Some(prepared);
+        let mut running = None;
         loop {
+            // The launcher tells of the process, the process of itself: either may come first.
+            if self.process.is_some()
+                && let Some(running) = running.take()
+            {
+                return Ok(running);
+            }
             let (report, descriptors) = self.next().await.map_err(failed("boot the server"))?;
             match report {
                 Report::Unshared => {
                     let launcher = launcher.ok_or_else(unexpected_end);
                     let launcher = launcher.map_err(failed("find the launcher"))?;
-                    if let Some(prepared) = prepared.take() {
+                    if let Some(prepared) = self.prepared.take() {
                         self.let_in(launcher, prepared, cable.as_ref()).await?;
                     }
                 }
@@ -187,7 +199,7 @@ impl Birth {
                 // Only of a probe.
                 Report::Tried { .. } => {}
                 Report::Running { without } => {
-                    return Ok((descriptors.into_iter().next(), without));
+                    running = Some((descriptors.into_iter().next(), without));
                 }
                 Report::Failed { step, errno, refused } => {
                     let error = BackendError::step(step)(io::Error::from_raw_os_error(errno));
@@ -297,4 +309,31 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whichever_process_reports_first_both_are_heard() {
+        let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+        let forked = (Report::Forked, vec![process.as_fd()]);
+        let running = (Report::Running { without: vec!["a limit".to_owned()] }, vec![]);
+        for reports in [[&forked, &running], [&running, &forked]] {
+            let (control, server) = channel::pair().unwrap();
+            for (report, descriptors) in reports {
+                channel::send(&server, report, descriptors).unwrap();
+            }
+            drop(server);
+            let control = sys::watch(control, Interest::READABLE).unwrap();
+            let mut birth = Birth::new(control, None);
+            let (_, without) =
+                birth.accompany(None, None).await.map_err(LaunchError::into_inner).unwrap();
+            assert_eq!(without, ["a limit"]);
+            assert!(birth.process.is_some());
+        }
+    }
 }

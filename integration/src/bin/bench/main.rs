@@ -1,9 +1,10 @@
 //! Measures what the design promises and prints medians, with the aims beside them.
 //!
-//! `cargo run --release -p integration --bin bench [platform|cloud|all] [RUNS]`; needs
+//! `cargo run --release -p integration --bin bench [platform|cloud|autoscaling|all] [RUNS]`; needs
 //! `cargo build --release --workspace` before. The cloud is measured beside its peers when their programs are
 //! in `PATH`: `moto_server` (`moto[server,ec2]` of PyPI) and `ministack`. Load comes from `wrk`.
 
+mod autoscaling;
 mod cloud;
 mod ec2;
 mod load;
@@ -36,6 +37,10 @@ fn main() -> ExitCode {
             services::bench(&mut table);
         }
         Some("cloud") => cloud::bench(&mut table, runs),
+        Some("autoscaling") => {
+            autoscaling::bench();
+            return ExitCode::SUCCESS;
+        }
         Some(_) => return usage(),
     }
     table.print();
@@ -44,6 +49,6 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "how a command is used is said where errors are")]
 fn usage() -> ExitCode {
-    eprintln!("usage: bench [platform|cloud|all] [RUNS]");
+    eprintln!("usage: bench [platform|cloud|autoscaling|all] [RUNS]");
     ExitCode::from(2)
 }

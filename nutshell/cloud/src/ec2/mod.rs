@@ -21,16 +21,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, RwLock};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 pub use self::settings::Settings;
 
 use self::api::Api;
 use crate::fault::check_tags;
+use crate::patience::{in_time, undo_server, until_gone};
 use crate::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState, pauses};
-
-/// How long removing a half-made server may take before its creator is told of the failure anyway.
-const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a new instance may stay unknown: not all of EC2 hears of it at once.
 const UNKNOWN_AT_FIRST: Duration = Duration::from_secs(10);
@@ -128,37 +126,8 @@ impl Ec2 {
         }
     }
 
-    /// Removes what a failed creation made. The failure itself is what the caller must hear of.
-    async fn undo(&self, id: &str) {
-        match timeout(UNDO_TIMEOUT, self.server_delete(id)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(
-                cloud = self.name,
-                server = id,
-                error = &error as &dyn std::error::Error,
-                "a half-made server is left behind"
-            ),
-            Err(_) => {
-                tracing::warn!(cloud = self.name, server = id, "a half-made server is slow to go");
-            }
-        }
-    }
-
-    async fn until_gone(&self, id: &str) -> Result<(), CloudError> {
-        let mut pauses = pauses::growing();
-        while instance::instance(&self.api, id).await?.is_some() {
-            sleep(pauses.next().unwrap_or_default()).await;
-        }
-        Ok(())
-    }
-
-    async fn in_time<T>(
-        &self,
-        what: String,
-        work: impl Future<Output = Result<T, CloudError>>,
-    ) -> Result<T, CloudError> {
-        let waited = Duration::from_secs(self.settings.server_timeout_seconds);
-        timeout(waited, work).await.unwrap_or_else(|_| Err(CloudError::Timeout { what, waited }))
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.settings.server_timeout_seconds)
     }
 
     async fn check_type(&self) -> Result<(), CloudError> {
@@ -215,9 +184,9 @@ impl Cloud for Ec2 {
             }
         };
         let what = format!("server {} to be ready", new.name);
-        let completed = self.in_time(what, self.complete(&id, new)).await;
+        let completed = in_time(self.patience(), what, self.complete(&id, new)).await;
         if completed.is_err() {
-            self.undo(&id).await;
+            undo_server(self, &id).await;
         }
         completed
     }
@@ -232,7 +201,8 @@ impl Cloud for Ec2 {
             }
         }
         instance::terminate(&self.api, id).await?;
-        self.in_time(format!("server {id} to be gone"), self.until_gone(id)).await
+        let gone = until_gone(|| instance::instance(&self.api, id));
+        in_time(self.patience(), format!("server {id} to be gone"), gone).await
     }
 
     async fn servers(&self, key: &str, value: &str) -> Result<Vec<Server>, CloudError> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::api::{Api, Call, Items, Page, Tag, tags_of};
+use crate::patience::{self, VolumeRecord as _};
 use crate::volumes::Progress;
 use crate::{CloudError, Volume, VolumeState};
 
@@ -36,7 +37,17 @@ struct Attachment {
 }
 
 impl VolumeRecord {
-    pub(crate) fn state(&self) -> VolumeState {
+    fn attachment(&self) -> Option<&Attachment> {
+        self.attachment_set.item.iter().find(|attachment| attachment.status != "detached")
+    }
+
+    pub(crate) fn has_tag(&self, key: &str, value: &str) -> bool {
+        tags_of(&self.tag_set).get(key).is_some_and(|tag| tag == value)
+    }
+}
+
+impl patience::VolumeRecord for VolumeRecord {
+    fn state(&self) -> VolumeState {
         match self.status.as_str() {
             "creating" => VolumeState::Building,
             "available" => VolumeState::Available,
@@ -46,21 +57,11 @@ impl VolumeRecord {
         }
     }
 
-    /// The server that has it.
-    pub(crate) fn server(&self) -> Option<&str> {
+    fn server(&self) -> Option<&str> {
         self.attachment().map(|attachment| attachment.instance_id.as_str())
     }
 
-    fn attachment(&self) -> Option<&Attachment> {
-        self.attachment_set.item.iter().find(|attachment| attachment.status != "detached")
-    }
-
-    pub(crate) fn has_tag(&self, key: &str, value: &str) -> bool {
-        tags_of(&self.tag_set).get(key).is_some_and(|tag| tag == value)
-    }
-
-    /// How far the volume is on its way to `server`; done, it has a device there.
-    pub(crate) fn attached(&self, server: &str) -> Progress<String> {
+    fn attached(&self, server: &str) -> Progress<String> {
         match (self.state(), self.attachment()) {
             (VolumeState::Failed, _) => Progress::Obstacle("it is broken"),
             (VolumeState::Deleting, _) => Progress::Obstacle("it is being deleted"),
@@ -77,8 +78,7 @@ impl VolumeRecord {
         }
     }
 
-    /// How far the volume is on its way from whatever server has it.
-    pub(crate) fn detached(&self) -> Progress<()> {
+    fn detached(&self) -> Progress<()> {
         match (self.state(), self.attachment()) {
             (VolumeState::InUse, Some(there)) => match there.status.as_str() {
                 "attached" => Progress::Untouched,

@@ -26,18 +26,16 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 pub use self::settings::{Interface, Settings};
 
 use self::names::{Kind, Names};
 use self::session::Session;
 use crate::fault::check_tags;
+use crate::patience::{in_time, undo_server, until_gone};
 use crate::pauses;
 use crate::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState};
-
-/// How long removing a half-made server may take before its creator is told of the failure anyway.
-const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One project on one OpenStack cloud.
 #[derive(Debug)]
@@ -156,22 +154,6 @@ impl OpenStack {
         }
     }
 
-    /// Removes what a failed creation made. The failure itself is what the caller must hear of.
-    async fn undo(&self, id: &str) {
-        match timeout(UNDO_TIMEOUT, self.server_delete(id)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(
-                cloud = self.name,
-                server = id,
-                error = &error as &dyn std::error::Error,
-                "a half-made server is left behind"
-            ),
-            Err(_) => {
-                tracing::warn!(cloud = self.name, server = id, "a half-made server is slow to go");
-            }
-        }
-    }
-
     /// Releases the addresses that were made for this server; one that somebody attached by hand is theirs.
     async fn addresses_release(&self, server: &compute::ServerRecord) -> Result<(), CloudError> {
         for port in network::ports(&self.session, &server.id).await? {
@@ -184,15 +166,7 @@ impl OpenStack {
         Ok(())
     }
 
-    async fn until_gone(&self, id: &str) -> Result<(), CloudError> {
-        let mut pauses = pauses::growing();
-        while compute::server(&self.session, id).await?.is_some() {
-            sleep(pauses.next().unwrap_or_default()).await;
-        }
-        Ok(())
-    }
-
-    fn server_timeout(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_secs(self.settings.server_timeout_seconds)
     }
 
@@ -264,12 +238,10 @@ impl Cloud for OpenStack {
                 self.names.forget();
             }
         })?;
-        let waited = self.server_timeout();
-        let completed = timeout(waited, self.complete(&id, &plan)).await.unwrap_or_else(|_| {
-            Err(CloudError::Timeout { what: format!("server {} to be ready", new.name), waited })
-        });
+        let what = format!("server {} to be ready", new.name);
+        let completed = in_time(self.patience(), what, self.complete(&id, &plan)).await;
         if completed.is_err() {
-            self.undo(&id).await;
+            undo_server(self, &id).await;
         }
         completed
     }
@@ -280,10 +252,8 @@ impl Cloud for OpenStack {
         };
         self.addresses_release(&server).await?;
         compute::server_delete(&self.session, id).await?;
-        let waited = self.server_timeout();
-        timeout(waited, self.until_gone(id)).await.unwrap_or_else(|_| {
-            Err(CloudError::Timeout { what: format!("server {id} to be gone"), waited })
-        })
+        let gone = until_gone(|| compute::server(&self.session, id));
+        in_time(self.patience(), format!("server {id} to be gone"), gone).await
     }
 
     async fn servers(&self, key: &str, value: &str) -> Result<Vec<Server>, CloudError> {

@@ -10,6 +10,7 @@ use time::macros::format_description;
 
 use super::catalog::Service::{BlockStorage, Compute};
 use super::session::{Call, Session};
+use crate::patience::{self, VolumeRecord as _};
 use crate::volumes::Progress;
 use crate::{CloudError, Volume, VolumeState};
 
@@ -37,8 +38,8 @@ struct Attachment {
     device: Option<String>,
 }
 
-impl VolumeRecord {
-    pub(crate) fn state(&self) -> VolumeState {
+impl patience::VolumeRecord for VolumeRecord {
+    fn state(&self) -> VolumeState {
         match self.status.as_str() {
             "creating" | "downloading" => VolumeState::Building,
             "available" | "reserved" => VolumeState::Available,
@@ -49,13 +50,11 @@ impl VolumeRecord {
         }
     }
 
-    /// The server that has it.
-    pub(crate) fn server(&self) -> Option<&str> {
+    fn server(&self) -> Option<&str> {
         self.attachments.first().map(|attachment| attachment.server_id.as_str())
     }
 
-    /// How far the volume is on its way to `server`; done, it has a device there.
-    pub(crate) fn attached(&self, server: &str) -> Progress<String> {
+    fn attached(&self, server: &str) -> Progress<String> {
         let there = self.attachments.iter().find(|attachment| attachment.server_id == server);
         match (self.status.as_str(), there) {
             ("in-use", Some(Attachment { device: Some(device), .. })) => {
@@ -70,8 +69,7 @@ impl VolumeRecord {
         }
     }
 
-    /// How far the volume is on its way from whatever server has it.
-    pub(crate) fn detached(&self) -> Progress<()> {
+    fn detached(&self) -> Progress<()> {
         match self.status.as_str() {
             "in-use" => Progress::Untouched,
             "attaching" | "detaching" | "reserved" => Progress::Moving,

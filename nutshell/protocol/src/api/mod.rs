@@ -1,6 +1,7 @@
 //! The types of every API, one file a resource.
 
 pub mod application;
+pub mod autoscaling;
 pub mod backup;
 pub mod cloud;
 pub mod code;
@@ -21,6 +22,7 @@ pub mod volume;
 pub mod web;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
+pub use autoscaling::{Autoscaling, Strategy};
 pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};

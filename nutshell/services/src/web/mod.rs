@@ -6,6 +6,7 @@
 //! to it; what nobody is routed to any more is *retired* when its last request is done.
 
 pub(crate) mod account;
+pub mod autoscaling;
 pub(crate) mod daemons;
 pub(crate) mod layout;
 pub(crate) mod nginx;

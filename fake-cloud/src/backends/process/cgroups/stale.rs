@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,22 @@ const LAST_BREATH: Duration = Duration::from_secs(2);
 
 /// Makes the group of a cloud, and keeps others from removing it for as long as the result is open.
 pub(super) fn hold(cloud: &Path) -> io::Result<File> {
-    fs::create_dir_all(cloud)?;
-    let held = File::open(cloud)?;
-    held.lock_shared()?;
-    Ok(held)
+    loop {
+        fs::create_dir_all(cloud)?;
+        let held = match File::open(cloud) {
+            // Somebody took it for stale before it was held.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        held.lock_shared()?;
+        if fs::metadata(cloud).is_ok_and(|there| is_same(&held, &there)) {
+            return Ok(held);
+        }
+    }
+}
+
+fn is_same(held: &File, there: &fs::Metadata) -> bool {
+    held.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (there.dev(), there.ino()))
 }
 
 /// What a dead cloud has left.
@@ -41,7 +54,7 @@ impl Remains {
             name.to_string_lossy().starts_with(prefix)
         };
         let groups = tops.iter().flat_map(|top| inner_groups(top));
-        let groups: Vec<_> = groups.filter(is_ours).filter(|it| is_left(it)).collect();
+        let groups: Vec<_> = groups.filter(is_ours).filter(|it| left(it).is_some()).collect();
         let listed = groups.iter().flat_map(|group| processes_in(group));
         let processes =
             listed.filter_map(|process| pidfd_open(process, PidfdFlags::empty()).ok()).collect();
@@ -74,7 +87,12 @@ impl Remains {
 
 /// Removes the groups of dead clouds in which nothing runs, whosoever they were.
 pub(super) fn remove_idle(top: &Path) {
-    inner_groups(top).filter(|cloud| is_left(cloud)).for_each(|cloud| remove_group(&cloud));
+    for cloud in inner_groups(top) {
+        // Held meanwhile: a cloud that has just made the group must notice.
+        if let Some(_alone) = left(&cloud) {
+            remove_group(&cloud);
+        }
+    }
 }
 
 /// Removes a group with all that are in it, but for those that have processes.
@@ -84,9 +102,9 @@ pub(super) fn remove_group(group: &Path) {
     let _ = fs::remove_dir(group);
 }
 
-/// Whether no cloud holds the group.
-fn is_left(cloud: &Path) -> bool {
-    File::open(cloud).is_ok_and(|group| group.try_lock().is_ok())
+/// The group, if no cloud holds it.
+fn left(cloud: &Path) -> Option<File> {
+    File::open(cloud).ok().filter(|group| group.try_lock().is_ok())
 }
 
 fn inner_groups(group: &Path) -> impl Iterator<Item = PathBuf> {
@@ -120,5 +138,26 @@ mod tests {
         assert!(!top.path().join("bb-3").exists());
         drop(held);
         assert_eq!(Remains::find(&tops, "").groups().len(), 1);
+    }
+
+    #[test]
+    fn a_group_is_held_though_others_clean_up_when_it_is_made() {
+        let top = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let clean = scope.spawn(|| {
+                for _ in 0..3_000 {
+                    remove_idle(top.path());
+                }
+            });
+            for number in 0.. {
+                let group = top.path().join(format!("aa-{number}"));
+                let _held = hold(&group).unwrap();
+                remove_idle(top.path());
+                assert!(group.exists());
+                if clean.is_finished() {
+                    break;
+                }
+            }
+        });
     }
 }

@@ -1,0 +1,114 @@
+//! Loads: requests a second, minute by minute.
+
+use std::f64::consts::TAU;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+const HOUR: usize = 60;
+const DAY: usize = 24 * HOUR;
+
+/// A load.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// What it is like.
+    pub name: &'static str,
+    /// Requests a second, a minute each, from a Monday's midnight on.
+    pub rates: Vec<f64>,
+}
+
+impl Trace {
+    fn new(name: &'static str, minutes: usize, rate: impl FnMut(usize) -> f64) -> Self {
+        Self { name, rates: (0..minutes).map(rate).collect() }
+    }
+
+    /// Requests a second on average.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.rates.iter().sum::<f64>() / self.rates.len() as f64
+    }
+
+    /// Requests a second in the busiest minute.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        self.rates.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+/// All loads that are tried.
+#[must_use]
+pub fn traces() -> Vec<Trace> {
+    vec![daily(), recorded(), weekend(), flash_crowd(), ramp(), step(), noise()]
+}
+
+/// From 10 at night to 110 by day.
+fn wave(minute: usize) -> f64 {
+    60.0 - 50.0 * ((minute % DAY) as f64 / DAY as f64 * TAU).cos()
+}
+
+fn daily() -> Trace {
+    Trace::new("daily wave", 4 * DAY, wave)
+}
+
+/// What `recorded.py` made.
+fn recorded() -> Trace {
+    let rows: Vec<f64> = include_str!("recorded.csv")
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let rate = line.split(',').nth(1).and_then(|rate| rate.parse().ok());
+            rate.unwrap_or_else(|| panic!("recorded.csv has no rate in `{line}`"))
+        })
+        .collect();
+    Trace::new("recorded", rows.len() * 5, |minute| rows[minute / 5])
+}
+
+fn weekend() -> Trace {
+    Trace::new("weekends", 15 * DAY, |minute| match minute / DAY % 7 {
+        5 | 6 => 5.0 + wave(minute) / 6.0,
+        _ => wave(minute),
+    })
+}
+
+/// An ordinary day, and on its afternoon eight times the load within a quarter of an hour.
+fn flash_crowd() -> Trace {
+    let begin = DAY + 15 * HOUR;
+    Trace::new("flash crowd", 2 * DAY, |minute| {
+        let after = minute as f64 - begin as f64;
+        let crowd = match after {
+            ..0.0 => 0.0,
+            0.0..15.0 => after / 15.0,
+            15.0..55.0 => 1.0,
+            _ => (-(after - 55.0) / 60.0).exp(),
+        };
+        20.0 + 140.0 * crowd
+    })
+}
+
+fn ramp() -> Trace {
+    Trace::new("ramp", 2 * DAY, |minute| {
+        10.0 + 150.0 * (1.0 - minute.abs_diff(DAY) as f64 / DAY as f64)
+    })
+}
+
+fn step() -> Trace {
+    Trace::new("steps", 4 * DAY, |minute| match minute / HOUR % 24 {
+        6..18 => 120.0,
+        _ => 20.0,
+    })
+}
+
+/// Around 60, up and down by a fifth with a memory of some minutes.
+fn noise() -> Trace {
+    let mut chance = StdRng::seed_from_u64(7);
+    let mut level = 0.0;
+    Trace::new("noise", DAY, |_| {
+        level = 0.8 * level + 0.12 * normal(&mut chance);
+        60.0 * (1.0_f64 + level).clamp(0.2, 2.0)
+    })
+}
+
+/// A number around 0, mostly between -2 and 2.
+pub(super) fn normal(chance: &mut StdRng) -> f64 {
+    2.0 * ((0..3).map(|_| chance.random::<f64>()).sum::<f64>() - 1.5)
+}
