@@ -12,6 +12,7 @@ mod ec2_client;
 mod libcloud_client;
 mod oidc;
 mod openstack_client;
+mod php;
 mod regions;
 mod restart;
 mod secrets;

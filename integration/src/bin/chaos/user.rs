@@ -216,8 +216,11 @@ async fn use_service(
     match action {
         Action::Upload(_) => {
             let content = archive::tar_gz(&[("run.sh", "#!/bin/sh\necho it runs\n")]);
-            let upload =
-                CodeUpload { filename: "code.tar.gz".to_owned(), description: String::new() };
+            let upload = CodeUpload {
+                filename: "code.tar.gz".to_owned(),
+                description: String::new(),
+                strip: false,
+            };
             let uploaded: CodeUploaded =
                 client.service_upload(id, "upload_code", &upload, content.into()).await?;
             let name = CodeVersionName { code_version: uploaded.code_version };
