@@ -8,7 +8,9 @@ pub mod http;
 pub mod load;
 pub mod processes;
 pub mod stack;
+pub mod terminal;
 pub mod wait;
 
 pub use stack::Stack;
+pub use terminal::Terminal;
 pub use wait::wait_for;

@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; see `nutshell/docs/architecture.md`.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("appliance", &[]),
     ("protocol", &[]),
     ("cloud", &[]),
     ("fake-cloud", &[]),

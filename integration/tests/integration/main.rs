@@ -16,6 +16,7 @@ mod php;
 mod regions;
 mod restart;
 mod secrets;
+mod shell;
 mod side_by_side;
 mod story;
 mod web;

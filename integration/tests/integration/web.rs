@@ -7,6 +7,7 @@ use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use integration::archive::tar_gz;
 use integration::{Stack, executable};
 use serde_json::json;
 
@@ -73,15 +74,9 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
     let click = async |css| element(&browser, css, async |found| found.click().await).await;
 
     browser.goto(url).await.unwrap();
-    let form = browser.form(Locator::Css("form")).await.unwrap();
-    form.set_by_name("username", "test").await.unwrap();
-    form.set_by_name("password", "wrong").await.unwrap();
-    click("main button.primary").await;
+    log_in(&browser, "wrong").await;
     assert!(text("[role=alert]").await.contains("wrong user name or password"));
-    let form = browser.form(Locator::Css("form")).await.unwrap();
-    form.set_by_name("username", "test").await.unwrap();
-    form.set_by_name("password", password).await.unwrap();
-    click("main button.primary").await;
+    log_in(&browser, password).await;
     assert!(text(".credits").await.contains("credits"));
 
     browser.goto(&format!("{url}/services/new")).await.unwrap();
@@ -100,6 +95,76 @@ async fn a_service_is_created_started_and_terminated_in_the_browser() {
     browser.wait().for_element(Locator::XPath("//h1[.='Dashboard']")).await.unwrap();
     assert!(!text("main").await.contains("New generic service"));
     browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_manifest_is_deployed_and_its_service_gets_volumes_and_keys_in_the_browser() {
+    let stack = Stack::up();
+    let environment = stack.environment();
+    let (url, password) = (&environment["CPS_DIRECTOR_URL"], &environment["CPS_PASSWORD"]);
+    let driver = Driver::start();
+    let browser = driver.browser(&stack.directory().join("profile")).await;
+    let click = async |css| element(&browser, css, async |found| found.click().await).await;
+    let enter = async |css, text| {
+        element(&browser, css, async |found| found.send_keys(text).await).await;
+    };
+    let shown = async |text: &str| {
+        let anywhere = format!("//main//*[contains(text(), '{text}')]");
+        browser.wait().for_element(Locator::XPath(&anywhere)).await.unwrap();
+    };
+    let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", "#!/bin/sh\n")]));
+    let manifest = stack.file(
+        "shop.json",
+        br#"{ "Application": "Shop", "Services": [ {
+            "Type": "generic", "ServiceName": "Web", "Start": 1, "Archive": "app.tar.gz",
+            "Volumes": [ { "Name": "orders", "Size": 16 } ] } ] }"#,
+    );
+
+    browser.goto(url).await.unwrap();
+    log_in(&browser, password).await;
+    shown("Dashboard").await;
+    browser.goto(&format!("{url}/manifests")).await.unwrap();
+    enter("#file", &manifest).await;
+    click("button[name=deploy]").await;
+    shown("The manifest names the file app.tar.gz").await;
+    enter("#file", &manifest).await;
+    enter("#beside", &archive).await;
+    click("button[name=deploy]").await;
+    // The page follows the deployment by itself.
+    shown("DEPLOYED").await;
+    click("#deployment a[href='/services/1']").await;
+    shown("orders").await;
+
+    enter("#volume", "more").await;
+    enter("#size", "16").await;
+    click("#volume-create").await;
+    shown("more").await;
+    click("#volume-more summary").await;
+    click("#volume-more button").await;
+    browser.wait().for_element(Locator::Css("#volumes table")).await.unwrap();
+    assert!(browser.find(Locator::Css("#volume-more")).await.is_err(), "it is deleted");
+
+    enter("#keys", KEY).await;
+    click("form[action$='/keys'] button").await;
+    shown("me@home").await;
+    shown("git clone git@").await;
+    click("form[action$='/keys/delete'] button").await;
+    shown("No keys yet").await;
+    click("#history summary").await;
+    shown("RUNNING").await;
+    browser.close().await.unwrap();
+}
+
+/// A public key, whose private half nobody has.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2lbJHdHRC9x7SSRsg8ETEWjNKgxVaGekc9/N0TFJ2q \
+                   me@home";
+
+/// Fills in the form of the login page, and sends it.
+async fn log_in(browser: &Client, password: &str) {
+    let form = browser.form(Locator::Css("form")).await.unwrap();
+    form.set_by_name("username", "test").await.unwrap();
+    form.set_by_name("password", password).await.unwrap();
+    element(browser, "main button.primary", async |found| found.click().await).await;
 }
 
 /// Waits until the page of a service shows the state.

@@ -172,3 +172,20 @@ CREATE TABLE identities (
     PRIMARY KEY (issuer, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identities_by_user ON identities (user);
+
+-- What services went through; of each the latest entries are kept.
+CREATE TABLE service_history (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    service INTEGER NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    state   TEXT    NOT NULL,
+    reason  TEXT
+) STRICT;
+CREATE INDEX service_history_by_service ON service_history (service);
+
+-- Manifests that administrators have registered for everybody.
+CREATE TABLE ready_manifests (
+    name        TEXT PRIMARY KEY,
+    description TEXT NOT NULL,
+    manifest    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

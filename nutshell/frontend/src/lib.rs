@@ -5,6 +5,7 @@
 
 mod assets;
 mod failure;
+mod form;
 mod guard;
 mod live;
 mod pages;

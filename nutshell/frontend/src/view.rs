@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use protocol::api::generic::ScriptStatus;
-use protocol::api::{NodeState, Service, ServiceType, State, User};
+use protocol::api::{NodeState, Service, ServiceType, State, User, VolumeState};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -119,6 +119,25 @@ pub(crate) fn node_word(state: &NodeState) -> &'static str {
         NodeState::Ready => "READY",
         NodeState::Stopping => "STOPPING",
         NodeState::Lost => "LOST",
+    }
+}
+
+/// The colour class of the light beside a volume.
+pub(crate) fn volume_led(state: &VolumeState) -> &'static str {
+    match state {
+        VolumeState::Attached => "led-on",
+        VolumeState::Creating | VolumeState::Deleting => "led-on led-busy",
+        VolumeState::Lost => "led-error",
+    }
+}
+
+/// The word for a volume's state.
+pub(crate) fn volume_word(state: &VolumeState) -> &'static str {
+    match state {
+        VolumeState::Creating => "CREATING",
+        VolumeState::Attached => "ATTACHED",
+        VolumeState::Deleting => "DELETING",
+        VolumeState::Lost => "LOST",
     }
 }
 

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const HOUSEKEEPING = 60_000; // "3 minutes ago" ages without an event
-  let events, timer, refreshing = false, again = false;
+  let events, timer, refreshing = false, following = false, again = false;
 
   // What the user has opened, typed or is standing on survives the exchange.
   function carryOver(from, to) {
@@ -26,24 +26,40 @@
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
+  // Brings the page up to date with what is at an address; false when that cannot be had.
+  async function take(address) {
+    const answer = await fetch(address);
+    if (new URL(answer.url).pathname === "/login") return location.assign("/login");
+    if (answer.status === 404) return location.assign("/");
+    if (!answer.ok) return false;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live]")) exchange(part, page);
+    return true;
+  }
+
   async function refresh() {
     if (refreshing) { again = true; return; }
     refreshing = true;
     clearTimeout(timer);
     try {
-      do {
-        again = false;
-        const answer = await fetch(location.pathname + location.search);
-        if (new URL(answer.url).pathname === "/login") return location.assign("/login");
-        if (answer.status === 404) return location.assign("/");
-        if (!answer.ok) break;
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        for (const part of document.querySelectorAll("[data-live]")) exchange(part, page);
-      } while (again);
+      do again = false; while (await take(location.pathname + location.search) && again);
     } catch { /* the server is away; the event stream tells when it is back */ }
     refreshing = false;
     const soon = document.querySelector("[data-again]");
     timer = setTimeout(refresh, soon ? soon.dataset.again * 1000 : HOUSEKEEPING);
+    follow();
+  }
+
+  // A part may say where its next state is to be had (`data-follow`): the answer waits for it.
+  async function follow() {
+    if (following) return;
+    following = true;
+    try {
+      for (let part; !document.hidden && (part = document.querySelector("[data-follow]"));) {
+        if (!await take(part.dataset.follow)) break;
+      }
+    } catch { /* as above */ }
+    following = false;
   }
 
   function listen() {

@@ -71,6 +71,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let agents = Arc::new(agents::Agents::new(vm.membership.clone()));
     let git = Git::open(&cache, vm.membership.public_ip, settings.listen);
     let git = git.map_err(Error::Services)?;
+    let measured = cache.clone();
     let world =
         World { director, backup: Arc::clone(&backup), agents, git: Arc::clone(&git), cache, logs };
     let application = Application::open(world).await.map_err(Error::Services)?;
@@ -80,7 +81,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let listener = vm.listen(MANAGER_PORT).await?;
     let identity = vm.membership.identity();
     let log_file = log_file(&settings.root);
-    let meter = Meter::start(&settings.root, || ());
+    let meter = Meter::start(&settings.root, &measured, || ());
     let manager = Manager { identity, application: Arc::clone(&application), log_file, meter };
     let router = endpoints::router(Arc::new(manager));
     Ok(vm.serve(listener, router, application.join()).await?)

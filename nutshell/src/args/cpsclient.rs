@@ -145,6 +145,35 @@ pub(crate) enum CpsclientCommand {
         /// The version, one of `list_uploads` [default: the one at work]
         code_version: Option<CodeVersionId>,
     },
+    /// Let the holders of public SSH keys clone and push code with git
+    UploadKey {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Public keys, one a line
+        file: PathBuf,
+    },
+    /// List these keys, and where to clone from
+    ListKeys(ServiceArgument),
+    /// Make a volume for a node; it is at /media/NAME there
+    CreateVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name, unique in the application
+        name: String,
+        /// Its size in MB; clouds round up to GB
+        size: u64,
+        /// The node's id
+        node: NodeId,
+    },
+    /// List the volumes of the nodes
+    ListVolumes(ServiceArgument),
+    /// Take a volume from its node and delete it, with all that is on it
+    DeleteVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name
+        name: String,
+    },
     /// Run `run.sh` on all nodes of a generic service
     Run(ScriptArguments),
     /// Run `interrupt.sh` on all nodes; once more kills all scripts

@@ -9,7 +9,7 @@ use super::ApplicationRef;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ManifestCommand {
-    /// List the manifests that come with the director
+    /// List the manifests for everybody: those that come with the director, and those registered
     List,
     /// Print one of them
     Show {
@@ -23,6 +23,18 @@ pub(crate) enum ManifestCommand {
         /// Where the manager is to run, and services that name no cloud
         #[arg(long, short)]
         cloud: Option<String>,
+    },
+    /// Keep a manifest for everybody, under a name: administrators
+    Register {
+        /// The name: letters, digits, - and _
+        name: String,
+        #[command(flatten)]
+        manifest: ManifestFile,
+    },
+    /// Forget a manifest that was registered: administrators
+    Unregister {
+        /// Its name, one of `list`
+        name: String,
     },
     /// Show how far a deployment is, and wait for its end
     Status {

@@ -3,31 +3,43 @@
 //! `nutshell` runs the platform; `cps`, `cps-tools` and `cps-<group>` are the clients of the
 //! user guide; `cpsclient` and `cpsclient.py` the older one. Hyphens and underscores are the same.
 
+mod application;
+mod code;
+mod connection;
 mod cps;
 mod cpsclient;
+mod director;
 mod manifest;
 mod node_counts;
 mod nutshell;
 mod original;
-mod php;
 mod program;
 mod reference;
+mod service;
 mod shell;
 mod user;
 
 use clap::{Args, Command};
 
+pub(crate) use application::ApplicationCommand;
+pub(crate) use code::CodeCommand;
+pub(crate) use connection::{ConnectionOptions, WaitingOptions};
 pub(crate) use cps::*;
 pub(crate) use cpsclient::*;
+pub(crate) use director::{CloudCommand, DirectorCommand};
 pub(crate) use manifest::{ManifestCommand, ManifestFile};
 pub(crate) use node_counts::{NodeCountWord, RequestedNodes, WrongNumberOfCounts, requested_nodes};
 pub(crate) use nutshell::*;
-pub(crate) use php::PhpCommand;
-pub(crate) use program::{Invocation, PROGRAMS, completions, cpsclient_help, manual_pages, parse};
+pub(crate) use program::{Invocation, completions, cpsclient_help, manual_pages, parse, programs};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
+pub(crate) use service::{
+    AgentLog, CommonCommand, NewService, NodesArgument, ServiceArgument, ServiceCommand,
+    TypedCommand,
+};
 pub(crate) use shell::Shell;
 pub(crate) use user::*;
 
+pub(crate) use crate::commands::cps::types::{ScriptArguments, TypeCommand};
 use crate::printer::{Color, Format, Settings, Verbosity};
 
 /// What every command understands.

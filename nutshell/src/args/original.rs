@@ -2,9 +2,10 @@
 //!
 //! `cps-service start 1 2` names the application before the service, the guide's `cps service
 //! start 2` does not. Both are meant as they were written: an application in front becomes part of
-//! the service's name, `1/2`.
+//! the service's name, `1/2`. `--backend 2` is `backend=2`.
 
 use std::ffi::OsString;
+use std::ops::Range;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, Error};
@@ -80,40 +81,45 @@ pub(super) fn explain(error: Error, command: &mut Command) -> Error {
     }
 }
 
-/// The line, with an application that stands before a service as part of the service's name, and
-/// `-d` before the group as `--debug`.
+/// The line, with an application that stands before a service as part of the service's name, nodes
+/// of a role as `role=count`, and `-d` before the group as `--debug`.
 pub(super) fn arranged(program: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
     let read = Words::read(program, &line);
     for index in read.debug {
         line[index] = "--debug".into();
     }
+    let mut moved: Vec<usize> = read.roles.iter().flat_map(|role| role.place.clone()).collect();
     let Some(leaf) = read.leaf else { return line };
     let takes_service =
         leaf.get_positionals().next().is_some_and(|first| first.get_id() == "service");
     let texts: Vec<&str> =
         read.positionals.iter().map(|index| line[*index].to_str().unwrap_or_default()).collect();
-    if takes_service && has_application(leaf, &texts, &read.options) {
+    let counted = !read.roles.is_empty() || read.options.iter().any(|option| option == "count");
+    if takes_service && has_application(leaf, &texts, &read.options, counted) {
         let service = format!("{}/{}", texts[0], texts[1]);
         let (first, second) = (read.positionals[0], read.positionals[1]);
         line[second] = service.into();
-        line.remove(first);
+        moved.push(first);
     }
+    let mut place = 0..;
+    line.retain(|_| place.next().is_some_and(|index| !moved.contains(&index)));
+    line.extend(read.roles.into_iter().map(|role| role.word.into()));
     line
 }
 
 /// Whether the first of the words names an application, and the second the service.
-fn has_application(leaf: &Command, words: &[&str], options: &[String]) -> bool {
+fn has_application(leaf: &Command, words: &[&str], options: &[String], counted: bool) -> bool {
     let [_, second, ..] = words else { return false };
-    let given = |name: &str| options.iter().any(|option| option == name);
     match leaf.get_name() {
         // A count, or ROLE=COUNT, is no service.
         "add-nodes" | "remove-nodes" => {
-            given("count")
-                || !(second.contains('=') || second.starts_with(|c: char| c.is_ascii_digit()))
+            counted || !(second.contains('=') || second.starts_with(|c: char| c.is_ascii_digit()))
         }
         "download-code" => second.parse::<CodeVersionId>().is_err(),
         // Parameters as one word: then none of the others is a parameter.
-        "run" | "interrupt" | "cleanup" => given("line") && words.len() == 2,
+        "run" | "interrupt" | "cleanup" => {
+            options.iter().any(|option| option == "line") && words.len() == 2
+        }
         _ => words.len() == leaf.get_positionals().count() + 1,
     }
 }
@@ -129,6 +135,29 @@ struct Words<'a> {
     options: Vec<String>,
     /// Where `-d` stands before any group.
     debug: Vec<usize>,
+    /// How many nodes of which role.
+    roles: Vec<RoleCount>,
+}
+
+/// `--backend 2` or `--backend=2`, where no option of that name is known.
+struct RoleCount {
+    /// Which words of the line it is.
+    place: Range<usize>,
+    /// The same as our own word.
+    word: String,
+}
+
+impl RoleCount {
+    fn read(leaf: &Command, line: &[OsString], index: usize) -> Option<Self> {
+        let of_nodes = matches!(leaf.get_name(), "add-nodes" | "remove-nodes");
+        let option = line[index].to_str()?.strip_prefix("--").filter(|_| of_nodes)?;
+        let (role, count, end) = match option.split_once('=') {
+            Some((role, count)) => (role, count, index + 1),
+            None => (option, line.get(index + 1)?.to_str()?, index + 2),
+        };
+        count.parse::<u32>().ok()?;
+        Some(Self { place: index..end, word: format!("{role}={count}") })
+    }
 }
 
 impl<'a> Words<'a> {
@@ -147,6 +176,9 @@ impl<'a> Words<'a> {
                 index += usize::from(takes_value);
             } else if word == "-d" && path.len() == 1 {
                 words.debug.push(here);
+            } else if let Some(role) = RoleCount::read(current, line, here) {
+                index = role.place.end;
+                words.roles.push(role);
             } else if word.starts_with('-') && word.len() > 1 {
                 // Not known: the grammar says so.
             } else if current.has_subcommands() {

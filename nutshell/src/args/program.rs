@@ -11,22 +11,14 @@ use super::{
     NutshellCommand, OutputOptions, original, with_both_spellings,
 };
 
-/// All names of the executable.
-pub(crate) const PROGRAMS: [&str; 13] = [
-    "nutshell",
-    "cps",
-    "cps-tools",
-    "cps-user",
-    "cps-token",
-    "cps-application",
-    "cps-service",
-    "cps-cloud",
-    "cps-director",
-    "cps-generic",
-    "cps-helloworld",
-    "cpsclient",
-    "cpsclient.py",
-];
+/// All names of the executable: the programs, and one for each group of `cps`.
+pub(crate) fn programs() -> Vec<String> {
+    let cps = CpsProgram::command();
+    let groups = cps.get_subcommands().filter(|command| command.has_subcommands());
+    let groups = groups.map(|group| format!("cps-{}", group.get_name()));
+    let before = ["nutshell", "cps", "cps-tools"].map(str::to_owned).into_iter();
+    before.chain(groups).chain(["cpsclient", "cpsclient.py"].map(str::to_owned)).collect()
+}
 
 /// What was typed.
 #[derive(Debug)]
@@ -142,6 +134,17 @@ pub(crate) fn manual_pages(directory: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_group_is_a_program() {
+        let programs = programs();
+        for name in
+            ["cps", "cps-user", "cps-service", "cps-generic", "cps-helloworld", "cpsclient.py"]
+        {
+            assert!(programs.iter().any(|program| program == name), "{name}");
+        }
+        assert!(!programs.iter().any(|program| program == "cps-login"));
+    }
 
     #[test]
     fn the_name_of_the_program_chooses_the_grammar() {

@@ -1,6 +1,7 @@
 //! The grammar: every spelling of the guides leads to the same command.
 
 use super::*;
+use crate::commands::cps::types::GenericCommand;
 
 fn parsed(line: &str) -> Invocation {
     let words = line.split_whitespace().map(Into::into);
@@ -172,7 +173,7 @@ fn options_of_the_connection_may_stand_before_and_behind() {
 fn parameters_of_scripts_are_taken_as_they_are() {
     let words = |line: &str| match parsed(line) {
         Invocation::Cps(Cps {
-            command: CpsCommand::Generic(GenericCommand::Run(arguments)),
+            command: CpsCommand::Type(TypeCommand::Generic(GenericCommand::Run(arguments))),
             ..
         }) => arguments.words(),
         other => panic!("{other:?}"),

@@ -1,11 +1,11 @@
 //! `cpsclient`: the older client's words for the same commands.
 
-use protocol::api::generic::Script;
+use protocol::api::generic::{Script, VolumeAdd};
 use protocol::api::{Service, ServiceStart, ServiceType, State};
 
 use super::cps::{
-    Caller, CpsError, application, cloud, code, connection, generic, helloworld, manifest, nodes,
-    php, service, user,
+    Caller, CpsError, application, cloud, code, connection, keys, manifest, nodes, service, types,
+    user, volumes,
 };
 use super::runtime::block_on;
 use crate::args::{
@@ -98,18 +98,35 @@ async fn dispatch(
             let service = caller.service_id(&service.service).await?;
             code::download_code(caller, service, code_version).await
         }
-        Command::Run(arguments) => generic::execute(caller, Script::Run, &arguments).await,
-        Command::Interrupt(arguments) => {
-            generic::execute(caller, Script::Interrupt, &arguments).await
+        Command::UploadKey { service, file } => {
+            keys::upload_key(caller, caller.service_id(&service.service).await?, &file).await
         }
-        Command::Cleanup(arguments) => generic::execute(caller, Script::Cleanup, &arguments).await,
+        Command::ListKeys(service) => {
+            keys::list_keys(caller, caller.service_id(&service.service).await?).await
+        }
+        Command::CreateVolume { service, name, size, node } => {
+            let service = caller.service_id(&service.service).await?;
+            volumes::create_volume(caller, service, VolumeAdd { name, size_mib: size, node }).await
+        }
+        Command::ListVolumes(service) => {
+            volumes::list_volumes(caller, caller.service_id(&service.service).await?).await
+        }
+        Command::DeleteVolume { service, name } => {
+            let service = caller.service_id(&service.service).await?;
+            volumes::delete_volume(caller, service, name).await
+        }
+        Command::Run(arguments) => types::execute(caller, Script::Run, &arguments).await,
+        Command::Interrupt(arguments) => {
+            types::execute(caller, Script::Interrupt, &arguments).await
+        }
+        Command::Cleanup(arguments) => types::execute(caller, Script::Cleanup, &arguments).await,
         Command::GetScriptStatus { service, node: None } => {
             let service = caller.service_id(&service.service).await?;
-            generic::get_script_status(caller, service, None).await
+            types::get_script_status(caller, service, None).await
         }
         Command::GetScriptStatus { service, node: Some(node) } => {
             let id = caller.service_id(&service.service).await?;
-            generic::get_script_status(caller, id, Some(node)).await?;
+            types::get_script_status(caller, id, Some(node)).await?;
             let log = AgentLog { service, node, file: None, lines: None };
             nodes::get_agent_log(caller, log).await
         }
@@ -117,11 +134,11 @@ async fn dispatch(
             nodes::get_agent_log(caller, AgentLog { service, node, file, lines: None }).await
         }
         Command::ToggleDebug(service) => {
-            php::toggle_debug(caller, caller.service_id(&service.service).await?).await
+            types::toggle_debug(caller, caller.service_id(&service.service).await?).await
         }
         Command::GetHelloworld(service) => {
             let service = caller.service_id(&service.service).await?;
-            helloworld::get_helloworld(caller, service).await
+            types::get_helloworld(caller, service).await
         }
         Command::Version | Command::Credentials => Ok(Exit::Success),
     }

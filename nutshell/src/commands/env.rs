@@ -61,7 +61,7 @@ fn variables(
 }
 
 /// As a POSIX shell reads it back.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match !value.is_empty() && value.chars().all(plain) {
         true => value.to_owned(),

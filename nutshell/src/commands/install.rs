@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::args::{Install, PROGRAMS};
+use crate::args::{Install, programs};
 use crate::diagnostics::{Advice, Exit, Failure};
 use crate::printer::Printer;
 
@@ -52,8 +52,8 @@ enum Place {
 #[derive(Serialize)]
 struct Installed {
     directory: PathBuf,
-    linked: Vec<&'static str>,
-    unchanged: Vec<&'static str>,
+    linked: Vec<String>,
+    unchanged: Vec<String>,
 }
 
 /// Links all names to this executable.
@@ -66,7 +66,7 @@ pub(crate) fn install(options: &Install, printer: &Printer) -> Result<Exit, Fail
     let installed = link_all(&directory, &executable)?;
     printer.answer(&installed, |installed| {
         let count = installed.linked.len();
-        let names = PROGRAMS.join(", ");
+        let names = programs().join(", ");
         match count {
             0 => format!("All names are linked in {} already.", installed.directory.display()),
             _ => format!("Linked in {}: {names}.", installed.directory.display()),
@@ -96,8 +96,8 @@ fn link_all(directory: &Path, executable: &Path) -> Result<Installed, InstallErr
     let mut installed =
         Installed { directory: directory.to_owned(), linked: vec![], unchanged: vec![] };
     let mut foreign = Vec::new();
-    for name in PROGRAMS {
-        let path = directory.join(name);
+    for name in programs() {
+        let path = directory.join(&name);
         match look(&path, executable) {
             Place::Done => installed.unchanged.push(name),
             Place::Foreign => foreign.push(path.display().to_string()),
@@ -147,15 +147,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let executable = directory.path().join("build/nutshell");
         let bin = directory.path().join("bin");
-        assert_eq!(link_all(&bin, &executable).unwrap().linked, PROGRAMS);
+        assert_eq!(link_all(&bin, &executable).unwrap().linked, programs());
         assert_eq!(std::fs::read_link(bin.join("cps-generic")).unwrap(), executable);
         let again = link_all(&bin, &executable).unwrap();
         assert!(again.linked.is_empty());
-        assert_eq!(again.unchanged, PROGRAMS);
+        assert_eq!(again.unchanged, programs());
         // A newer build takes the names over.
         let newer = directory.path().join("newer/nutshell");
-        assert_eq!(link_all(&bin, &newer).unwrap().linked, PROGRAMS);
-        assert_eq!(std::fs::read_dir(&bin).unwrap().count(), PROGRAMS.len());
+        assert_eq!(link_all(&bin, &newer).unwrap().linked, programs());
+        assert_eq!(std::fs::read_dir(&bin).unwrap().count(), programs().len());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What each command does, one file a command.
 
-mod agent;
 mod completions;
-mod cps;
+pub(crate) mod cps;
 mod cpsclient;
 mod destroy;
 mod director;
@@ -12,7 +11,7 @@ mod env;
 mod install;
 mod logs;
 mod man;
-mod manager;
+mod member;
 mod runtime;
 mod status;
 mod up;
@@ -46,7 +45,7 @@ fn nutshell(command: NutshellCommand, printer: &Printer) -> Result<Exit, Failure
         NutshellCommand::User(command) => user::user(command, printer),
         NutshellCommand::Cps(cps) => cps::run(*cps, printer),
         NutshellCommand::Director(options) => director::director(&options, printer),
-        NutshellCommand::Manager(options) => manager::manager(&options),
-        NutshellCommand::Agent(options) => agent::agent(&options),
+        NutshellCommand::Manager(options) => member::manager(&options),
+        NutshellCommand::Agent(options) => member::agent(&options),
     }
 }

@@ -46,7 +46,7 @@ async fn call(caller: Option<Identity>, request: HttpRequest<Body>) -> (StatusCo
     std::fs::write(directory.path().join("out"), "one\ntwo\n").unwrap();
     std::fs::write(directory.path().join("log"), "of the agent\n").unwrap();
     let log_file = directory.path().join("log");
-    let meter = Meter::start(directory.path(), || ());
+    let meter = Meter::start(directory.path(), directory.path(), || ());
     let agent = Agent { identity: AGENT, half: Arc::new(Echo(directory)), log_file, meter };
     let address = ([127, 0, 0, 1], 1).into();
     let peer = ConnectInfo(Peer { identity: caller, serial: None, address });

@@ -6,6 +6,7 @@ pub(crate) mod clouds;
 pub(crate) mod credit;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod history;
 pub(crate) mod identity_provider;
 pub(crate) mod login_limit;
 pub(crate) mod manager;

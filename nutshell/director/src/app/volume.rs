@@ -80,7 +80,8 @@ impl App {
     }
 }
 
-fn check(name: &str, size_mib: u64) -> Result<()> {
+/// Whether there can be a volume of that name and size.
+pub(crate) fn check(name: &str, size_mib: u64) -> Result<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(allowed) {
         return Err(Error::Invalid(format!(

@@ -5,7 +5,9 @@
 
 pub(crate) mod application;
 pub(crate) mod credit;
+pub(crate) mod history;
 pub(crate) mod installation;
+pub(crate) mod manifest;
 pub(crate) mod node;
 pub(crate) mod operation;
 pub(crate) mod service;

@@ -302,11 +302,15 @@ pub(crate) async fn certificate_insert(
     Ok(())
 }
 
+/// Forgets what has expired, except the latest of each node: a clock that is wrong for a while must
+/// not shut out those whose certificate is good again when it is set right.
 pub(crate) async fn certificates_delete_expired(
     connection: &mut SqliteConnection,
     now: OffsetDateTime,
 ) -> Result<()> {
-    sqlx::query("DELETE FROM certificates WHERE expires <= ?")
+    let newer = "SELECT 1 FROM certificates AS newer
+                 WHERE newer.node = certificates.node AND newer.expires > certificates.expires";
+    sqlx::query(&format!("DELETE FROM certificates WHERE expires <= ? AND EXISTS ({newer})"))
         .bind(millis(now))
         .execute(connection)
         .await?;

@@ -6,7 +6,7 @@ use protocol::{ApplicationId, ServiceId, UserId};
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use super::{Result, from_millis, from_word, millis, word};
+use super::{Result, from_millis, from_word, history, millis, word};
 
 /// A service and whose it is.
 #[derive(Debug, Clone)]
@@ -74,8 +74,9 @@ pub(crate) async fn insert(
     .bind(word(State::Init))
     .bind(millis(now))
     .bind(millis(now))
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
+    history::note(connection, ServiceId(id), now).await?;
     Ok(ServiceId(id))
 }
 
@@ -169,9 +170,9 @@ pub(crate) async fn report(
     .bind(&report.reason)
     .bind(id.0)
     .bind(report.revision.cast_signed())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    history::note(connection, id, now).await
 }
 
 /// The application has stopped: so have all its services that had ever started.
@@ -193,8 +194,11 @@ pub(crate) async fn stop_all(
     // The next manager counts from the beginning.
     sqlx::query("UPDATE services SET report = 0 WHERE application = ?")
         .bind(application.0)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    for record in list_of_application(connection, application).await? {
+        history::note(connection, record.service.id, now).await?;
+    }
     Ok(())
 }
 
@@ -210,13 +214,14 @@ pub(crate) async fn set_reason(
     connection: &mut SqliteConnection,
     id: ServiceId,
     reason: &str,
+    now: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query("UPDATE services SET reason = ?, revision = revision + 1 WHERE id = ?")
         .bind(reason)
         .bind(id.0)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    history::note(connection, id, now).await
 }
 
 /// Something that shows in the service changed elsewhere: its nodes.

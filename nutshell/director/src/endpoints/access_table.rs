@@ -76,6 +76,8 @@ const TABLE: &[(&str, For)] = &[
     ("application_manifest", For::Owner),
     ("manifest_list", For::Users),
     ("manifest_deploy", For::Users),
+    ("manifest_register", For::Administrators),
+    ("manifest_unregister", For::Administrators),
     ("deployment_view", For::Owner),
     ("service_list", For::Users),
     ("service_create", For::Users),
@@ -89,6 +91,7 @@ const TABLE: &[(&str, For)] = &[
     ("service_add_nodes", For::Owner),
     ("service_remove_nodes", For::Owner),
     ("service_logs", For::Owner),
+    ("service_history", For::Owner),
     ("service_startup_script", For::Owner),
     ("service_set_startup_script", For::Owner),
     ("service_query", For::Owner),
@@ -353,7 +356,7 @@ fn body(operation: &str) -> Value {
             json!({ "service": ServiceId(1), "roles": ["nonsense"], "cloud": "default" })
         }
         "service_set_startup_script" => json!({ "script": "true" }),
-        "manifest_deploy" => json!({ "Services": [] }),
+        "manifest_deploy" | "manifest_register" => json!({ "Services": [] }),
         "vm_volume_create" => {
             json!({ "service": ServiceId(1), "node": 2, "name": "data", "size_mib": 1 })
         }

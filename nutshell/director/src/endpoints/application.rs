@@ -7,36 +7,32 @@ use protocol::api::log::{LogQuery, LogText};
 use protocol::api::{Application, ApplicationCreate, ApplicationRename, ServiceStart};
 
 use super::extract::{Answer, Body, Changed, Path, Query, answer};
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::App;
 use crate::app::user::UserRecord;
 
 const ALL: &str = "/v1/applications";
 const ONE: &str = "/v1/applications/{id}";
 
-fn endpoint(
-    verb: Verb,
-    path: &'static str,
-    operation: &'static str,
-    summary: &'static str,
-) -> Endpoint {
-    Endpoint::new(verb, path, operation, Role::User, summary)
-}
-
 pub(super) fn register(api: &mut Api) {
     api.add(
-        endpoint(Verb::Get, ALL, "application_list", "The user's applications, oldest first.")
-            .output::<Vec<Application>>(),
+        Endpoint::user(
+            Verb::Get,
+            ALL,
+            "application_list",
+            "The user's applications, oldest first.",
+        )
+        .output::<Vec<Application>>(),
         application_list,
     );
     api.add(
-        endpoint(Verb::Post, ALL, "application_create", "Makes an application, not started.")
+        Endpoint::user(Verb::Post, ALL, "application_create", "Makes an application, not started.")
             .input::<ApplicationCreate>()
             .output::<Application>(),
         application_create,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Get,
             ONE,
             "application_view",
@@ -47,13 +43,18 @@ pub(super) fn register(api: &mut Api) {
         application_view,
     );
     api.add(
-        endpoint(Verb::Patch, ONE, "application_rename", "Gives an application another name.")
-            .input::<ApplicationRename>()
-            .output::<Application>(),
+        Endpoint::user(
+            Verb::Patch,
+            ONE,
+            "application_rename",
+            "Gives an application another name.",
+        )
+        .input::<ApplicationRename>()
+        .output::<Application>(),
         application_rename,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Delete,
             ONE,
             "application_delete",
@@ -62,7 +63,7 @@ pub(super) fn register(api: &mut Api) {
         application_delete,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/applications/{id}/start",
             "application_start",
@@ -73,7 +74,7 @@ pub(super) fn register(api: &mut Api) {
         application_start,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/applications/{id}/stop",
             "application_stop",
@@ -83,9 +84,14 @@ pub(super) fn register(api: &mut Api) {
         application_stop,
     );
     api.add(
-        endpoint(Verb::Get, "/v1/applications/{id}/logs", "application_logs", "The manager's log.")
-            .query::<LogQuery>()
-            .output::<LogText>(),
+        Endpoint::user(
+            Verb::Get,
+            "/v1/applications/{id}/logs",
+            "application_logs",
+            "The manager's log.",
+        )
+        .query::<LogQuery>()
+        .output::<LogText>(),
         application_logs,
     );
 }

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use protocol::UserId;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::App;
 use crate::app::user::UserRecord;
 
@@ -19,11 +19,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/events",
             "events",
-            Role::User,
             "What happens to the user's applications, services and credits, from now on.",
         )
         .media("text/event-stream"),

@@ -1,7 +1,8 @@
 //! Manifests: whole applications as documents, and their deployments.
 
+use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::{Extension, Json};
 use protocol::api::manifest::MANIFEST_LIMIT;
 use protocol::api::{Deployment, Manifest, ReadyManifest};
 use protocol::{ApiError, ApplicationId, OperationId};
@@ -10,29 +11,26 @@ use serde::Deserialize;
 
 use super::extract::{Answer, Changed, Path, Query, answer};
 use super::registry::{Api, Endpoint, Role, Verb};
-use crate::app::manifest::ready_manifests;
+use crate::app::manifest::REGISTER_LIMIT;
 use crate::app::user::UserRecord;
 use crate::app::{App, Error};
 
 const ALL: &str = "/v1/manifests";
-
-fn endpoint(
-    verb: Verb,
-    path: &'static str,
-    operation: &'static str,
-    summary: &'static str,
-) -> Endpoint {
-    Endpoint::new(verb, path, operation, Role::User, summary)
-}
+const ONE: &str = "/v1/manifests/{name}";
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        endpoint(Verb::Get, ALL, "manifest_list", "The manifests that come with the director.")
-            .output::<Vec<ReadyManifest>>(),
+        Endpoint::user(
+            Verb::Get,
+            ALL,
+            "manifest_list",
+            "The manifests for everybody: those that come with the director, then those registered.",
+        )
+        .output::<Vec<ReadyManifest>>(),
         manifest_list,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             ALL,
             "manifest_deploy",
@@ -44,7 +42,29 @@ pub(super) fn register(api: &mut Api) {
         manifest_deploy,
     );
     api.add(
-        endpoint(
+        Endpoint::new(
+            Verb::Put,
+            ONE,
+            "manifest_register",
+            Role::Administrator,
+            "Keeps a manifest for everybody, instead of one that was registered under the name.",
+        )
+        .input::<Manifest>()
+        .output::<ReadyManifest>(),
+        manifest_register,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Delete,
+            ONE,
+            "manifest_unregister",
+            Role::Administrator,
+            "Forgets a registered manifest.",
+        ),
+        manifest_unregister,
+    );
+    api.add(
+        Endpoint::user(
             Verb::Get,
             "/v1/deployments/{id}",
             "deployment_view",
@@ -55,7 +75,7 @@ pub(super) fn register(api: &mut Api) {
         deployment_view,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Get,
             "/v1/applications/{id}/manifest",
             "application_manifest",
@@ -66,8 +86,27 @@ pub(super) fn register(api: &mut Api) {
     );
 }
 
-async fn manifest_list() -> Json<Vec<ReadyManifest>> {
-    Json(ready_manifests())
+async fn manifest_list(State(app): State<App>) -> Answer<Vec<ReadyManifest>> {
+    answer(app.manifest_list().await)
+}
+
+async fn manifest_register(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Answer<ReadyManifest> {
+    let text = whole(request, REGISTER_LIMIT).await?;
+    answer(app.manifest_register(&name, &text).await)
+}
+
+async fn manifest_unregister(State(app): State<App>, Path(name): Path<String>) -> Answer<()> {
+    answer(app.manifest_unregister(&name).await)
+}
+
+async fn whole(request: Request, limit: u64) -> Result<Bytes, ApiError> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let read = axum::body::to_bytes(request.into_body(), most).await;
+    read.map_err(|_| Error::TooLarge { limit }.into())
 }
 
 /// Where what is deployed is to run.
@@ -83,10 +122,7 @@ async fn manifest_deploy(
     Query(place): Query<Where>,
     request: Request,
 ) -> Answer<Deployment> {
-    let limit = usize::try_from(MANIFEST_LIMIT).unwrap_or(usize::MAX);
-    let text = axum::body::to_bytes(request.into_body(), limit)
-        .await
-        .map_err(|_| ApiError::from(Error::TooLarge { limit: MANIFEST_LIMIT }))?;
+    let text = whole(request, MANIFEST_LIMIT).await?;
     answer(app.manifest_deploy(user.id, &text, place.cloud.as_deref()).await)
 }
 

@@ -30,33 +30,30 @@ pub(super) fn register(api: &mut Api) {
         version,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/service-types",
             "service_type_list",
-            Role::User,
             "The kinds of service there are.",
         )
         .output::<Vec<ServiceType>>(),
         service_type_list,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/clouds",
             "cloud_list",
-            Role::User,
             "Names of the clouds, the default one first.",
         )
         .output::<Vec<String>>(),
         cloud_list,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/clouds/details",
             "cloud_details",
-            Role::User,
             "The clouds with what they offer, and whether they can be used now.",
         )
         .output::<Vec<Cloud>>(),

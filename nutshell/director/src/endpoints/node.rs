@@ -12,7 +12,7 @@ use crate::app::user::UserRecord;
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        Endpoint::new(Verb::Get, "/v1/nodes", "node_list", Role::User, "Every VM of the user.")
+        Endpoint::user(Verb::Get, "/v1/nodes", "node_list", "Every VM of the user.")
             .output::<Nodes>(),
         node_list,
     );

@@ -99,6 +99,16 @@ impl Endpoint {
         Self { verb, path, operation, role, summary, query: None, input: None, output }
     }
 
+    /// One for users, as most are.
+    pub(super) const fn user(
+        verb: Verb,
+        path: &'static str,
+        operation: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(verb, path, operation, Role::User, summary)
+    }
+
     /// It reads a query of that type.
     pub(super) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(SchemaGenerator::subschema_for::<T>);

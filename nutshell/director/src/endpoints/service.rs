@@ -6,35 +6,26 @@ use protocol::ServiceId;
 use protocol::api::internal::Nodes;
 use protocol::api::log::{LogQuery, LogText};
 use protocol::api::{
-    NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
-    Volumes,
+    NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceHistory, ServiceRename,
+    ServiceStart, Volumes,
 };
 
 use super::extract::{Answer, Body, Changed, Path, Query, answer};
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::App;
 use crate::app::user::UserRecord;
 
 const ALL: &str = "/v1/services";
 const ONE: &str = "/v1/services/{id}";
 
-fn endpoint(
-    verb: Verb,
-    path: &'static str,
-    operation: &'static str,
-    summary: &'static str,
-) -> Endpoint {
-    Endpoint::new(verb, path, operation, Role::User, summary)
-}
-
 pub(super) fn register(api: &mut Api) {
     api.add(
-        endpoint(Verb::Get, ALL, "service_list", "The user's services, oldest first.")
+        Endpoint::user(Verb::Get, ALL, "service_list", "The user's services, oldest first.")
             .output::<Vec<Service>>(),
         service_list,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             ALL,
             "service_create",
@@ -45,23 +36,23 @@ pub(super) fn register(api: &mut Api) {
         service_create,
     );
     api.add(
-        endpoint(Verb::Get, ONE, "service_view", "One service; waits for a change if asked.")
+        Endpoint::user(Verb::Get, ONE, "service_view", "One service; waits for a change if asked.")
             .query::<Changed>()
             .output::<Service>(),
         service_view,
     );
     api.add(
-        endpoint(Verb::Patch, ONE, "service_rename", "Gives a service another name.")
+        Endpoint::user(Verb::Patch, ONE, "service_rename", "Gives a service another name.")
             .input::<ServiceRename>()
             .output::<Service>(),
         service_rename,
     );
     api.add(
-        endpoint(Verb::Delete, ONE, "service_delete", "Removes a service with its nodes."),
+        Endpoint::user(Verb::Delete, ONE, "service_delete", "Removes a service with its nodes."),
         service_delete,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/services/{id}/start",
             "service_start",
@@ -72,7 +63,7 @@ pub(super) fn register(api: &mut Api) {
         service_start,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/services/{id}/stop",
             "service_stop",
@@ -82,17 +73,22 @@ pub(super) fn register(api: &mut Api) {
         service_stop,
     );
     api.add(
-        endpoint(Verb::Get, "/v1/services/{id}/nodes", "service_nodes", "A service's nodes.")
+        Endpoint::user(Verb::Get, "/v1/services/{id}/nodes", "service_nodes", "A service's nodes.")
             .output::<Nodes>(),
         service_nodes,
     );
     api.add(
-        endpoint(Verb::Get, "/v1/services/{id}/volumes", "service_volumes", "A service's volumes.")
-            .output::<Volumes>(),
+        Endpoint::user(
+            Verb::Get,
+            "/v1/services/{id}/volumes",
+            "service_volumes",
+            "A service's volumes.",
+        )
+        .output::<Volumes>(),
         service_volumes,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/services/{id}/add-nodes",
             "service_add_nodes",
@@ -103,7 +99,7 @@ pub(super) fn register(api: &mut Api) {
         service_add_nodes,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Post,
             "/v1/services/{id}/remove-nodes",
             "service_remove_nodes",
@@ -114,7 +110,7 @@ pub(super) fn register(api: &mut Api) {
         service_remove_nodes,
     );
     api.add(
-        endpoint(
+        Endpoint::user(
             Verb::Get,
             "/v1/services/{id}/logs",
             "service_logs",
@@ -124,6 +120,24 @@ pub(super) fn register(api: &mut Api) {
         .output::<LogText>(),
         service_logs,
     );
+    api.add(
+        Endpoint::user(
+            Verb::Get,
+            "/v1/services/{id}/history",
+            "service_history",
+            "What a service went through: its states and their reasons, oldest first.",
+        )
+        .output::<ServiceHistory>(),
+        service_history,
+    );
+}
+
+async fn service_history(
+    State(app): State<App>,
+    Extension(user): Extension<UserRecord>,
+    Path(id): Path<ServiceId>,
+) -> Answer<ServiceHistory> {
+    answer(app.service_history(user.id, id).await)
 }
 
 async fn service_list(

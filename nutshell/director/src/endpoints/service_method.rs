@@ -11,12 +11,13 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures::StreamExt;
 use protocol::api::MethodKind;
+use protocol::api::usage::METRICS_TYPE;
 use protocol::client::{Download, Upload};
 use protocol::{ApiError, ServiceId};
 use serde_json::Value;
 
 use super::extract::{Path, Query, json};
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::service_method::{Call, Query as Parameters};
 use crate::app::user::UserRecord;
 use crate::app::{App, Error};
@@ -29,22 +30,20 @@ const UPLOAD_LIMIT: u64 = 1 << 30;
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             METHOD,
             "service_query",
-            Role::User,
             "Asks a service something that its type knows (query), or fetches a file (download).",
         )
         .output::<Value>(),
         get,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Post,
             METHOD,
             "service_command",
-            Role::User,
             "Has a service do something that its type knows (command), or sends a file (upload).",
         )
         .input::<Value>()
@@ -61,7 +60,13 @@ async fn get(
 ) -> Result<Response, ApiError> {
     let method = app.service_method(user.id, id, &name, Call::Get).await?;
     match method.kind() {
-        MethodKind::Download => Ok(file(app.service_download(&method, &query).await?)),
+        MethodKind::Download => {
+            let file = app.service_download(&method, &query).await?;
+            Ok(match name.as_str() {
+                "get_metrics" => metrics(file),
+                _ => attachment(file),
+            })
+        }
         MethodKind::Query | MethodKind::Command | MethodKind::Upload => {
             Ok(Json(app.service_query(&method, &query).await?).into_response())
         }
@@ -123,7 +128,13 @@ fn limited(body: Body, limit: u64) -> (Upload, Arc<AtomicBool>) {
     (Upload::wrap_stream(content), exceeded)
 }
 
-fn file(download: Download) -> Response {
+/// For Prometheus, which reads what is text alone.
+fn metrics(download: Download) -> Response {
+    ([(CONTENT_TYPE, METRICS_TYPE)], Body::from_stream(download.content)).into_response()
+}
+
+/// Never anything that a browser would show: its content is whatever a user made.
+fn attachment(download: Download) -> Response {
     let disposition = format!("attachment; filename=\"{}\"", download.filename);
     let disposition = HeaderValue::from_str(&disposition)
         .unwrap_or(HeaderValue::from_static("attachment; filename=\"download\""));

@@ -6,7 +6,7 @@ use protocol::ServiceId;
 use protocol::api::StartupScript;
 
 use super::extract::{Answer, Body, Path, answer};
-use super::registry::{Api, Endpoint, Role, Verb};
+use super::registry::{Api, Endpoint, Verb};
 use crate::app::App;
 use crate::app::user::UserRecord;
 
@@ -14,22 +14,20 @@ const PATH: &str = "/v1/services/{id}/startup-script";
 
 pub(super) fn register(api: &mut Api) {
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             PATH,
             "service_startup_script",
-            Role::User,
             "The script that new nodes run before their agent; empty when there is none.",
         )
         .output::<StartupScript>(),
         service_startup_script,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Put,
             PATH,
             "service_set_startup_script",
-            Role::User,
             "Sets the script for nodes that come from now on; an empty one is none.",
         )
         .input::<StartupScript>()

@@ -62,7 +62,7 @@ pub(super) fn register(api: &mut Api) {
         logout,
     );
     api.add(
-        Endpoint::new(Verb::Get, "/v1/user", "user_view", Role::User, "Who the token stands for.")
+        Endpoint::user(Verb::Get, "/v1/user", "user_view", "Who the token stands for.")
             .output::<User>(),
         user_view,
     );
@@ -78,11 +78,10 @@ pub(super) fn register(api: &mut Api) {
         password_change,
     );
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/user/credits",
             "credits",
-            Role::User,
             "The balance and the latest entries of the ledger.",
         )
         .query::<CreditQuery>()
@@ -94,11 +93,10 @@ pub(super) fn register(api: &mut Api) {
 
 fn register_tokens(api: &mut Api) {
     api.add(
-        Endpoint::new(
+        Endpoint::user(
             Verb::Get,
             "/v1/user/tokens",
             "token_list",
-            Role::User,
             "One's own API tokens, without their secrets.",
         )
         .output::<Vec<Token>>(),

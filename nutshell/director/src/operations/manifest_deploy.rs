@@ -5,10 +5,14 @@
 //! application.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::FutureExt;
 use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
-use protocol::api::{NodeState, NodesAdd, Service, ServiceStart, StartupScript, State};
+use protocol::api::generic::VolumeAdd;
+use protocol::api::{
+    Node, NodeState, NodesAdd, Service, ServiceStart, StartupScript, State, VolumeState,
+};
 use protocol::client::Upload;
 use protocol::{ApplicationId, CodeVersionId, ServiceId, UserId};
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,8 @@ use crate::db::Writer;
 use crate::db::operation::OperationRecord;
 use crate::fetch;
 
+/// How long a change of a service is waited for before looking again.
+const CHANGE_WAIT: Duration = Duration::from_secs(25);
 /// What is said of code that came by a manifest.
 const DESCRIPTION: &str = "from the manifest";
 
@@ -55,6 +61,15 @@ pub(crate) enum DeployStep {
     Start { service: ServiceId, name: String, cloud: String },
     /// Add the nodes that are missing from so many of each role.
     Nodes { service: ServiceId, name: String, nodes: BTreeMap<String, u32>, cloud: String },
+    /// Give a volume to a node: the `nth` of its role, from 0, oldest first.
+    Volume {
+        service: ServiceId,
+        name: String,
+        volume: String,
+        size_mib: u64,
+        role: String,
+        nth: usize,
+    },
 }
 
 /// A file that the director keeps for the deployment.
@@ -127,6 +142,9 @@ impl DeployStep {
                     nodes.iter().map(|(role, count)| format!("{count} {role}")).collect();
                 format!("{name}: growing to {}", nodes.join(", "))
             }
+            Self::Volume { name, volume, size_mib, role, nth, .. } => {
+                format!("{name}: volume {volume} of {size_mib} MB for {role} {}", nth + 1)
+            }
         }
     }
 }
@@ -143,6 +161,10 @@ async fn step(app: &App, deploy: &ManifestDeploy, step: &DeployStep) -> Result<(
         DeployStep::Start { service, cloud, .. } => start(app, deploy, *service, cloud).await,
         DeployStep::Nodes { service, nodes, cloud, .. } => {
             grow(app, deploy, *service, nodes, cloud).await
+        }
+        DeployStep::Volume { service, volume, size_mib, role, nth, .. } => {
+            let wanted = (volume.as_str(), *size_mib);
+            give_volume(app, deploy, *service, wanted, (role, *nth)).await
         }
     }
 }
@@ -191,7 +213,9 @@ async fn code(
     };
     let enable = app.service_method(user, service, "enable_code", Call::Post).await?;
     app.service_command(&enable, &json!(CodeVersionName { code_version })).await?;
-    Ok(())
+    // Where the service is at work, its scripts have begun.
+    let service = app.service_settled(user, service).await?;
+    if service.state == State::Error { Err(failed(&service)) } else { Ok(()) }
 }
 
 async fn upload(
@@ -271,6 +295,39 @@ async fn grow(
         app.service_add_nodes(deploy.user, id, add).await?;
         asked = true;
     }
+}
+
+/// Has a volume made for a node, unless it has it. One that a director was killed in the middle of
+/// making is on its way out: that is waited for.
+async fn give_volume(
+    app: &App,
+    deploy: &ManifestDeploy,
+    id: ServiceId,
+    (name, size_mib): (&str, u64),
+    (role, nth): (&str, usize),
+) -> Result<()> {
+    let mut service = app.service_settled(deploy.user, id).await?;
+    loop {
+        let volumes = app.service_volumes(deploy.user, id).await?;
+        match volumes.iter().find(|volume| volume.name == name).map(|volume| volume.state) {
+            None => break,
+            Some(VolumeState::Attached) => return Ok(()),
+            Some(VolumeState::Creating | VolumeState::Deleting | VolumeState::Lost) => {
+                service =
+                    app.service_changed(deploy.user, id, service.revision, CHANGE_WAIT).await?;
+            }
+        }
+    }
+    if service.state != State::Running {
+        return Err(failed(&service));
+    }
+    let nodes = app.service_nodes(deploy.user, id).await?;
+    let ready = |node: &&Node| node.role == role && node.state == NodeState::Ready;
+    let node = nodes.iter().filter(ready).nth(nth).ok_or_else(|| failed(&service))?.id;
+    let method = app.service_method(deploy.user, id, "create_volume", Call::Post).await?;
+    let add = VolumeAdd { name: name.to_owned(), size_mib, node };
+    app.service_command(&method, &json!(add)).await?;
+    Ok(())
 }
 
 fn failed(service: &Service) -> Error {

@@ -136,7 +136,7 @@ impl App {
         match node.service {
             Some(service) => {
                 let reason = format!("the cloud lost node {id}");
-                db::service::set_reason(&mut tx, service, &reason).await?;
+                db::service::set_reason(&mut tx, service, &reason, self.now()).await?;
                 tx.commit().await?;
             }
             None => {
@@ -291,7 +291,7 @@ impl App {
     async fn left_to_user(&self, service: ServiceId, node: &Node, why: &str) -> Result<()> {
         let mut tx = self.db.write().await?;
         let reason = format!("the cloud lost node {}, which is not replaced: {why}", node.id);
-        db::service::set_reason(&mut tx, service, &reason).await?;
+        db::service::set_reason(&mut tx, service, &reason, self.now()).await?;
         tx.commit().await?;
         self.publish_service(service).await;
         Ok(())

@@ -97,7 +97,7 @@ impl App {
         }
         let volume = record.volume;
         let reason = format!("the cloud lost volume {}", volume.name);
-        db::service::set_reason(&mut tx, volume.service, &reason).await?;
+        db::service::set_reason(&mut tx, volume.service, &reason, self.now()).await?;
         tx.commit().await?;
         tracing::warn!(volume = %id, "the cloud lost a volume");
         self.publish_service(volume.service).await;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use protocol::NodeId;
 use protocol::api::{
-    CreditGrant, CreditKind, CreditQuery, NodeState, NodesAdd, Service, ServiceStart,
+    CreditGrant, CreditKind, CreditQuery, Node, NodeState, NodesAdd, Service, ServiceStart,
 };
 use protocol::client::DirectorClient;
 use time::Duration;
 
 use super::World;
 use super::world::{CREDITS, running_service, settled};
+use crate::app::event::heard;
 use crate::db;
 
 /// As much as nobody uses up: who has nothing left is another story.
@@ -30,6 +31,7 @@ enum Happening {
     NodeCannotBeAdded,
     NodeIsRemoved,
     NodeIsLost,
+    ManagerIsLost,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -44,6 +46,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::NodeCannotBeAdded),
         1 => Just(Happening::NodeIsRemoved),
         1 => Just(Happening::NodeIsLost),
+        1 => Just(Happening::ManagerIsLost),
     ]
 }
 
@@ -72,8 +75,7 @@ struct Observed {
 
 impl Observed {
     async fn new() -> Self {
-        // Others in place of the lost would come when nobody looks.
-        let world = World::with(|tuning| tuning.replace_lost = false).await;
+        let world = World::new().await;
         let user = world.login("test").await;
         let service = running_service(&user).await;
         let mut observed = Self { world, user, service, now: 0, vms: BTreeMap::new() };
@@ -142,16 +144,29 @@ impl Observed {
                     self.service_settles().await;
                 }
             }
-            Happening::NodeIsLost => {
-                let nodes = self.user.node_list().await.unwrap().nodes;
-                if let Some(agent) = nodes.iter().rfind(|node| node.service.is_some()) {
-                    self.world.cloud.lose(&agent.server);
-                    self.world.app().reconcile_once().await;
-                }
-            }
+            Happening::NodeIsLost => self.lose(|node| node.service.is_some()).await,
+            Happening::ManagerIsLost => self.lose(|node| node.service.is_none()).await,
         }
         self.world.app().operations_given_up().await;
         self.look().await;
+    }
+
+    /// The cloud loses one such server, and another takes its place.
+    async fn lose(&mut self, is_such: impl Fn(&Node) -> bool) {
+        let nodes = self.user.node_list().await.unwrap().nodes;
+        let Some(lost) = nodes.iter().rfind(|node| is_such(node)) else { return };
+        let app = self.world.app().clone();
+        // One that was lost before and has been replaced is forgotten: there is no pause.
+        app.reconcile_once().await;
+        self.world.cloud.lose(&lost.server);
+        let mut changes = app.events.subscribe_nodes();
+        app.reconcile_once().await;
+        self.look().await;
+        while db::node::view(&mut app.db.read().await.unwrap(), lost.id).await.unwrap().is_some() {
+            heard(&mut changes, |changed| *changed == lost.id).await;
+        }
+        settled(&self.user, self.service.application).await;
+        self.service_settles().await;
     }
 
     async fn add_node(&self) {

@@ -39,6 +39,14 @@ fn manifest() -> Value {
     })
 }
 
+/// The same, and a volume for one of the nodes.
+fn with_volume() -> Value {
+    let mut manifest = manifest();
+    manifest["Services"][0]["Volumes"] =
+        json!([{ "Name": "data", "Size": "1500", "Role": "node", "Node": 2 }]);
+    manifest
+}
+
 async fn over(user: &DirectorClient, mut deployment: Deployment) -> Deployment {
     while !deployment.is_over() {
         deployment = user.deployment_changed(deployment.id, deployment.revision).await.unwrap();
@@ -67,6 +75,11 @@ async fn shape(user: &DirectorClient, application: &Application) -> Vec<String> 
             .push(format!("{} {} {} {roles:?}", service.service_type, service.name, service.state));
         let script = user.service_startup_script(service.id).await.unwrap().script;
         assert_eq!(script, if service.service_type == "generic" { SCRIPT } else { "" });
+        let nodes = user.service_nodes(service.id).await.unwrap().nodes;
+        for volume in user.service_volumes(service.id).await.unwrap().volumes {
+            let of = nodes.iter().position(|node| node.id == volume.node).unwrap();
+            shape.push(format!("{} {} of node {of}", volume.name, volume.size_mib));
+        }
         if service.service_type == "generic" {
             let code: Value =
                 user.service_query(service.id, "list_code", &json!({})).await.unwrap();
@@ -78,9 +91,14 @@ async fn shape(user: &DirectorClient, application: &Application) -> Vec<String> 
     shape
 }
 
-async fn assert_deployed(world: &World, user: &DirectorClient, deployment: &Deployment) {
+#[track_caller]
+fn assert_done(deployment: &Deployment) {
     let done = (deployment.state, deployment.done);
     assert_eq!(done, (OperationState::Done, deployment.steps.len()), "{:?}", deployment.error);
+}
+
+async fn assert_deployed(world: &World, user: &DirectorClient, deployment: &Deployment) {
+    assert_done(deployment);
     let application = user.application_view(deployment.application).await.unwrap();
     assert_eq!((application.name.as_str(), application.state), ("Shop", State::Running));
     assert_eq!(
@@ -141,6 +159,56 @@ async fn an_application_is_deployed_downloaded_and_deployed_again() {
     assert_eq!(shape(&user, &two).await, shape(&user, &one).await);
     let again = user.application_manifest(two.id).await.unwrap();
     assert_eq!(again.services, downloaded.services);
+}
+
+#[tokio::test]
+async fn volumes_come_back_to_the_same_places_before_the_code() {
+    let world = World::new().await;
+    let user = world.login("test").await;
+    let first = deploy(&user, &with_volume()).await;
+    assert_done(&first);
+    assert_eq!(
+        first.steps[2..],
+        [
+            "Workers: starting",
+            "Workers: growing to 1 master, 2 node",
+            "Workers: volume data of 1500 MB for node 2",
+            "Workers: uploading code.tar.gz",
+        ]
+    );
+    let downloaded = user.application_manifest(first.application).await.unwrap();
+    let volume = &downloaded.services[0].volumes[0];
+    assert_eq!((volume.name.as_str(), volume.size, volume.node), ("data", 1500, Some(2)));
+    let second = deploy(&user, &json!(downloaded)).await;
+    assert_done(&second);
+    let one = user.application_view(first.application).await.unwrap();
+    let two = user.application_view(second.application).await.unwrap();
+    assert_eq!(shape(&user, &two).await, shape(&user, &one).await);
+    assert!(shape(&user, &one).await.contains(&"data 1500 of node 2".to_owned()));
+}
+
+#[tokio::test]
+async fn administrators_register_manifests_for_everybody() {
+    let world = World::new().await;
+    let (user, administrator) = (world.login("test").await, world.login("admin").await);
+    let shop = json!({ "Description": "A shop", "Services": [{ "Type": "generic" }] });
+    administrator.manifest_register("shop", &manifest()).await.unwrap();
+    let kept = administrator.manifest_register("shop", &shop).await.unwrap();
+    assert_eq!((kept.description.as_str(), kept.registered), ("A shop", true));
+    let listed = user.manifest_list().await.unwrap();
+    assert_eq!(listed.last(), Some(&kept));
+    assert!(listed.iter().any(|one| one.name == "generic" && !one.registered));
+
+    let (code, _) = refusal(user.manifest_register("mine", &shop).await);
+    assert_eq!(code, ErrorCode::Forbidden);
+    for (name, manifest) in [("generic", &shop), ("a b", &shop), ("bad", &json!({}))] {
+        let (code, _) = refusal(administrator.manifest_register(name, manifest).await);
+        assert_eq!(code, ErrorCode::InvalidRequest, "{name}");
+    }
+    administrator.manifest_unregister("shop").await.unwrap();
+    let again = refusal(administrator.manifest_unregister("shop").await);
+    assert_eq!(again.0, ErrorCode::NotFound);
+    assert_eq!(user.manifest_list().await.unwrap().len(), listed.len() - 1);
 }
 
 #[tokio::test]
@@ -211,11 +279,11 @@ fn at_step(nth: usize, say: impl Fn() -> Result<u32, Error> + Send + Sync + 'sta
 
 #[tokio::test]
 async fn whatever_step_fails_nothing_is_left() {
-    for nth in 0..5 {
+    for nth in 0..6 {
         let overseer = at_step(nth, || Err(Error::Cancelled));
         let world = World::with(|tuning| tuning.overseer = Some(overseer)).await;
         let user = world.login("test").await;
-        let failed = deploy(&user, &manifest()).await;
+        let failed = deploy(&user, &with_volume()).await;
         assert_eq!(failed.done, nth);
         assert_nothing_made(&world, &user, &failed).await;
     }
@@ -239,13 +307,14 @@ async fn a_step_that_is_done_twice_is_done_once() {
     let overseer = Overseer(Arc::new(|kind, _| Ok(u32::from(kind == KIND))));
     let world = World::with(|tuning| tuning.overseer = Some(overseer)).await;
     let user = world.login("test").await;
-    let deployment = deploy(&user, &manifest()).await;
-    assert_deployed(&world, &user, &deployment).await;
+    let deployment = deploy(&user, &with_volume()).await;
+    assert_done(&deployment);
+    assert_eq!(world.cloud.volumes().len(), 1);
 }
 
 #[tokio::test]
 async fn a_deployment_goes_on_whatever_step_the_director_was_killed_at() {
-    for nth in 0..5 {
+    for nth in 0..6 {
         let mut world = World::new().await;
         let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
         let hold = at_step(nth, move || {
@@ -254,11 +323,11 @@ async fn a_deployment_goes_on_whatever_step_the_director_was_killed_at() {
         });
         world.restart_overseen(Some(hold)).await;
         let user = world.login("test").await;
-        let begun = user.manifest_deploy(&manifest(), None).await.unwrap();
+        let begun = user.manifest_deploy(&with_volume(), None).await.unwrap();
         wait.recv().await.unwrap();
         world.restart_overseen(None).await;
-        let deployment = over(&user, begun).await;
-        assert_deployed(&world, &user, &deployment).await;
+        assert_done(&over(&user, begun).await);
+        assert_eq!((world.cloud.volumes().len(), kept_files(&world)), (1, 0));
     }
 }
 

@@ -45,6 +45,21 @@ async fn a_service_comes_works_and_goes() {
     let stopping = user.service_stop(id).await.unwrap();
     let stopped = user.service_await(stopping, State::Stopped).await.unwrap();
     assert_eq!((stopped.state, stopped.nodes), (State::Stopped, 0));
+    let history = user.service_history(id).await.unwrap().state_log;
+    let states: Vec<State> = history.iter().map(|change| change.state).collect();
+    assert_eq!(
+        states,
+        [
+            State::Init,
+            State::Prologue,
+            State::Running,
+            State::Adapting,
+            State::Running,
+            State::Epilogue,
+            State::Stopped,
+        ]
+    );
+    assert!(history.is_sorted_by_key(|change| change.time));
     assert_eq!(world.cloud.count(), 1, "the manager stays");
     user.service_delete(id).await.unwrap();
     assert_eq!(refusal(user.service_view(id).await).0, ErrorCode::NotFound);

@@ -13,11 +13,12 @@ use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use protocol::api::code::{CodeUpload, CodeVersionName, CodeVersions};
+use protocol::api::generic::VolumeAdd;
 use protocol::api::internal::{
     NodesCreate, NodesDelete, NodesReplace, ProcessStatus, ServiceAdd, ServiceReport,
 };
 use protocol::api::log::LogText;
-use protocol::api::{CodeVersion, NodeCounts, NodesAdd, State};
+use protocol::api::{CodeVersion, NodeCounts, NodesAdd, State, Volume, VolumeCreate};
 use protocol::boot::{BootConfig, BootRole};
 use protocol::client::VmClient;
 use protocol::membership::{JoinError, Membership};
@@ -78,6 +79,7 @@ async fn manage(membership: &Membership, director: VmClient, address: Ipv4Addr) 
         .route("/v1/services/{id}/replace_nodes", post(replace))
         .route("/v1/services/{id}/methods/get_script_status", get(async || "{\"nodes\":{}}"))
         .route("/v1/services/{id}/methods/run", post(run_script))
+        .route("/v1/services/{id}/methods/create_volume", post(create_volume))
         .route("/v1/services/{id}/methods/list_code", get(list_code))
         .route("/v1/services/{id}/methods/enable_code", post(enable_code))
         .route("/v1/services/{id}/methods/upload_code", post(upload_code))
@@ -247,6 +249,16 @@ async fn run_script(Json(parameters): Json<Value>) -> Result<Json<Value>, ApiErr
         Some(_) => Err(ApiError::conflict("no code is active").hint("upload some")),
         None => Ok(Json(parameters)),
     }
+}
+
+async fn create_volume(
+    Shared(manager): Shared<Manager>,
+    Path(service): Path<ServiceId>,
+    Json(VolumeAdd { name, size_mib, node }): Json<VolumeAdd>,
+) -> Result<Json<Volume>, ApiError> {
+    let create = VolumeCreate { service, node, name, size_mib };
+    let made = manager.director.create_volume(&create).await;
+    made.map(Json).map_err(|error| ApiError::conflict(error.to_string()))
 }
 
 async fn list_code(Shared(manager): Shared<Manager>, Path(id): Path<ServiceId>) -> Json<Value> {

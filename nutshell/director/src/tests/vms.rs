@@ -74,6 +74,18 @@ async fn the_holder_of_a_known_key_gets_its_certificate_again() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_wrong_for_a_while_shuts_no_vm_out() {
+    let world = World::new().await;
+    let (boot, _) = silent_manager(&world, "test").await;
+    let manager = client(&vm::join(&boot).await.unwrap());
+    let wrong = time::Duration::days(3);
+    world.set_clock(wrong);
+    world.app().reconcile_once().await;
+    world.set_clock(-wrong);
+    manager.services_wanted().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_malformed_request_does_not_cost_the_token() {
     let world = World::new().await;
     let (boot, _) = silent_manager(&world, "test").await;

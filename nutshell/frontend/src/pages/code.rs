@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::service::answer;
 use super::{Fields, Named};
 use crate::failure::{Failure, Problem};
+use crate::form::unreadable;
 use crate::session::Session;
 
 /// The largest archive that is taken, in bytes.
@@ -93,13 +94,6 @@ async fn pump(
             }
         }
     }
-}
-
-fn unreadable(error: MultipartError) -> Failure {
-    tracing::debug!(%error, "failed to read an upload");
-    Problem::new(error.status(), "The upload did not arrive whole, so nothing was kept.")
-        .hint("Try again; an archive may have up to 1 GiB.")
-        .into()
 }
 
 pub(crate) async fn enable(

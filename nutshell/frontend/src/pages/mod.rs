@@ -4,13 +4,17 @@ mod account;
 mod code;
 mod create;
 mod dashboard;
+mod deployment;
+mod keys;
 mod login;
 mod logs;
+mod manifests;
 mod oidc;
 mod scripts;
 mod service;
 mod service_actions;
 mod users;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +32,9 @@ use crate::failure::{Failure, Problem};
 
 pub(crate) fn routes() -> Router<App> {
     let upload = post(code::upload).layer(DefaultBodyLimit::max(code::UPLOAD_LIMIT));
+    let keys = post(keys::upload).layer(DefaultBodyLimit::max(keys::UPLOAD_LIMIT));
+    let deploy = get(manifests::show).post(manifests::deploy);
+    let deploy = deploy.layer(DefaultBodyLimit::max(manifests::UPLOAD_LIMIT));
     Router::new()
         .route("/", get(dashboard::show))
         .route("/login", get(login::show).post(login::login))
@@ -56,6 +63,15 @@ pub(crate) fn routes() -> Router<App> {
         .route("/services/{id}/code/{version}/enable", post(code::enable))
         .route("/services/{id}/code/{version}/delete", post(code::delete))
         .route("/services/{id}/code/{version}/download", get(code::download))
+        .route("/services/{id}/keys", order(keys))
+        .route("/services/{id}/keys/delete", order(post(keys::delete)))
+        .route("/services/{id}/volumes", order(post(volumes::create)))
+        .route("/services/{id}/volumes/{name}/delete", post(volumes::delete))
+        .route("/manifests", deploy)
+        .route("/manifests/{name}", get(manifests::ready))
+        .route("/manifests/{name}/delete", to("/manifests", post(manifests::unregister)))
+        .route("/deployments/{id}", get(deployment::show))
+        .route("/applications/{id}/manifest", get(manifests::download))
         .route("/services/{id}/scripts", order(post(scripts::execute)))
 }
 
@@ -94,7 +110,7 @@ pub(crate) async fn not_found() -> Failure {
 }
 
 /// The fields of a form by name.
-type Fields = BTreeMap<String, String>;
+pub(crate) type Fields = BTreeMap<String, String>;
 
 /// A field that the user filled in.
 fn filled(fields: &Fields, name: &str) -> Option<String> {

@@ -6,14 +6,15 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::ServiceId;
-use protocol::api::code::CodeVersions;
+use protocol::api::code::{CodeVersions, Keys};
 use protocol::api::generic::{Script, ScriptStatus, ScriptStatuses};
-use protocol::api::{Application, CodeVersion, Node, Service, ServiceType};
+use protocol::api::{Application, CodeVersion, Node, Service, ServiceType, StateChange, Volume};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::keys::KeyRow;
 use super::{Fields, Named, service_page};
 use crate::failure::{Failure, Problem};
 use crate::session::Session;
@@ -34,9 +35,25 @@ struct ServicePage {
     clouds: Vec<String>,
     nodes: Part<Vec<(Node, Since)>>,
     code: Option<Part<Vec<(CodeVersion, Since)>>>,
+    keys: Option<Part<KeyList>>,
+    volumes: Option<Part<Vec<Volume>>>,
+    history: Part<Vec<(StateChange, Since)>>,
     scripts: Option<Part<ScriptStatuses>>,
     greeting: Option<Part<Greeting>>,
     entered: Fields,
+}
+
+/// The keys that open a service's repository.
+struct KeyList {
+    rows: Vec<KeyRow>,
+    repository: Option<String>,
+}
+
+impl KeyList {
+    fn new(keys: Keys) -> Self {
+        let rows = keys.keys.into_iter().map(KeyRow::new).collect();
+        Self { rows, repository: keys.repository }
+    }
 }
 
 /// Result of HelloWorld's own method.
@@ -101,9 +118,12 @@ async fn render(
         async { Ok(director.cloud_list().await?) },
     )?;
     let kind = types.iter().find(|kind| kind.name == service.service_type);
-    let (application, nodes, code, scripts, greeting) = tokio::join!(
+    let (application, nodes, volumes, history, keys, code, scripts, greeting) = tokio::join!(
         director.application_view(service.application),
         director.service_nodes(id),
+        volumes(session, &service, kind),
+        director.service_history(id),
+        query::<Keys>(session, &service, kind, "list_keys"),
         query::<CodeVersions>(session, &service, kind, "list_code"),
         query::<ScriptStatuses>(session, &service, kind, "get_script_status"),
         query::<Greeting>(session, &service, kind, "get_helloworld"),
@@ -121,6 +141,12 @@ async fn render(
             Ok(found) => Ok(dated(found.nodes, |node| node.created, now)),
             Err(error) => Err(error.into()),
         },
+        volumes,
+        history: match history {
+            Ok(found) => Ok(dated(found.state_log, |change| change.time, now)),
+            Err(error) => Err(error.into()),
+        },
+        keys: keys.map(|found| found.map(KeyList::new)),
         code: code.map(|found| Ok(dated(found?.code_versions, |version| version.created, now))),
         scripts,
         greeting,
@@ -128,6 +154,17 @@ async fn render(
         entered,
     };
     Ok(page(status, &service_page))
+}
+
+/// The volumes, if the type has any. The director knows them, whatever its manager does.
+async fn volumes(
+    session: &Session,
+    service: &Service,
+    kind: Option<&ServiceType>,
+) -> Option<Part<Vec<Volume>>> {
+    kind?.methods.iter().find(|offered| offered.name == "create_volume")?;
+    let found = session.director.service_volumes(service.id).await;
+    Some(found.map(|found| found.volumes).map_err(Problem::from))
 }
 
 /// Asks one of the type's own methods, if the type has it.

@@ -35,6 +35,35 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         "GET /v1/services" => services(),
         "POST /v1/services" => json!({"service": services()[0], "application": application(1)}),
         "GET /v1/services/3/nodes" => json!({"nodes": [node(5, 3, "master"), node(6, 3, "node")]}),
+        "GET /v1/services/3/volumes" => json!({"volumes": [{
+            "id": 1, "application": 1, "service": 3, "node": 5, "name": "data", "size_mib": 1024,
+            "state": "attached", "cloud": "default", "volume": "8e0c", "device": "vdb",
+            "created": ago(60),
+        }]}),
+        "GET /v1/services/3/history" => json!({"state_log": [
+            {"time": ago(4000), "state": "INIT"},
+            {"time": ago(60), "state": "ERROR", "reason": "node <8> is gone"},
+        ]}),
+        "GET /v1/services/3/methods/list_keys" => json!({
+            "keys": [{"fingerprint": "SHA256:abc/+", "key": "ssh-ed25519 AAAA me@home"}],
+            "repository": "git@127.200.0.10:code",
+        }),
+        "POST /v1/services/3/methods/upload_key" => json!({"added": 1}),
+        "POST /v1/services/3/methods/create_volume"
+        | "POST /v1/services/3/methods/delete_volume"
+        | "POST /v1/services/3/methods/delete_key" => json!({}),
+        "GET /v1/manifests" => json!([
+            {"name": "generic", "description": "A <service>", "manifest": {"Services": []}},
+            {"name": "shop", "description": "", "manifest": {"Services": [1]}, "registered": true},
+        ]),
+        "POST /v1/manifests" | "GET /v1/deployments/12" => deployment("running"),
+        "GET /v1/deployments/13" => deployment("failed"),
+        "PUT /v1/manifests/mine" => {
+            json!({"name": "mine", "description": "", "manifest": {}, "registered": true})
+        }
+        "GET /v1/applications/1/manifest" => {
+            json!({"Application": "Web shop", "Services": []})
+        }
         "GET /v1/services/4/nodes" => json!({"nodes": [node(9, 4, "node")]}),
         "GET /v1/services/3/logs" => json!({
             "log": "10:02:11 INFO  run.sh started <3> & listens\n10:02:12 INFO  GET / 200\n",
@@ -55,6 +84,7 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         | "DELETE /v1/services/3"
         | "POST /v1/user/password"
         | "DELETE /v1/user/tokens/4"
+        | "DELETE /v1/manifests/shop"
         | "DELETE /v1/users/7" => Value::Null,
         _ => {
             // A view of a service, or an order: all orders answer with the service.
@@ -68,6 +98,17 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         }
     };
     Some(answer.to_string())
+}
+
+fn deployment(state: &str) -> Value {
+    let error = match state {
+        "failed" => json!({"code": "cloud_failed", "message": "no <address> is free"}),
+        _ => Value::Null,
+    };
+    json!({
+        "id": 12, "application": 1, "state": state, "done": 1, "revision": 7, "error": error,
+        "steps": ["Starting the manager", "Shop: starting", "Shop: growing to 2 node"],
+    })
 }
 
 fn login(body: &str) -> Option<String> {
@@ -142,6 +183,8 @@ fn service_types() -> Value {
         ("interrupt", "command"),
         ("cleanup", "command"),
         ("get_script_status", "query"),
+        ("create_volume", "command"),
+        ("list_keys", "query"),
     ]
     .map(|(name, kind)| method(name, kind))
     .into();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
-use protocol::api::usage::ServiceUsage;
+use protocol::api::usage::{METRICS_TYPE, ServiceUsage};
 use services::usage::prometheus;
 
 use super::Manager;
@@ -28,5 +28,5 @@ pub(super) async fn of_service(manager: &Manager, service: &Arc<Service>) -> Ser
 
 pub(super) async fn metrics(manager: &Manager, service: &Arc<Service>) -> Response {
     let text = prometheus(service.id, &of_service(manager, service).await);
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

@@ -57,9 +57,28 @@ pub struct ManifestService {
     /// Its code: an `http:`, `https:` or `data:` URL of an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
+    /// Volumes of its nodes, empty ones; for types that have volumes, and services that start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<ManifestVolume>,
     /// The role whose nodes run scripts first; only `*`, all of them at once, is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_role: Option<String>,
+}
+
+/// A volume of a [`ManifestService`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub struct ManifestVolume {
+    /// Its name, unique in the application: letters, digits, `-` and `_`.
+    pub name: String,
+    /// What must fit on it, in MiB; clouds round up, most to GiB.
+    pub size: u64,
+    /// The role of its node; the one that the service begins with when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Which node of that role, from 1, the oldest; the first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u32>,
 }
 
 /// A number, or a string of digits as old manifests have it.
@@ -119,6 +138,44 @@ pub struct ReadyManifest {
     pub description: String,
     /// The manifest itself.
     pub manifest: Value,
+    /// Whether an administrator registered it; the others come with the director.
+    #[serde(default)]
+    pub registered: bool,
+}
+
+/// The keys of a service whose values are files.
+const FILES: [&str; 2] = ["Archive", "StartupScript"];
+
+/// Puts the files that a manifest names by path into it, as `read` finds them. Anything else that
+/// may be wrong with it is for the director to say.
+///
+/// # Errors
+/// Those of `read`; a file that it does not find stays a path.
+pub fn inline_files<E>(
+    manifest: &mut Value,
+    mut read: impl FnMut(&str) -> Result<Option<InlineFile>, E>,
+) -> Result<(), E> {
+    let services = manifest.get_mut("Services").and_then(Value::as_array_mut);
+    for service in services.into_iter().flatten() {
+        for key in FILES {
+            if let Some(Value::String(text)) = service.get_mut(key)
+                && let Some(path) = path(text)
+                && let Some(file) = read(path)?
+            {
+                *text = file.to_url();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The path in a value, unless it is a URL of another kind.
+fn path(text: &str) -> Option<&str> {
+    match text.strip_prefix("file://") {
+        Some(path) => Some(path),
+        None if text.starts_with("data:") || text.contains("://") || text.is_empty() => None,
+        None => Some(text),
+    }
 }
 
 /// A file within a manifest: a `data:` URL with the file's name.

@@ -8,6 +8,7 @@ pub mod code;
 pub mod credit;
 pub mod event;
 pub mod generic;
+pub mod history;
 pub mod internal;
 pub mod log;
 pub mod manifest;
@@ -27,8 +28,11 @@ pub use cloud::{Cloud, CloudState, InstanceType};
 pub use code::CodeVersion;
 pub use credit::{CreditEntry, CreditGrant, CreditKind, CreditQuery, Credits};
 pub use event::Event;
+pub use history::{ServiceHistory, StateChange};
 pub use log::LogText;
-pub use manifest::{Deployment, InlineFile, Manifest, ManifestService, ReadyManifest};
+pub use manifest::{
+    Deployment, InlineFile, Manifest, ManifestService, ManifestVolume, ReadyManifest,
+};
 pub use node::{Node, NodeCounts, NodeState};
 pub use operation::{Operation, OperationState};
 pub use service::{

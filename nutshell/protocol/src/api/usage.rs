@@ -11,6 +11,9 @@ pub const INTERVAL_SECONDS: u64 = 15;
 /// How many measurements are kept: an hour of them.
 pub const KEPT: usize = 240;
 
+/// The media type of `get_metrics`, as Prometheus expects it.
+pub const METRICS_TYPE: &str = "text/plain; version=0.0.4";
+
 /// One measurement, as the VM's kernel tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Usage {
@@ -37,7 +40,7 @@ pub struct Usage {
 /// The last measurements of one VM, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UsageHistory {
-    /// At most an hour of them; fewer after a restart.
+    /// At most an hour of them; fewer in a new VM.
     pub samples: Vec<Usage>,
 }
 

@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::events::EventStream;
-use super::transport::{ClientError, Download, LONG_POLL, Transport, Upload};
+use super::transport::{ClientError, Download, LONG_POLL, Transport, Upload, segment};
 use crate::api::internal::Nodes;
 use crate::api::log::{LogQuery, LogText};
 use crate::api::{
     Application, ApplicationCreate, ApplicationRename, Cloud, Deployment, Manifest, NodesAdd,
-    NodesRemove, ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceRename,
-    ServiceStart, ServiceType, StartupScript, State, Volumes,
+    NodesRemove, ReadyManifest, Service, ServiceCreate, ServiceCreated, ServiceHistory,
+    ServiceRename, ServiceStart, ServiceType, StartupScript, State, Volumes,
 };
 use crate::ids::{ApplicationId, OperationId, ServiceId};
 
@@ -151,6 +151,22 @@ impl DirectorClient {
         self.0.get("/v1/manifests", &NO_QUERY).await
     }
 
+    /// `PUT /v1/manifests/{name}`: for everybody from then on.
+    pub async fn manifest_register(
+        &self,
+        name: &str,
+        manifest: &Value,
+    ) -> Result<ReadyManifest, ClientError> {
+        let path = format!("/v1/manifests/{}", segment(name));
+        self.0.call(Method::PUT, &path, manifest).await
+    }
+
+    /// `DELETE /v1/manifests/{name}`
+    pub async fn manifest_unregister(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/manifests/{}", segment(name));
+        self.0.call(Method::DELETE, &path, &json!({})).await
+    }
+
     /// `POST /v1/manifests`: answers when everything is recorded; the work goes on.
     pub async fn manifest_deploy(
         &self,
@@ -278,6 +294,11 @@ impl DirectorClient {
         query: &LogQuery,
     ) -> Result<LogText, ClientError> {
         self.0.get(&format!("/v1/services/{id}/logs"), query).await
+    }
+
+    /// `GET /v1/services/{id}/history`
+    pub async fn service_history(&self, id: ServiceId) -> Result<ServiceHistory, ClientError> {
+        self.0.get(&format!("/v1/services/{id}/history"), &NO_QUERY).await
     }
 
     /// `GET /v1/services/{id}/startup-script`

@@ -204,6 +204,19 @@ impl Transport {
     }
 }
 
+/// A text as one part of a path.
+pub(super) fn segment(text: &str) -> String {
+    let mut segment = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'_' | b'.' => segment.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => segment.push(byte.into()),
+            _ => segment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    segment
+}
+
 /// The file name of a `Content-Disposition` header, when it is one and nothing more.
 fn file_name(disposition: &str) -> Option<&str> {
     let name = disposition.split("filename=\"").nth(1)?.split('"').next()?;
@@ -217,7 +230,13 @@ pub(super) const LONG_POLL: Duration = Duration::from_secs(25);
 
 #[cfg(test)]
 mod tests {
-    use super::file_name;
+    use super::{file_name, segment};
+
+    #[test]
+    fn a_name_in_a_path_is_one_part_of_it() {
+        assert_eq!(segment("web-shop_2"), "web-shop_2");
+        assert_eq!(segment("a/b?c é"), "a%2Fb%3Fc%20%C3%A9");
+    }
 
     #[test]
     fn a_file_name_never_leads_elsewhere() {

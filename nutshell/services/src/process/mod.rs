@@ -6,6 +6,8 @@
 //! them too: by it an agent that was killed finds its programs again, and what a program that has
 //! ended left behind is found.
 
+#[cfg(test)]
+pub(crate) mod guard;
 mod table;
 
 use std::fs::OpenOptions;

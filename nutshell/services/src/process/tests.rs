@@ -6,18 +6,23 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
+use super::guard::Guard;
 use super::*;
 use crate::code::random_name;
 
-struct World(TempDir);
+struct World {
+    directory: TempDir,
+    _guard: Guard,
+}
 
 impl World {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let directory = tempfile::tempdir().unwrap();
+        Self { _guard: Guard::of(directory.path()), directory }
     }
 
     fn launch(&self, script: &str) -> Program {
-        let directory = self.0.path();
+        let directory = self.directory.path();
         fs::write(directory.join("script"), script).unwrap();
         let launch = Launch {
             script: "script",
@@ -31,7 +36,7 @@ impl World {
     }
 
     fn fifo(&self) -> pipe::Receiver {
-        let path = self.0.path().join("fifo");
+        let path = self.directory.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
         // Also open for writing, so that no end of file comes before the first writer.
@@ -39,7 +44,7 @@ impl World {
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.path().join(name)).unwrap()
+        fs::read_to_string(self.directory.path().join(name)).unwrap()
     }
 }
 
@@ -67,16 +72,17 @@ async fn the_exit_status_output_and_arguments_are_kept() {
 async fn a_program_is_found_again_while_it_runs_and_not_after() {
     let world = World::new();
     let mut fifo = world.fifo();
-    let made = std::process::Command::new("mkfifo").arg(world.0.path().join("fifo2")).status();
+    let made =
+        std::process::Command::new("mkfifo").arg(world.directory.path().join("fifo2")).status();
     assert!(made.unwrap().success());
     let program = world.launch("echo up >fifo; read x <fifo2; exit 5");
     line(&mut fifo).await;
-    let found = Program::find(&program.marker, world.0.path()).unwrap();
+    let found = Program::find(&program.marker, world.directory.path()).unwrap();
     assert_eq!(found.shell, program.shell);
-    let path = world.0.path().join("fifo2");
+    let path = world.directory.path().join("fifo2");
     tokio::task::spawn_blocking(move || fs::write(path, "go\n")).await.unwrap().unwrap();
     assert_eq!(found.ended().await, 5);
-    assert!(Program::find(&program.marker, world.0.path()).is_none());
+    assert!(Program::find(&program.marker, world.directory.path()).is_none());
 }
 
 #[tokio::test]

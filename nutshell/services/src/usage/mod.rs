@@ -4,6 +4,7 @@
 //! looks. Every 15 seconds, as the original's Ganglia did: short enough to see a request's peak, and a
 //! thousandth of a processor.
 
+mod journal;
 mod kernel;
 mod metrics;
 
@@ -18,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use metrics::prometheus;
 
+use journal::Journal;
 use kernel::Ticks;
 
 /// The measurements of this VM.
@@ -29,13 +31,16 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Measures the VM whose files begin at `root`, for as long as the process lives; after each
-    /// measurement it also does what else is to be done now and then.
+    /// Measures the VM whose files begin at `root`, for as long as the process lives, and goes on
+    /// from what the last process kept in the directory `cache`; after each measurement it also does
+    /// what else is to be done now and then.
     #[must_use]
-    pub fn start(root: &Path, mut also: impl FnMut() + Send + 'static) -> Arc<Self> {
+    pub fn start(root: &Path, cache: &Path, mut also: impl FnMut() + Send + 'static) -> Arc<Self> {
+        let file = cache.join("usage.jsonl");
+        let (mut journal, samples) = Journal::open(file, OffsetDateTime::now_utc());
         let meter = Arc::new(Self {
             root: root.to_owned(),
-            samples: Mutex::default(),
+            samples: Mutex::new(samples),
             ticks: Mutex::new(Ticks::default()),
         });
         let own = Arc::clone(&meter);
@@ -46,6 +51,9 @@ impl Meter {
             loop {
                 interval.tick().await;
                 own.measure();
+                if let Err(error) = journal.append(&locked(&own.samples)) {
+                    tracing::warn!(%error, "a measurement is not kept on disk");
+                }
                 also();
             }
         });
@@ -108,7 +116,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Usage {
+    pub(super) fn at(seconds: i64) -> Usage {
         Usage {
             at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds),
             cpu_percent: 0.0,
@@ -142,13 +150,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (sender, told) = tokio::sync::oneshot::channel();
         let mut sender = Some(sender);
-        let meter = Meter::start(root.path(), move || {
+        let meter = Meter::start(root.path(), root.path(), move || {
             sender.take().map(|sender| sender.send(()));
         });
         told.await.unwrap();
+        let first = meter.history().samples[0];
         let sample = meter.history().samples.pop().unwrap();
         assert!((0.0..=100.0).contains(&sample.cpu_percent));
         assert!(sample.memory_used > 0 && sample.memory_used < sample.memory_total);
         assert!(sample.disk_used <= sample.disk_total && sample.disk_total > 0);
+        let next = Meter::start(root.path(), root.path(), || ());
+        assert_eq!(next.history().samples[0], first, "the next process goes on from there");
     }
 }

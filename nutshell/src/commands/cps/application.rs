@@ -1,7 +1,8 @@
 //! `cps application`.
 
+use futures::future::try_join_all;
 use protocol::api::log::LogQuery;
-use protocol::api::{Application, ApplicationCreate, Node, Service};
+use protocol::api::{Application, ApplicationCreate, Node, Service, Volume};
 use serde::Serialize;
 
 use super::nodes::node_line;
@@ -143,23 +144,25 @@ struct Information {
     application: Application,
     services: Vec<Service>,
     nodes: Vec<Node>,
+    volumes: Vec<Volume>,
 }
 
 async fn get_info(caller: &Caller<'_>, application: &ApplicationRef) -> Result<Exit, CpsError> {
     let application = caller.application(application).await?;
     let (services, nodes) =
         tokio::try_join!(caller.client.service_list(), caller.client.node_list())?;
-    let information = Information {
-        services: services.into_iter().filter(|one| one.application == application.id).collect(),
-        nodes: nodes.nodes.into_iter().filter(|one| one.application == application.id).collect(),
-        application,
-    };
+    let services: Vec<_> =
+        services.into_iter().filter(|one| one.application == application.id).collect();
+    let nodes = nodes.nodes.into_iter().filter(|one| one.application == application.id).collect();
+    let of_services = services.iter().map(|service| caller.client.service_volumes(service.id));
+    let volumes = try_join_all(of_services).await?.into_iter().flat_map(|of| of.volumes).collect();
+    let information = Information { application, services, nodes, volumes };
     caller.printer.answer(&information, describe);
     Ok(Exit::Success)
 }
 
 fn describe(information: &Information) -> String {
-    let Information { application, services, nodes } = information;
+    let Information { application, services, nodes, volumes } = information;
     let mut lines = vec![
         format!("Application name: {}", application.name),
         format!("Application id: {}", application.id),
@@ -173,5 +176,10 @@ fn describe(information: &Information) -> String {
     );
     lines.push("Nodes:".to_owned());
     lines.extend(nodes.iter().map(|node| format!("\t{}", node_line(node))));
+    lines.push("Volumes:".to_owned());
+    lines.extend(volumes.iter().map(|volume| {
+        let Volume { name, size_mib, node, .. } = volume;
+        format!("\t{name}: {size_mib} MiB on node {node}")
+    }));
     lines.join("\n")
 }

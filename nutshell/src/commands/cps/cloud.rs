@@ -57,7 +57,7 @@ fn shortened(names: &[&str]) -> String {
 
 async fn list_resources(caller: &Caller<'_>) -> Result<Exit, CpsError> {
     let nodes = caller.client.node_list().await?.nodes;
-    caller.printer.list(&nodes, "No existing resources.", table);
+    caller.printer.list(&nodes, "No existing resources", table);
     Ok(Exit::Success)
 }
 

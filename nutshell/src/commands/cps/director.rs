@@ -1,8 +1,8 @@
 //! `cps director`.
 
-use super::connection::directors;
+use super::connection::{Authority, complete, directors};
 use super::{Caller, CpsError};
-use crate::args::DirectorCommand;
+use crate::args::{ConnectionOptions, DirectorCommand};
 use crate::diagnostics::Exit;
 use crate::printer::{Printer, Table};
 
@@ -10,9 +10,32 @@ use crate::printer::{Printer, Table};
 pub(crate) async fn run(caller: &Caller<'_>, command: DirectorCommand) -> Result<Exit, CpsError> {
     match command {
         DirectorCommand::Version => version(caller).await,
-        DirectorCommand::List => list(caller.printer),
-        DirectorCommand::Use { name } => choose(&name, caller.printer),
+        // Before anybody is connected.
+        DirectorCommand::Add { .. } | DirectorCommand::List | DirectorCommand::Use { .. } => {
+            Ok(Exit::Success)
+        }
     }
+}
+
+/// Writes a director down; it need not be there.
+pub(crate) fn add(
+    connection: &ConnectionOptions,
+    name: &str,
+    url: &str,
+    printer: &Printer,
+) -> Result<Exit, CpsError> {
+    let url = complete(url);
+    if !url.starts_with("https://") {
+        return Err(CpsError::NotHttps { url });
+    }
+    let authority = match &connection.ca_certificate {
+        Some(path) => Authority::read(path)?,
+        None => return Err(CpsError::NoAuthority { url }),
+    };
+    let added = directors::add(name, &url, &authority, connection.username.as_deref())?;
+    printer.answer(&added, |added| format!("Director `{}` is at {}.", added.name, added.url));
+    printer.hint(format!("`cps director use {name}` uses it from now on; `cps login` logs in"));
+    Ok(Exit::Success)
 }
 
 /// Lists the directors that the user has written down; needs none of them.

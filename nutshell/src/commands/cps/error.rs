@@ -101,6 +101,15 @@ pub(crate) enum CpsError {
     /// No director has that name.
     #[error("there is no director `{0}`")]
     UnknownDirector(String),
+    /// A director of that name is written down already.
+    #[error("there is a director `{0}` in cps.toml already")]
+    DirectorExists(String),
+    /// A director cannot be called that.
+    #[error("`{0}` is no name for a director: letters, digits, - and _, and not `local`")]
+    DirectorName(String),
+    /// There is nowhere to write the configuration.
+    #[error("there is no home directory to write the configuration to")]
+    NoHome,
     /// The user's configuration cannot be understood.
     #[error("failed to understand {}: {problem}", path.display())]
     Configuration {
@@ -245,6 +254,10 @@ impl Advice for CpsError {
                 "`cps director list` shows those of ~/.config/nutshell/cps.toml; `local` is the stack \
                  of this machine"
             }
+            Self::DirectorExists(_) => {
+                "choose another name, or change that one in ~/.config/nutshell/cps.toml"
+            }
+            Self::NoHome => "set HOME, or XDG_CONFIG_HOME",
             Self::Configuration { .. } => "it holds tables as [directors.NAME], each with a url",
             Self::Program { .. } => "is it installed? `cps shell` needs nsenter or ssh",
             Self::UnknownManifest(_) => {
@@ -257,7 +270,8 @@ impl Advice for CpsError {
             Self::WrongState { action: "removed", .. } => "stop it first",
             Self::State(error) => return error.hint(),
             Self::Connection(_) => "are `cps` and the director of the same version?",
-            Self::File { .. }
+            Self::DirectorName(_)
+            | Self::File { .. }
             | Self::NotJson { .. }
             | Self::NotAnAuthority { .. }
             | Self::NoCreditToBegin(_)

@@ -7,16 +7,15 @@ pub(crate) mod connection;
 pub(crate) mod director;
 pub(crate) mod error;
 pub(crate) mod find;
-pub(crate) mod generic;
-pub(crate) mod helloworld;
+pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod nodes;
-pub(crate) mod php;
 pub(crate) mod progress;
 pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod token;
+pub(crate) mod types;
 pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
@@ -49,6 +48,9 @@ pub(crate) fn run(cps: Cps, printer: &Printer) -> Result<Exit, Failure> {
 async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
     let Cps { connection, waiting, command } = cps;
     let command = match command {
+        CpsCommand::Director(DirectorCommand::Add { name, url }) => {
+            return director::add(&connection, &name, &url, printer);
+        }
         CpsCommand::Director(DirectorCommand::List) => return director::list(printer),
         CpsCommand::Director(DirectorCommand::Use { name }) => {
             return director::choose(&name, printer);
@@ -74,9 +76,7 @@ async fn dispatch(cps: Cps, printer: &Printer) -> Result<Exit, CpsError> {
         }
         CpsCommand::Cloud(command) => cloud::run(&caller, command).await,
         CpsCommand::Director(command) => director::run(&caller, command).await,
-        CpsCommand::Generic(command) => generic::run(&caller, command).await,
-        CpsCommand::Helloworld(command) => helloworld::run(&caller, command).await,
-        CpsCommand::Php(command) => php::run(&caller, command).await,
+        CpsCommand::Type(command) => types::run(&caller, command).await,
         CpsCommand::Token(command) => token::run(&caller, command).await,
         CpsCommand::Login(_) | CpsCommand::Logout | CpsCommand::User(_) => Ok(Exit::Success),
     }

@@ -6,8 +6,10 @@ use protocol::api::log::LogQuery;
 use protocol::api::{Application, Service, ServiceCreate, ServiceStart, StartupScript, State};
 
 use super::nodes::{add_nodes, get_agent_log, list_agent_logs, list_nodes, remove_nodes};
-use super::{Caller, CpsError, usage};
-use crate::args::{ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef};
+use super::{Caller, CpsError, history, usage};
+use crate::args::{
+    ApplicationRef, CommonCommand, NewService, ServiceCommand, ServiceRef, TypedCommand,
+};
 use crate::diagnostics::Exit;
 use crate::printer::{Field, Format, Printer, Table};
 
@@ -23,8 +25,21 @@ pub(crate) async fn run(caller: &Caller<'_>, command: ServiceCommand) -> Result<
     }
 }
 
+/// Runs a command of the group of one type.
+pub(crate) async fn typed(
+    caller: &Caller<'_>,
+    command: TypedCommand,
+    kind: &str,
+) -> Result<Exit, CpsError> {
+    match command {
+        TypedCommand::Create(new) => create(caller, kind.to_owned(), new).await,
+        TypedCommand::Add { application } => add(caller, kind.to_owned(), application).await,
+        TypedCommand::Common(command) => common(caller, command, Some(kind)).await,
+    }
+}
+
 /// Runs a command that every service has; `kind` is the only type to list.
-pub(crate) async fn common(
+async fn common(
     caller: &Caller<'_>,
     command: CommonCommand,
     kind: Option<&str>,
@@ -42,6 +57,7 @@ pub(crate) async fn common(
             let told = "Startup script uploaded successfully.";
             set_script(caller, &service.service, &file, told).await
         }
+        CommonCommand::GetHistory(service) => history::get_history(caller, &service.service).await,
         CommonCommand::GetUsage(service) => {
             usage::get_usage(caller, caller.service_id(&service.service).await?).await
         }

@@ -5,6 +5,7 @@
 //! need no translation.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +14,7 @@ use protocol::api::{Node, NodeState};
 
 use super::{Caller, CpsError};
 use crate::args::Shell;
+use crate::commands::env::quoted;
 use crate::diagnostics::Exit;
 use crate::stack::{self, StateDirectory};
 
@@ -76,17 +78,30 @@ fn setting(name: &str, value: &OsStr) -> OsString {
 
 fn ssh(node: &Node, wanted: &Shell) -> Result<Command, CpsError> {
     let address = node.address().ok_or(CpsError::NodeNotReady(node.id))?;
+    Ok(ssh_to(&address.to_string(), wanted, std::io::stdin().is_terminal()))
+}
+
+/// The words of the command arrive as they were typed: SSH hands one line to a shell over there.
+fn ssh_to(address: &str, wanted: &Shell, terminal: bool) -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.arg("-l").arg(&wanted.login).arg(address.to_string());
-    if !wanted.command.is_empty() {
-        ssh.arg("--").args(&wanted.command);
+    ssh.arg("-l").arg(&wanted.login);
+    if terminal && !wanted.command.is_empty() {
+        ssh.arg("-t");
     }
-    Ok(ssh)
+    ssh.arg(address);
+    if !wanted.command.is_empty() {
+        let words = wanted.command.iter().map(|word| quoted(&word.to_string_lossy()));
+        ssh.arg("--").arg(words.collect::<Vec<_>>().join(" "));
+    }
+    ssh
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::{NodeId, ServiceId};
+
     use super::*;
+    use crate::args::ServiceRef;
 
     fn words(command: &Command) -> Vec<String> {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
@@ -102,5 +117,23 @@ mod tests {
         );
         assert!(line.ends_with(" id -u"), "{line}");
         assert!(words(&entering(42, &[])).ends_with(&["/bin/bash".into(), "--login".into()]));
+    }
+
+    #[test]
+    fn a_command_goes_over_ssh_word_by_word() {
+        let wanted = |command: &[&str]| Shell {
+            service: crate::args::ServiceArgument { service: ServiceRef::Id(ServiceId(1)) },
+            node: NodeId(2),
+            login: "admin".to_owned(),
+            command: command.iter().map(Into::into).collect(),
+        };
+        let line =
+            |command: &[&str], terminal| words(&ssh_to("192.0.2.7", &wanted(command), terminal));
+        assert_eq!(line(&[], true), ["ssh", "-l", "admin", "192.0.2.7"]);
+        assert_eq!(
+            line(&["sh", "-c", "echo $HOME"], false),
+            ["ssh", "-l", "admin", "192.0.2.7", "--", "sh -c 'echo $HOME'"]
+        );
+        assert_eq!(line(&["top"], true)[3], "-t");
     }
 }

@@ -1,13 +1,69 @@
 //! Volumes of a Generic service: create, list, delete.
 
-use protocol::ServiceId;
 use protocol::api::generic::{VolumeAdd, VolumeName};
 use protocol::api::{Volume, Volumes};
+use protocol::{NodeId, ServiceId};
 use serde_json::{Value, json};
 
 use super::{Caller, CpsError};
+use crate::args::ServiceRef;
 use crate::diagnostics::Exit;
 use crate::printer::Table;
+
+/// The service of that type which has what is meant: the one that is named, or, as in the original,
+/// one of the application that is named.
+async fn service_with(
+    caller: &Caller<'_>,
+    named: &ServiceRef,
+    kind: &str,
+    is_meant: impl AsyncFn(ServiceId) -> Result<bool, CpsError>,
+) -> Result<ServiceId, CpsError> {
+    let service = caller.service_of(named, kind).await;
+    if let Ok(id) = service
+        && is_meant(id).await?
+    {
+        return Ok(id);
+    }
+    let Ok(application) = named.to_string().parse();
+    if let Ok(application) = caller.application(&application).await {
+        for other in caller.client.service_list().await? {
+            let belongs = other.application == application.id && other.service_type == kind;
+            if belongs && is_meant(other.id).await? {
+                return Ok(other.id);
+            }
+        }
+    }
+    // What the director says of the one that is named.
+    service
+}
+
+/// The service that has the node.
+pub(crate) async fn service_with_node(
+    caller: &Caller<'_>,
+    named: &ServiceRef,
+    kind: &str,
+    node: NodeId,
+) -> Result<ServiceId, CpsError> {
+    let has_node = async |id| {
+        let nodes = caller.client.service_nodes(id).await?.nodes;
+        Ok(nodes.iter().any(|known| known.id == node))
+    };
+    service_with(caller, named, kind, has_node).await
+}
+
+/// The service that has the volume.
+pub(crate) async fn service_with_volume(
+    caller: &Caller<'_>,
+    named: &ServiceRef,
+    kind: &str,
+    name: &str,
+) -> Result<ServiceId, CpsError> {
+    let has_volume = async |id| {
+        let volumes = caller.client.service_volumes(id).await?.volumes;
+        Ok(volumes.iter().any(|known| known.name == name))
+    };
+    service_with(caller, named, kind, has_volume).await
+}
 
 /// Makes a volume for a node.
 pub(crate) async fn create_volume(

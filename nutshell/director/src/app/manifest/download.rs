@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use protocol::api::code::CodeVersions;
 use protocol::api::manifest::MANIFEST_LIMIT;
-use protocol::api::{Application, InlineFile, Manifest, ManifestService, Node, Service, State};
+use protocol::api::{
+    Application, InlineFile, Manifest, ManifestService, ManifestVolume, Node, Service, State,
+    Volume, VolumeState,
+};
 use protocol::client::Download;
 use protocol::{ApplicationId, CodeVersionId, UserId};
 
@@ -59,6 +62,11 @@ impl App {
             startup_instances: if started { counts(&nodes) } else { BTreeMap::new() },
             startup_script: script,
             archive,
+            volumes: if started {
+                volumes(&nodes, &self.service_volumes(user, service.id).await?)
+            } else {
+                vec![]
+            },
             start_role: None,
         })
     }
@@ -116,6 +124,22 @@ fn broken(service: &Service, source: &std::io::Error) -> protocol::ApiError {
         format!("the code of service {} could not be read to its end", service.id),
     )
     .hint("try again")
+}
+
+/// The volumes that the nodes have, each by its node's place among those of its role.
+fn volumes(nodes: &[Node], volumes: &[Volume]) -> Vec<ManifestVolume> {
+    let manifest = |volume: &Volume| {
+        let node = nodes.iter().find(|node| node.id == volume.node)?;
+        let older = |other: &&Node| other.role == node.role && other.id < node.id;
+        let before = u32::try_from(nodes.iter().filter(older).count()).ok()?;
+        Some(ManifestVolume {
+            name: volume.name.clone(),
+            size: volume.size_mib,
+            role: Some(node.role.clone()),
+            node: Some(before + 1),
+        })
+    };
+    volumes.iter().filter(|one| one.state == VolumeState::Attached).filter_map(manifest).collect()
 }
 
 /// How many nodes of each role there are.

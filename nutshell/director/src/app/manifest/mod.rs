@@ -4,7 +4,7 @@
 //!  read.rs     a document into a plan, or all that is wrong with it
 //!  files.rs    the files of a deployment, until they are at their services
 //!  download.rs an application into a document
-//!  ready/      manifests that come with the director
+//!  ready/      manifests for everybody: that come with the director, or are registered
 //! ```
 //!
 //! The work itself is the operation `manifest_deploy`.
@@ -20,14 +20,14 @@ use protocol::api::{Deployment, InlineFile, OperationState};
 use protocol::{OperationId, ServiceId, UserId};
 use tokio::time::Instant;
 
-use self::read::{Known, Plan, PlannedService, Source};
+use self::read::{Known, Plan, PlannedService, PlannedVolume, Source};
 use super::{App, Error, Result, credit, event, name, service};
 use crate::db;
 use crate::db::operation::OperationRecord;
 use crate::operations::manifest_deploy::{DeployStep, ManifestDeploy, StoredFile};
 
 pub(crate) use files::read as read_file;
-pub(crate) use ready::ready_manifests;
+pub(crate) use ready::REGISTER_LIMIT;
 
 /// The name of an application whose manifest gives none.
 const DEFAULT_NAME: &str = "New Application";
@@ -43,10 +43,7 @@ impl App {
         let cloud = self.cloud_name(cloud)?;
         let clouds = self.cloud_list();
         let known = Known { clouds: &clouds, most_nodes: most_nodes() };
-        let mut plan = read::read(text, &known).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Error::Invalid(format!("the manifest is not valid: {}", problems.join("; ")))
-        })?;
+        let mut plan = plan(text, &known)?;
         let files = files::new_name();
         self.files_keep(&files, take_inline(&mut plan)).await?;
         let recorded = self.manifest_record(user, plan, cloud, files.clone()).await;
@@ -136,6 +133,14 @@ impl App {
     }
 }
 
+/// Reads a manifest, or tells all that is wrong with it.
+fn plan(text: &[u8], known: &Known<'_>) -> Result<Plan> {
+    read::read(text, known).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Error::Invalid(format!("the manifest is not valid: {}", problems.join("; ")))
+    })
+}
+
 fn most_nodes() -> u32 {
     u32::try_from(service::MOST_NODES).unwrap_or(u32::MAX)
 }
@@ -184,17 +189,31 @@ fn steps(services: &[(ServiceId, PlannedService)], cloud: &str) -> Vec<DeploySte
         if let Some(file) = planned.script.as_ref().map(&mut stored) {
             work.push(DeployStep::Script { service, name: name.clone(), file });
         }
-        if let Some(file) = planned.archive.as_ref().map(&mut stored) {
-            work.push(DeployStep::Code { service, name: name.clone(), file });
+        let code = planned.archive.as_ref().map(&mut stored);
+        let code = code.map(|file| DeployStep::Code { service, name: name.clone(), file });
+        // Code finds its volumes; where there are none, it begins with the service.
+        let (before, after) = match planned.volumes.is_empty() {
+            true => (code, None),
+            false => (None, code),
+        };
+        work.extend(before);
+        if planned.start {
+            work.push(DeployStep::Start { service, name: name.clone(), cloud: cloud.to_owned() });
+            if !planned.more_nodes().is_empty() {
+                let (nodes, cloud) = (planned.nodes.clone(), cloud.to_owned());
+                work.push(DeployStep::Nodes { service, name: name.clone(), nodes, cloud });
+            }
+            let volume = |volume: &PlannedVolume| DeployStep::Volume {
+                service,
+                name: name.clone(),
+                volume: volume.name.clone(),
+                size_mib: volume.size_mib,
+                role: volume.role.clone(),
+                nth: volume.nth,
+            };
+            work.extend(planned.volumes.iter().map(volume));
         }
-        if !planned.start {
-            continue;
-        }
-        work.push(DeployStep::Start { service, name: name.clone(), cloud: cloud.to_owned() });
-        if !planned.more_nodes().is_empty() {
-            let (nodes, cloud) = (planned.nodes.clone(), cloud.to_owned());
-            work.push(DeployStep::Nodes { service, name: name.clone(), nodes, cloud });
-        }
+        work.extend(after);
     }
     let manager = (!services.is_empty()).then_some(DeployStep::Manager);
     fetches.into_iter().chain(manager).chain(work).collect()

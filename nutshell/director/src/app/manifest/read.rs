@@ -1,6 +1,8 @@
 //! Reads a manifest: strictly, and with everything that is wrong with it told at once.
 
-use std::collections::BTreeMap;
+mod volumes;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use protocol::api::{InlineFile, MethodKind, ServiceType};
@@ -10,6 +12,8 @@ use serde_json::{Map, Value};
 
 use super::super::{name, service};
 use crate::fetch;
+
+pub(super) use volumes::PlannedVolume;
 
 /// The types of service that the original has, as it names them in manifests.
 const ORIGINAL_TYPES: [&str; 13] = [
@@ -51,6 +55,7 @@ pub(super) struct PlannedService {
     pub(super) nodes: BTreeMap<String, u32>,
     pub(super) script: Option<Source>,
     pub(super) archive: Option<Source>,
+    pub(super) volumes: Vec<PlannedVolume>,
 }
 
 impl PlannedService {
@@ -127,7 +132,7 @@ pub(super) fn read(text: &[u8], known: &Known<'_>) -> Result<Plan, Vec<Problem>>
     let value = serde_json::from_slice(text).map_err(|error| {
         vec![Problem { path: String::new(), problem: format!("it is no JSON: {error}") }]
     })?;
-    let mut reader = Reader { known, problems: Vec::new() };
+    let mut reader = Reader { known, problems: Vec::new(), volume_names: HashSet::new() };
     match reader.manifest(value) {
         Some(plan) if reader.problems.is_empty() => Ok(plan),
         _ => Err(reader.problems),
@@ -137,6 +142,8 @@ pub(super) fn read(text: &[u8], known: &Known<'_>) -> Result<Plan, Vec<Problem>>
 struct Reader<'a> {
     known: &'a Known<'a>,
     problems: Vec<Problem>,
+    /// A name is unique in the application.
+    volume_names: HashSet<String>,
 }
 
 /// An object of which the known keys are taken one by one; what is left is unknown.
@@ -187,6 +194,7 @@ impl Reader<'_> {
         let script = self.source(&mut object, "StartupScript");
         let archive = self.source(&mut object, "Archive");
         let start_role = self.text(&mut object, "StartRole");
+        let volumes = self.volumes(&mut object);
         for (key, of) in KEYS_OF_TYPES {
             if object.left.remove(key).is_some()
                 && let Some(service_type) = service_type
@@ -216,8 +224,9 @@ impl Reader<'_> {
             ),
         }
         let nodes = self.nodes(service_type, counts, &at_instances);
+        let volumes = self.placed(service_type, start, &nodes, volumes);
         let name = name.unwrap_or_else(|| service::default_name(service_type));
-        Some(PlannedService { service_type, name, cloud, start, nodes, script, archive })
+        Some(PlannedService { service_type, name, cloud, start, nodes, script, archive, volumes })
     }
 
     fn object(&mut self, path: String, value: Value) -> Option<Object> {

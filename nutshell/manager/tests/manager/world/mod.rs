@@ -3,6 +3,8 @@
 mod authority;
 mod backups;
 mod director;
+#[path = "../../../../services/src/process/guard.rs"]
+mod guard;
 mod process;
 mod volumes;
 
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use director::{APPLICATION, Director};
+use guard::Guard;
 use process::Process;
 
 pub(crate) const SERVICE: ServiceId = ServiceId(7);
@@ -30,6 +33,7 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     boot_file: PathBuf,
     manager: Option<Process>,
+    _guard: Guard,
     /// Goes last: all else lives in it.
     _directory: TempDir,
 }
@@ -38,6 +42,7 @@ impl World {
     /// A manager with one service of this type, not started yet.
     pub(crate) async fn new(service_type: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let guard = Guard::of(directory.path());
         let director = Director::start(directory.path()).await;
         director.want(&ServicesWanted {
             services: vec![ServiceAdd { service: SERVICE, service_type: service_type.to_owned() }],
@@ -55,6 +60,7 @@ impl World {
             address,
             boot_file,
             manager,
+            _guard: guard,
             _directory: directory,
         };
         world.ready(1).await;

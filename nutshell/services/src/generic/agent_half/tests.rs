@@ -14,17 +14,19 @@ use tokio::net::unix::pipe;
 
 use super::super::wire::AgentEntry;
 use super::*;
+use crate::process::guard::Guard;
 
 /// A node with the default code's agent; dropping [`Node::agent`] is what `kill -9` leaves.
 struct Node {
     root: TempDir,
     agent: Option<Agent>,
+    _guard: Guard,
 }
 
 impl Node {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let mut node = Self { root, agent: None };
+        let mut node = Self { _guard: Guard::of(root.path()), root, agent: None };
         node.restart();
         node
     }

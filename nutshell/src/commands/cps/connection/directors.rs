@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use protocol::files::{self, Access};
 use serde::{Deserialize, Serialize};
 
-use super::session;
+use super::{Authority, session};
 use crate::args::ConnectionOptions;
 use crate::commands::cps::CpsError;
 
@@ -29,11 +29,13 @@ struct Configuration {
     directors: BTreeMap<String, Entry>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ca_certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
 }
 
@@ -73,6 +75,55 @@ fn complete(
     options.username = options.username.or(entry.username);
     options.director = Some(name);
     Ok(options)
+}
+
+/// Writes a director down, with a copy of its authority's certificate beside the file.
+pub(crate) fn add(
+    name: &str,
+    url: &str,
+    authority: &Authority,
+    username: Option<&str>,
+) -> Result<Listed, CpsError> {
+    let directory = session::configuration_directory().ok_or(CpsError::NoHome)?;
+    added(name, url, authority, username, &directory)
+}
+
+fn added(
+    name: &str,
+    url: &str,
+    authority: &Authority,
+    username: Option<&str>,
+    directory: &Path,
+) -> Result<Listed, CpsError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || name == LOCAL || !name.chars().all(plain) {
+        return Err(CpsError::DirectorName(name.to_owned()));
+    }
+    if load(directory)?.directors.contains_key(name) {
+        return Err(CpsError::DirectorExists(name.to_owned()));
+    }
+    let certificate = directory.join(format!("{name}-ca.pem"));
+    std::fs::create_dir_all(directory)
+        .and_then(|()| files::write(&certificate, authority.certificate.as_bytes(), Access::Public))
+        .map_err(CpsError::file("write", &certificate))?;
+    let entry = Entry {
+        url: url.to_owned(),
+        ca_certificate: Some(certificate),
+        username: username.map(str::to_owned),
+    };
+    // Behind what is there: the user's own lines and remarks stay.
+    let path = configuration_file(directory);
+    let mut text = read(&path)?.unwrap_or_default();
+    if !text.is_empty() {
+        text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
+    }
+    let section = BTreeMap::from([("directors", BTreeMap::from([(name, entry)]))]);
+    text.push_str(&toml::to_string(&section).map_err(|error| CpsError::Configuration {
+        path: path.clone(),
+        problem: error.to_string(),
+    })?);
+    files::write(&path, text.as_bytes(), Access::Public).map_err(CpsError::file("write", &path))?;
+    Ok(Listed { name: name.to_owned(), url: url.to_owned(), current: false })
 }
 
 /// The directors there are, and which of them is in use.
@@ -118,8 +169,12 @@ fn current(directory: &Path) -> Result<Option<String>, CpsError> {
     Ok(read(&current_file(directory))?.map(|name| name.trim().to_owned()))
 }
 
+fn configuration_file(directory: &Path) -> PathBuf {
+    directory.join("cps.toml")
+}
+
 fn load(directory: &Path) -> Result<Configuration, CpsError> {
-    let path = directory.join("cps.toml");
+    let path = configuration_file(directory);
     let Some(text) = read(&path)? else { return Ok(Configuration::default()) };
     toml::from_str(&text).map_err(|error| CpsError::Configuration {
         path,
@@ -173,6 +228,31 @@ mod tests {
         assert_eq!(options.username.as_deref(), Some("eve"));
         chosen("local", directory.path()).unwrap();
         assert_eq!(url(none(), directory.path()), None);
+    }
+
+    #[test]
+    fn a_director_that_is_added_can_be_used_and_what_was_written_stays() {
+        let directory = directory();
+        let file = directory.path().join("cps.toml");
+        let before = std::fs::read_to_string(&file).unwrap() + "# mine";
+        std::fs::write(&file, &before).unwrap();
+        let authority = Authority { path: "ca.pem".into(), certificate: "pem".to_owned() };
+        let add = |name: &str| added(name, "https://n:5555", &authority, None, directory.path());
+        assert_eq!(add("north").unwrap().name, "north");
+        assert!(std::fs::read_to_string(&file).unwrap().starts_with(&before));
+        chosen("north", directory.path()).unwrap();
+        let options = complete(ConnectionOptions::default(), directory.path()).unwrap();
+        assert_eq!(options.director_url.as_deref(), Some("https://n:5555"));
+        assert_eq!(std::fs::read_to_string(options.ca_certificate.unwrap()).unwrap(), "pem");
+        assert!(matches!(add("north"), Err(CpsError::DirectorExists(_))));
+        for bad in ["", "local", "a b", "../a"] {
+            assert!(matches!(add(bad), Err(CpsError::DirectorName(_))), "{bad}");
+        }
+        // The first of all.
+        let empty = tempfile::tempdir().unwrap();
+        let home = empty.path().join("nutshell");
+        added("one", "https://o", &authority, Some("me"), &home).unwrap();
+        assert_eq!(listed(&home).unwrap()[0].url, "https://o");
     }
 
     #[test]

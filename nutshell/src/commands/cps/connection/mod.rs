@@ -13,6 +13,8 @@ use protocol::api::{Login, LoginGrant};
 use protocol::client::DirectorClient;
 use protocol::{ClientError, ErrorCode};
 
+pub(crate) use self::authority::Authority;
+pub(crate) use self::plan::complete;
 use self::plan::{Local, Plan};
 use self::session::Session;
 use super::CpsError;

@@ -117,7 +117,7 @@ pub(crate) fn make(
 }
 
 /// `example.org` is `https://example.org:5555`.
-fn complete(url: &str) -> String {
+pub(crate) fn complete(url: &str) -> String {
     let url = url.trim_end_matches('/');
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use protocol::api::InlineFile;
+use protocol::api::manifest::inline_files;
 use serde_json::Value;
 
 use crate::commands::cps::CpsError;
-
-/// The keys of a service whose values are files.
-const KEYS: [&str; 2] = ["Archive", "StartupScript"];
 
 /// Whether a manifest is meant that is in a file, and none that the director has by that name.
 pub(super) fn is_file(manifest: &str) -> bool {
@@ -18,29 +16,9 @@ pub(super) fn is_file(manifest: &str) -> bool {
         || Path::new(manifest).is_file()
 }
 
-/// Puts the files that the manifest names by path, seen from that directory, into it. Anything
-/// else that may be wrong with it is for the director to say.
+/// Puts the files that the manifest names by path, seen from that directory, into it.
 pub(super) fn inline(manifest: &mut Value, directory: &Path) -> Result<(), CpsError> {
-    let services = manifest.get_mut("Services").and_then(Value::as_array_mut);
-    for service in services.into_iter().flatten() {
-        for key in KEYS {
-            if let Some(Value::String(text)) = service.get_mut(key)
-                && let Some(path) = path(text)
-            {
-                *text = file(&directory.join(path))?.to_url();
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The path in a value, unless it is a URL of another kind.
-fn path(text: &str) -> Option<&str> {
-    match text.strip_prefix("file://") {
-        Some(path) => Some(path),
-        None if text.starts_with("data:") || text.contains("://") || text.is_empty() => None,
-        None => Some(text),
-    }
+    inline_files(manifest, |path| file(&directory.join(path)).map(Some))
 }
 
 fn file(path: &Path) -> Result<InlineFile, CpsError> {

@@ -9,7 +9,7 @@ use protocol::api::{Deployment, OperationState, ReadyManifest};
 use serde_json::Value;
 
 use super::{Caller, CpsError};
-use crate::args::{ApplicationRef, ManifestCommand};
+use crate::args::{ApplicationRef, ManifestCommand, ManifestFile};
 use crate::diagnostics::Exit;
 use crate::printer::{Format, Table};
 
@@ -27,6 +27,18 @@ pub(crate) async fn run(caller: &Caller<'_>, command: ManifestCommand) -> Result
                 false => ready(caller, &manifest).await?.manifest,
             };
             deploy(caller, &manifest, cloud.as_deref()).await
+        }
+        ManifestCommand::Register { name, manifest: ManifestFile { file } } => {
+            let registered = caller.client.manifest_register(&name, &read(&file)?).await?;
+            caller.printer.answer(&registered, |registered| {
+                format!("`cps manifest deploy {}` is there for everybody.", registered.name)
+            });
+            Ok(Exit::Success)
+        }
+        ManifestCommand::Unregister { name } => {
+            caller.client.manifest_unregister(&name).await?;
+            caller.printer.answer(&name, |name| format!("Manifest {name} is forgotten."));
+            Ok(Exit::Success)
         }
         ManifestCommand::Status { deployment } => {
             watch(caller, caller.client.deployment_view(deployment).await?).await

@@ -187,3 +187,51 @@ proptest! {
         let _ = reading(&text);
     }
 }
+
+#[test]
+fn volumes_have_their_nodes_or_are_refused() {
+    let volume = |volumes: Value| {
+        json!({ "Services": [{
+            "Type": "generic", "Start": 1, "StartupInstances": { "node": 2 }, "Volumes": volumes,
+        }] })
+    };
+    let good = volume(json!([
+        { "Name": "data", "Size": 1024 },
+        { "Name": "logs", "Size": "512", "Role": "node", "Node": "2" },
+    ]));
+    let plan = reading(&good.to_string()).unwrap();
+    let places: Vec<_> =
+        plan.services[0].volumes.iter().map(|one| (one.role.as_str(), one.nth)).collect();
+    assert_eq!(places, [("master", 0), ("node", 1)]);
+    let told = problems(volume(json!([
+        { "Name": "a/b", "Size": 1 },
+        { "Name": "data" },
+        { "Name": "data", "Size": 1, "Node": 0 },
+        { "Name": "data", "Size": 1, "Role": "node", "Node": 3 },
+        { "Name": "data", "Size": 1 },
+        { "Name": "data", "Size": 1 },
+        { "Name": "data", "Size": 1, "Owner": "me" },
+        "data",
+    ])));
+    assert_eq!(
+        told,
+        [
+            "Services[0].Volumes[0]: `a/b` is no name for a volume: at most 64 letters, digits, - \
+             and _",
+            "Services[0].Volumes[1]: the size of a volume must be between 1 and 1073741824 MiB",
+            "Services[0].Volumes[2].Node: it is not a number from 1",
+            "Services[0].Volumes[6].Owner: there is no such key",
+            "Services[0].Volumes[7]: it is not an object",
+            "Services[0].Volumes[3]: there is no node 3 of the role `node`, but 2",
+            "Services[0].Volumes[4]: another volume has the name `data`",
+            "Services[0].Volumes[5]: another volume has the name `data`",
+            "Services[0].Volumes[6]: another volume has the name `data`",
+        ]
+    );
+    let told = problems(json!({ "Services": [
+        { "Type": "helloworld", "Start": 1, "Volumes": [{ "Name": "data", "Size": 1 }] },
+        { "Type": "generic", "Volumes": [{ "Name": "data", "Size": 1 }] },
+    ] }));
+    assert!(told[0].ends_with("helloworld services have no volumes"), "{told:?}");
+    assert!(told[1].ends_with("must have `Start` 1"), "{told:?}");
+}

@@ -2,95 +2,35 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
+#[path = "../canned/mod.rs"]
 mod canned;
+mod manifests;
+mod service;
+mod site;
 
-use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, Request, StatusCode};
-use canned::{Director, TOKEN};
-use http_body_util::BodyExt;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use axum::http::{Request, StatusCode};
 use protocol::{ApiError, ErrorCode};
-use tower::ServiceExt;
 
-struct Site {
-    director: Director,
-    router: Router,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    fn header(&self, name: impl axum::http::header::AsHeaderName) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    #[track_caller]
-    fn leads_to(&self, path: &str) {
-        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.text);
-        assert_eq!(self.header(LOCATION), path);
-    }
-
-    #[track_caller]
-    fn shows(&self, texts: &[&str]) {
-        for text in texts {
-            assert!(self.text.contains(text), "`{text}` is not in {}", self.text);
-        }
-    }
-}
-
-impl Site {
-    async fn start() -> Self {
-        let director = Director::start().await;
-        let router = frontend::router(frontend::Settings {
-            director_url: director.url.clone(),
-            trust: director.trust.clone(),
-            holder: director.holder.clone(),
-        });
-        Self { director, router }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
-    }
-
-    /// A page, as the user who is logged in.
-    async fn get(&self, path: &str) -> Answer {
-        self.send(request("GET", path).body(Body::empty()).unwrap()).await
-    }
-
-    /// A form that the user sent from one of our pages.
-    async fn post(&self, path: &str, form: &'static str) -> Answer {
-        let request = request("POST", path)
-            .header("sec-fetch-site", "same-origin")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(request.body(form.into()).unwrap()).await
-    }
-
-    /// The last order the director was given: method and path, body.
-    fn last_order(&self) -> (String, String) {
-        let order = self.director.orders().pop().unwrap();
-        (order.what, order.body)
-    }
-}
-
-fn request(method: &str, path: &str) -> axum::http::request::Builder {
-    let cookie = format!("theme=x; __Host-nutshell_session={TOKEN}");
-    Request::builder().method(method).uri(path).header("host", "here").header(COOKIE, cookie)
-}
+use site::{Site, request};
 
 #[tokio::test]
 async fn who_is_not_logged_in_is_led_to_the_login_page() {
     let site = Site::start().await;
-    for path in
-        ["/", "/services/new", "/services/3", "/services/3/logs", "/events", "/account", "/users"]
-    {
+    for path in [
+        "/",
+        "/services/new",
+        "/services/3",
+        "/services/3/logs",
+        "/events",
+        "/account",
+        "/users",
+        "/manifests",
+        "/manifests/shop",
+        "/deployments/12",
+        "/applications/1/manifest",
+    ] {
         let bare = Request::builder().uri(path).body(Body::empty()).unwrap();
         site.send(bare).await.leads_to("/login");
         let expired = Request::builder().uri(path).header(COOKIE, "__Host-nutshell_session=old");
@@ -140,6 +80,12 @@ async fn orders_from_elsewhere_are_refused_before_the_director_hears_of_them() {
         "/services",
         "/services/3/terminate",
         "/services/3/code",
+        "/services/3/keys",
+        "/services/3/keys/delete",
+        "/services/3/volumes",
+        "/services/3/volumes/data/delete",
+        "/manifests",
+        "/manifests/shop/delete",
     ] {
         for sign in [None, Some(("sec-fetch-site", "cross-site")), Some(("origin", "https://evil"))]
         {
@@ -159,8 +105,18 @@ async fn orders_from_elsewhere_are_refused_before_the_director_hears_of_them() {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let site = Site::start().await;
-    for path in ["/", "/login", "/nowhere", "/static/live.js", "/services/3", "/account", "/users"]
-    {
+    for path in [
+        "/",
+        "/login",
+        "/nowhere",
+        "/static/live.js",
+        "/services/3",
+        "/account",
+        "/users",
+        "/manifests",
+        "/deployments/12",
+        "/applications/1/manifest",
+    ] {
         let answer = site.get(path).await;
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("default-src 'self'"), "{path}: {policy}");

@@ -1,12 +1,13 @@
 //! `cps php`: the settings of PHP, and how its nodes fare.
 
+use clap::Subcommand;
 use protocol::ServiceId;
 use protocol::api::php::{Configuration, ConfigurationUpdate, Settings};
 use protocol::api::web::{DaemonStatus, NodeStatuses};
 use serde_json::{Value, json};
 
-use super::{Caller, CpsError, code, service};
-use crate::args::PhpCommand;
+use super::super::{Caller, CpsError, code, service};
+use crate::args::{CodeCommand, ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
 /// The type of service that the group is for.
@@ -14,12 +15,53 @@ const TYPE: &str = "php";
 /// The setting by which errors are shown to users.
 const DEBUG: &str = "display_errors";
 
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum PhpCommand {
+    #[command(flatten)]
+    Typed(TypedCommand),
+    #[command(flatten)]
+    Code(CodeCommand),
+    /// Print the settings of PHP, the code version at work, and the address of the application
+    #[command(visible_alias = "get-configuration")]
+    GetPhpConfig(ServiceArgument),
+    /// Change settings of PHP: `cps php set-php-config 1 memory_limit=256M`
+    SetPhpConfig {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// The settings, as `get-php-config` lists them
+        #[arg(value_name = "NAME=VALUE", required = true, value_parser = setting)]
+        settings: Vec<(String, String)>,
+    },
+    /// Show errors of PHP to visitors, or no longer
+    ToggleDebug(ServiceArgument),
+    /// Show errors of PHP to visitors: `on` or `off`
+    Debug {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Whether to
+        #[arg(value_parser = ["on", "off"])]
+        mode: String,
+    },
+    /// Print what each node does, and how its programs fare
+    GetDaemonStatus(ServiceArgument),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cps php create                        a PHP service in your first application
+  cps php start 1                       its first VM: proxy, web server and backend in one
+  cps php get-php-config 1              where to find it
+  cps php upload-code 1 app.tar.gz      an archive with index.php at its top
+  cps php enable-code 1 code-pw1LKs     visitors see it from now on
+  cps php add-nodes 1 2 1 0             two backends and one web node (backend, web, proxy)
+  cps php remove-nodes 1 1 0 0          one backend less
+  cps php toggle-debug 1                show errors of PHP to visitors";
+
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: PhpCommand) -> Result<Exit, CpsError> {
     match command {
-        PhpCommand::Create(new) => service::create(caller, TYPE.to_owned(), new).await,
-        PhpCommand::Add { application } => service::add(caller, TYPE.to_owned(), application).await,
-        PhpCommand::Common(command) => service::common(caller, command, Some(TYPE)).await,
+        PhpCommand::Typed(command) => service::typed(caller, command, TYPE).await,
         PhpCommand::Code(command) => code::run(caller, command, TYPE).await,
         PhpCommand::GetPhpConfig(service) => {
             let service = caller.service_of(&service.service, TYPE).await?;
@@ -90,6 +132,12 @@ async fn update(
     Ok(serde_json::from_value(updated["phpconf"].clone()).unwrap_or_default())
 }
 
+/// `memory_limit=256M`
+fn setting(word: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = word.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 fn lines(settings: &Settings) -> String {
     let lines = settings.iter().map(|(name, value)| format!("{name}: {value}"));
     lines.collect::<Vec<_>>().join("\n")
@@ -145,6 +193,8 @@ mod tests {
         let expected =
             "codeVersionId: none\nphpconf:\n\tmemory_limit: 128M\nurl: http://127.56.1.10/";
         assert_eq!(describe(&configuration), expected);
+        assert!(setting("memory_limit").is_err());
+        assert_eq!(setting("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
     }
 
     #[test]

@@ -1,24 +1,78 @@
 //! `cps generic`: the scripts of a Generic service.
 
+use clap::{Args, Subcommand};
 use protocol::api::generic::{Script, ScriptExecute, ScriptStatuses, VolumeAdd};
 use protocol::{NodeId, ServiceId};
 use serde_json::{Value, json};
 
-use super::{Caller, CpsError, code, service, volumes};
-use crate::args::{GenericCommand, ScriptArguments};
+use super::super::{Caller, CpsError, code, service, volumes};
+use crate::args::{CodeCommand, ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
 /// The type of service that the group is for.
 const TYPE: &str = "generic";
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenericCommand {
+    #[command(flatten)]
+    Typed(TypedCommand),
+    #[command(flatten)]
+    Code(CodeCommand),
+    /// Run `run.sh` on all nodes
+    Run(ScriptArguments),
+    /// Run `interrupt.sh` on all nodes; once more kills all scripts
+    Interrupt(ScriptArguments),
+    /// Run `cleanup.sh` on all nodes
+    Cleanup(ScriptArguments),
+    /// Make a volume for a node; it is at /media/NAME there
+    CreateVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name, unique in the application
+        name: String,
+        /// Its size in MB; clouds round up to GB
+        size: u64,
+        /// The node's id
+        node: NodeId,
+    },
+    /// List the volumes of the nodes
+    ListVolumes(ServiceArgument),
+    /// Take a volume from its node and delete it, with all that is on it
+    DeleteVolume {
+        #[command(flatten)]
+        service: ServiceArgument,
+        /// Its name
+        name: String,
+    },
+    /// Print what became of the scripts on each node
+    GetScriptStatus(ServiceArgument),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ScriptArguments {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgument,
+    /// All of them in one word
+    #[arg(short = 'p', long = "parameters", value_name = "PARAMETERS", hide = true)]
+    pub(crate) line: Option<String>,
+    /// Handed to the script
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) parameters: Vec<String>,
+}
+
+impl ScriptArguments {
+    /// What the script is handed.
+    #[must_use]
+    pub(crate) fn words(&self) -> Vec<String> {
+        let line = self.line.as_deref().unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).chain(self.parameters.clone()).collect()
+    }
+}
+
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: GenericCommand) -> Result<Exit, CpsError> {
     match command {
-        GenericCommand::Create(new) => service::create(caller, TYPE.to_owned(), new).await,
-        GenericCommand::Add { application } => {
-            service::add(caller, TYPE.to_owned(), application).await
-        }
-        GenericCommand::Common(command) => service::common(caller, command, Some(TYPE)).await,
+        GenericCommand::Typed(command) => service::typed(caller, command, TYPE).await,
         GenericCommand::Code(command) => code::run(caller, command, TYPE).await,
         GenericCommand::Run(arguments) => execute(caller, Script::Run, &arguments).await,
         GenericCommand::Interrupt(arguments) => {
@@ -26,14 +80,15 @@ pub(crate) async fn run(caller: &Caller<'_>, command: GenericCommand) -> Result<
         }
         GenericCommand::Cleanup(arguments) => execute(caller, Script::Cleanup, &arguments).await,
         GenericCommand::CreateVolume { service, name, size, node } => {
-            let service = caller.service_of(&service.service, TYPE).await?;
+            let service = volumes::service_with_node(caller, &service.service, TYPE, node).await?;
             volumes::create_volume(caller, service, VolumeAdd { name, size_mib: size, node }).await
         }
         GenericCommand::ListVolumes(service) => {
             volumes::list_volumes(caller, caller.service_of(&service.service, TYPE).await?).await
         }
         GenericCommand::DeleteVolume { service, name } => {
-            let service = caller.service_of(&service.service, TYPE).await?;
+            let service =
+                volumes::service_with_volume(caller, &service.service, TYPE, &name).await?;
             volumes::delete_volume(caller, service, name).await
         }
         GenericCommand::GetScriptStatus(service) => {

@@ -1,24 +1,28 @@
 //! `cps helloworld`.
 
+use clap::Subcommand;
+use protocol::ServiceId;
 use serde_json::{Value, json};
 
-use protocol::ServiceId;
-
-use super::{Caller, CpsError, service};
-use crate::args::HelloworldCommand;
+use super::super::{Caller, CpsError, service};
+use crate::args::{ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
 /// The type of service that the group is for.
 const TYPE: &str = "helloworld";
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum HelloworldCommand {
+    #[command(flatten)]
+    Typed(TypedCommand),
+    /// Print the greetings of all nodes
+    GetHelloworld(ServiceArgument),
+}
+
 /// Runs one command of the group.
 pub(crate) async fn run(caller: &Caller<'_>, command: HelloworldCommand) -> Result<Exit, CpsError> {
     match command {
-        HelloworldCommand::Create(new) => service::create(caller, TYPE.to_owned(), new).await,
-        HelloworldCommand::Add { application } => {
-            service::add(caller, TYPE.to_owned(), application).await
-        }
-        HelloworldCommand::Common(command) => service::common(caller, command, Some(TYPE)).await,
+        HelloworldCommand::Typed(command) => service::typed(caller, command, TYPE).await,
         HelloworldCommand::GetHelloworld(service) => {
             let service = caller.service_of(&service.service, TYPE).await?;
             get_helloworld(caller, service).await

@@ -1,0 +1,48 @@
+//! What a service's page shows beside its state: volumes, keys, history.
+
+use axum::http::StatusCode;
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn volumes_and_keys_are_listed_made_and_deleted() {
+    let site = Site::start().await;
+    let page = site.get("/services/3").await;
+    page.shows(&["<code>data</code>", "1024 MB", "/services/3/volumes/data/delete", "ATTACHED"]);
+    page.shows(&["git clone git@127.200.0.10:code", "me@home", "SHA256:abc/+"]);
+    assert!(!site.get("/services/4").await.text.contains("Volumes"), "Hello World has none");
+
+    site.post("/services/3/volumes", "volume=logs&size=512&node=6").await.leads_to("/services/3");
+    assert_eq!(site.last_order().1, r#"{"name":"logs","size_mib":512,"node":6}"#);
+    let refused = site.post("/services/3/volumes", "volume=logs&size=much&node=6").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    refused.shows(&["size of the volume in MB", "value=\"logs\""]);
+    site.post("/services/3/volumes/data/delete", "").await.leads_to("/services/3");
+    assert_eq!(site.last_order().1, r#"{"name":"data"}"#);
+
+    let key = "ssh-ed25519 BBBB you@there";
+    site.post_parts(
+        "/services/3/keys",
+        &[("name=\"keys\"", key), ("name=\"file\"; filename=\"\"", "")],
+    )
+    .await
+    .leads_to("/services/3");
+    assert_eq!(site.last_order().1.trim(), key);
+    let none = site.post_parts("/services/3/keys", &[("name=\"keys\"", " ")]).await;
+    none.shows(&["Choose a file with public keys"]);
+    site.post("/services/3/keys/delete", "fingerprint=SHA256%3Aabc%2F%2B")
+        .await
+        .leads_to("/services/3");
+    assert_eq!(site.last_order().1, r#"{"fingerprint":"SHA256:abc/+"}"#);
+}
+
+#[tokio::test]
+async fn a_service_has_a_history() {
+    let site = Site::start().await;
+    let page = site.get("/services/3").await;
+    page.shows(&["node &#60;8&#62; is gone"]);
+    // The latest comes first.
+    let place = |text: &str| page.text.find(text).unwrap();
+    let table = place("history-entries");
+    assert!(page.text[table..].find("ERROR") < page.text[table..].find("INIT"));
+}
