@@ -27,6 +27,7 @@ addresses=$(cps generic list-nodes 1 | awk '{print $NF}')
 for address in $addresses; do
     [ "$(answer "$address")" = "hello from $address" ]
 done
+[ "$(cps shell 1 2 -- sh -c 'id -un; pwd' | tr '\n' ' ')" = "root /root " ]
 "$nutshell" down
 "$nutshell" up --detach
 for address in $addresses; do

@@ -65,9 +65,9 @@ quotas! {
     /// Ports.
     ports = 5000,
     /// Security groups.
-    security_groups = 100,
+    security_groups = 1000,
     /// Rules of all security groups.
-    security_group_rules = 1000,
+    security_group_rules = 10_000,
     /// Volumes.
     volumes = 1000,
     /// Snapshots of volumes.

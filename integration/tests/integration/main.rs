@@ -16,6 +16,7 @@ mod php;
 mod regions;
 mod restart;
 mod secrets;
+mod security_groups;
 mod shell;
 mod side_by_side;
 mod story;

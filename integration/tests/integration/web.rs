@@ -151,7 +151,8 @@ async fn a_manifest_is_deployed_and_its_service_gets_volumes_and_keys_in_the_bro
     click("form[action$='/keys/delete'] button").await;
     shown("No keys yet").await;
     click("#history summary").await;
-    shown("RUNNING").await;
+    let state = "//*[@id='history']//*[@class='word'][.='RUNNING']";
+    browser.wait().for_element(Locator::XPath(state)).await.unwrap();
     browser.close().await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::{CloudError, Volumes};
+use crate::{CloudError, SecurityGroups, Volumes};
 
 /// One account on one cloud.
 ///
@@ -15,7 +15,7 @@ use crate::{CloudError, Volumes};
 /// killed caller leaves behind is found by [`servers`](Cloud::servers) and
 /// [`addresses_release_unused`](Cloud::addresses_release_unused). A driver touches nothing else.
 #[async_trait]
-pub trait Cloud: Volumes + Debug + Send + Sync {
+pub trait Cloud: Volumes + SecurityGroups + Debug + Send + Sync {
     /// The name under which this cloud is configured.
     fn name(&self) -> &str;
 
@@ -65,6 +65,9 @@ pub struct NewServer {
     pub instance_type: Option<String>,
     /// Handed to the server, which runs it at its first boot.
     pub user_data: Vec<u8>,
+    /// Ids of the security groups that guard it; without any, those of the settings, or the cloud's
+    /// default one.
+    pub security_groups: Vec<String>,
     /// Marks of ownership, carried by the server and by its public address.
     pub tags: BTreeMap<String, String>,
 }

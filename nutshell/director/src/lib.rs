@@ -36,6 +36,7 @@ pub use db::{DbError, OpenError};
 pub use fetch::FetchSettings;
 
 use app::identity_provider::IdentityProvider;
+use app::security_group::Turns;
 use app::{App, Inner, Tuning};
 use ca::Authority;
 
@@ -189,6 +190,7 @@ impl Director {
             tag,
             url,
             executable,
+            security_groups: Turns::new(clouds.iter().map(|(name, _)| name)),
             clouds,
             tuning,
             db,

@@ -20,7 +20,8 @@ impl Agents {
 
 impl AgentConnections for Agents {
     fn agent(&self, node: &Node) -> Result<AgentClient, ServiceError> {
-        let (Some(address), Some(service)) = (node.address(), node.service) else {
+        let address = node.address_from(&self.membership.boot.cloud);
+        let (Some(address), Some(service)) = (address, node.service) else {
             let refusal = ApiError::conflict(format!("node {} has no address yet", node.id));
             return Err(refusal.into());
         };

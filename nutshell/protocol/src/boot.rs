@@ -20,6 +20,8 @@ pub struct BootConfig {
     pub token: String,
     /// This VM.
     pub node: NodeId,
+    /// The cloud it comes from.
+    pub cloud: String,
     /// The application it belongs to.
     pub application: ApplicationId,
     /// What it is to be.

@@ -30,3 +30,6 @@ pub const CLIENT_ADDRESS: &str = "x-forwarded-for";
 pub const MANAGER_PORT: u16 = 5443;
 /// Where an agent listens, on its VM's address.
 pub const AGENT_PORT: u16 = 5555;
+/// Where a manager takes code by git: SSH's own port, and another where that is taken or needs a right
+/// that the manager lacks.
+pub const GIT_PORTS: [u16; 2] = [22, 2222];

@@ -39,6 +39,9 @@ pub(crate) struct ConnectionOptions {
     /// API token to use, instead of a name and a password
     #[arg(long, global = true, env = "CPS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// Configuration file of the original client
+    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    pub(crate) conf_file: Option<PathBuf>,
     /// State directory of the stack on this machine
     #[arg(long, global = true, env = "NUTSHELL_STATE", value_name = "DIR", hide_env_values = true)]
     pub(crate) state: Option<PathBuf>,

@@ -36,8 +36,6 @@ pub(super) fn fake_cloud(
         &secrets.cloud_admin_password,
     );
     settings.backend = BackendKind::Process;
-    // Who may reach whom is not yet arranged by the director.
-    settings.enforce_security_groups = false;
     CLOUD_REGION.clone_into(&mut settings.region);
     settings.init_program.clone_from(&kept.executable.path);
     let mut user = CloudUser::member(CLOUD_USER, &secrets.cloud_password, CLOUD_PROJECT);

@@ -42,8 +42,6 @@ pub(crate) async fn serve(arguments: &[String]) -> Result<(), Box<dyn std::error
     let listen = Listen::Address(SocketAddr::new(address.parse()?, PORT));
     let mut settings = fake_cloud::Settings::loopback(state.into(), listen, PASSWORD);
     settings.backend = BackendKind::Process;
-    // Who may reach whom is not yet arranged by the director.
-    settings.enforce_security_groups = false;
     settings.init_program = executable::nutshell();
     settings.users = vec![UserSettings::member(USER, PASSWORD, USER)];
     for image in &mut settings.images {

@@ -1,9 +1,9 @@
-//! A platform in trouble: a user asks for things at random while processes are killed, servers
-//! vanish and the cloud fails. Once that ends, everything must become what was asked for, or say
+//! A platform in trouble: users ask for things at random while processes are killed, servers
+//! vanish, clocks jump and the cloud fails. Once that ends, everything must become what was asked for, or say
 //! why not, and nothing may be left over.
 //!
 //! `cargo run --bin chaos -- [--seed N] [--seeds COUNT] [--rounds N] [--verbose yes]`; needs
-//! `cargo build --workspace` before. A seed decides what is asked for and what goes wrong, and when; not who is quicker.
+//! `cargo build --workspace` before, and the library libfaketime. A seed decides what is asked for and what goes wrong, and when; not who is quicker.
 
 mod cloud;
 mod oracle;
@@ -109,10 +109,11 @@ struct Run {
 
 async fn run(seed: u64, options: &Options) -> Result<Run, String> {
     let mut world = World::start().await?;
-    let mut user = User::default();
-    match ordeal(&mut world, &mut user, seed, options).await {
+    let mut users = world.users();
+    match ordeal(&mut world, &mut users, seed, options).await {
         Ok(()) => {
-            let [accepted, refused, nothing] = user.told;
+            let sum = |kind: usize| users.iter().map(|user| user.told[kind]).sum::<u32>();
+            let [accepted, refused, nothing] = [0, 1, 2].map(sum);
             let kills = world.kills;
             let told = format!(
                 "{accepted} actions accepted, {refused} refused, {nothing} unanswered, {kills} kills"
@@ -125,13 +126,14 @@ async fn run(seed: u64, options: &Options) -> Result<Run, String> {
 
 async fn ordeal(
     world: &mut World,
-    user: &mut User,
+    users: &mut [User],
     seed: u64,
     options: &Options,
 ) -> Result<(), String> {
     for round in plan::rounds(seed, options.rounds) {
         let begun = Instant::now();
-        let client = world.client();
+        let client = world.client(round.user);
+        let user = &mut users[round.user];
         let trouble = async {
             match round.trouble {
                 None => Ok(()),
@@ -148,15 +150,19 @@ async fn ordeal(
         }
     }
     world.cloud.steer(Method::DELETE, "", Value::Null).await?;
-    settled(world, user).await?;
-    leave(world, user).await
+    settled(world, users).await?;
+    for (number, user) in users.iter_mut().enumerate() {
+        let left = user.leave(&world.client(number)).await;
+        left.map_err(|error| format!("cannot delete everything: {error}"))?;
+    }
+    settled(world, users).await.map_err(|why| format!("after everything was deleted:\n{why}"))
 }
 
 /// Everything holds, sooner or later.
-async fn settled(world: &World, user: &User) -> Result<(), String> {
+async fn settled(world: &World, users: &mut [User]) -> Result<(), String> {
     let begun = Instant::now();
     loop {
-        let violations = verdict::violations(world, user).await;
+        let violations = verdict::violations(world, users).await;
         if violations.is_empty() {
             return Ok(());
         }
@@ -165,18 +171,4 @@ async fn settled(world: &World, user: &User) -> Result<(), String> {
         }
         pause(Duration::from_millis(100)).await;
     }
-}
-
-/// The user deletes everything, and nothing is left of it.
-async fn leave(world: &World, user: &mut User) -> Result<(), String> {
-    let client = world.client();
-    let failed = |error: protocol::ClientError| format!("cannot delete everything: {error}");
-    for application in client.application_list().await.map_err(failed)? {
-        client.application_delete(application.id).await.map_err(failed)?;
-    }
-    for known in user.services.values_mut() {
-        known.expected.after(oracle::Told::Accepted, oracle::effect::delete);
-    }
-    user.maybe_services = 0;
-    settled(world, user).await.map_err(|why| format!("after everything was deleted:\n{why}"))
 }

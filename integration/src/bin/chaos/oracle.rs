@@ -27,26 +27,36 @@ pub(crate) enum Told {
     Nothing,
 }
 
-/// All that a service may be.
+/// All that something may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Expectation(BTreeSet<Outcome>);
+pub(crate) struct Possible<T: Ord>(BTreeSet<T>);
 
-impl Expectation {
-    /// Of a service that was just made.
-    pub(crate) fn new() -> Self {
-        Self([Outcome::New].into())
+impl<T: Ord + Clone> Possible<T> {
+    /// It is known to be this.
+    pub(crate) fn only(known: T) -> Self {
+        Self([known].into())
     }
 
     /// After an action with this effect, of which the user was told this.
-    pub(crate) fn after(&mut self, told: Told, effect: impl Fn(Outcome) -> Outcome) {
-        let changed = self.0.iter().map(|outcome| effect(*outcome));
+    pub(crate) fn after(&mut self, told: Told, effect: impl Fn(T) -> T) {
+        let changed = self.0.iter().cloned().map(effect);
         match told {
             Told::Accepted => self.0 = changed.collect(),
             Told::Refused => {}
-            Told::Nothing => self.0 = changed.chain(self.0.iter().copied()).collect(),
+            Told::Nothing => self.0 = changed.chain(self.0.iter().cloned()).collect(),
         }
     }
 
+    /// Whether it may be this.
+    pub(crate) fn may_be(&self, found: &T) -> bool {
+        self.0.contains(found)
+    }
+}
+
+/// All that a service may be.
+pub(crate) type Expectation = Possible<Outcome>;
+
+impl Expectation {
     /// The user saw it run with so many nodes, and why.
     pub(crate) fn seen(&mut self, nodes: u32) {
         self.0 = [Outcome::Running(nodes)].into();
@@ -147,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_was_accepted_must_have_happened() {
-        let mut expected = Expectation::new();
+        let mut expected = Expectation::only(Outcome::New);
         expected.after(Told::Accepted, effect::start);
         expected.after(Told::Accepted, effect::add(2));
         expected.after(Told::Refused, effect::stop);
@@ -168,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_may_be_either() {
-        let mut expected = Expectation::new();
+        let mut expected = Expectation::only(Outcome::New);
         expected.after(Told::Nothing, effect::start);
         expected.after(Told::Nothing, effect::delete);
         assert!(expected.verdict(Some(&service(State::Running, 1, None))).is_ok());

@@ -27,6 +27,16 @@ pub(crate) enum Action {
     StartApplication(usize),
     StopApplication(usize),
     DeleteApplication(usize),
+    RenameApplication(usize),
+    RenameService(usize),
+    /// A manifest of an application whose service has that many nodes besides its master.
+    Deploy(u32),
+    CreateVolume(usize),
+    DeleteVolume(usize),
+    UploadKey(usize),
+    DeleteKey(usize),
+    /// A commit, by git.
+    Push(usize),
 }
 
 /// One thing that goes wrong.
@@ -44,6 +54,8 @@ pub(crate) enum Trouble {
     StopServer(usize),
     /// A VM is deleted behind the platform's back.
     DeleteServer(usize),
+    /// The director's clock is set to be that many minutes fast, or slow.
+    SetClock(i32),
     /// Operations or steps of the cloud fail for a while.
     Fault(Fault),
 }
@@ -71,6 +83,8 @@ pub(crate) enum Way {
 /// An action, the trouble beside it, and how it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Round {
+    /// Which user asks.
+    pub(crate) user: usize,
     pub(crate) action: Action,
     /// What goes wrong, so long after the action has begun.
     pub(crate) trouble: Option<(Duration, Trouble)>,
@@ -83,7 +97,7 @@ pub(crate) fn rounds(seed: u64, count: usize) -> Vec<Round> {
     let mut dice = StdRng::seed_from_u64(seed);
     let rounds = std::iter::once(Action::CreateService(0))
         .chain([Action::StartService(0)])
-        .map(|action| Round { action, trouble: None, patient: true });
+        .map(|action| Round { user: 0, action, trouble: None, patient: true });
     let mut rounds: Vec<Round> = rounds.take(count).collect();
     while rounds.len() < count {
         let trouble = dice.random_bool(0.5).then(|| {
@@ -91,7 +105,8 @@ pub(crate) fn rounds(seed: u64, count: usize) -> Vec<Round> {
             (after, trouble(&mut dice))
         });
         let patient = dice.random_bool(0.7);
-        rounds.push(Round { action: action(&mut dice), trouble, patient });
+        let user = usize::from(dice.random_bool(0.3));
+        rounds.push(Round { user, action: action(&mut dice), trouble, patient });
     }
     rounds
 }
@@ -100,17 +115,25 @@ fn action(dice: &mut StdRng) -> Action {
     let which = dice.random_range(0..64);
     let nodes = dice.random_range(1..=3);
     match dice.random_range(0..100) {
-        0..4 => Action::CreateApplication,
-        4..20 => Action::CreateService(which),
-        20..38 => Action::StartService(which),
-        38..44 => Action::StopService(which),
-        44..47 => Action::DeleteService(which),
-        47..63 => Action::AddNodes(which, nodes),
-        63..72 => Action::RemoveNodes(which, nodes),
-        72..80 => Action::Upload(which),
-        80..89 => Action::Run(which),
-        89..92 => Action::Interrupt(which),
-        92..96 => Action::StartApplication(which),
+        0..3 => Action::CreateApplication,
+        3..6 => Action::Deploy(nodes - 1),
+        6..19 => Action::CreateService(which),
+        19..34 => Action::StartService(which),
+        34..39 => Action::StopService(which),
+        39..42 => Action::DeleteService(which),
+        42..54 => Action::AddNodes(which, nodes),
+        54..61 => Action::RemoveNodes(which, nodes),
+        61..67 => Action::Upload(which),
+        67..71 => Action::UploadKey(which),
+        71..72 => Action::DeleteKey(which),
+        72..77 => Action::Push(which),
+        77..79 => Action::RenameService(which),
+        79..81 => Action::RenameApplication(which),
+        81..85 => Action::CreateVolume(which),
+        85..87 => Action::DeleteVolume(which),
+        87..91 => Action::Run(which),
+        91..93 => Action::Interrupt(which),
+        93..96 => Action::StartApplication(which),
         96..99 => Action::StopApplication(which),
         _ => Action::DeleteApplication(which),
     }
@@ -126,17 +149,21 @@ fn trouble(dice: &mut StdRng) -> Trouble {
         45..60 => Trouble::KillAgent(which),
         60..66 => Trouble::StopServer(which),
         66..74 => Trouble::DeleteServer(which),
+        // By less than what certificates are good for, before and after.
+        74..80 => Trouble::SetClock(dice.random_range(-600..600)),
         _ => Trouble::Fault(fault(dice)),
     }
 }
 
 fn fault(dice: &mut StdRng) -> Fault {
-    const POINTS: [&str; 8] = [
+    const POINTS: [&str; 10] = [
         "compute:servers.create",
         "compute:servers.delete",
         "compute:servers.show",
         "compute:*",
         "network:floating_ips.*",
+        "volume:volumes.*",
+        "volume:*",
         "network:*",
         "identity:*",
         "*",
@@ -174,8 +201,8 @@ mod tests {
             let word = |text: &String| text.split(['(', ' ']).next().unwrap_or_default().to_owned();
             texts.iter().map(word).collect::<std::collections::BTreeSet<_>>().len()
         };
-        assert_eq!(kinds(all.iter().map(|round| format!("{:?}", round.action)).collect()), 13);
+        assert_eq!(kinds(all.iter().map(|round| format!("{:?}", round.action)).collect()), 21);
         let troubles = all.iter().filter_map(|round| round.trouble);
-        assert_eq!(kinds(troubles.map(|(_, trouble)| format!("{trouble:?}")).collect()), 7);
+        assert_eq!(kinds(troubles.map(|(_, trouble)| format!("{trouble:?}")).collect()), 8);
     }
 }

@@ -35,6 +35,7 @@ pub(crate) async fn cause(world: &mut World, trouble: Trouble) -> Result<(), Str
             }
             Ok(())
         }
+        Trouble::SetClock(minutes) => world.set_clock(minutes),
         Trouble::Fault(fault) => {
             world.cloud.steer(Method::POST, "/faults", description(fault)).await
         }

@@ -1,4 +1,4 @@
-//! What a run has: a cloud and a director, each a process of its own, and the user's connection.
+//! What a run has: a cloud and a director, each a process of its own, and the users' connections.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,10 +14,13 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::cloud::{Cloud, PASSWORD, Place, USER};
+use crate::user::User;
 
 /// How long a process may take to answer; far longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Credits of the user: enough for all that a run does.
+/// The users of the platform.
+const USERS: [&str; 2] = ["ada", "grace"];
+/// Credits of each user: enough for all that a run does.
 pub(crate) const CREDITS: i64 = 100_000;
 
 /// A cloud and a director.
@@ -25,7 +28,7 @@ pub(crate) struct World {
     pub(crate) cloud: Cloud,
     place: Place,
     director: Child,
-    client: DirectorClient,
+    clients: Vec<DirectorClient>,
     directory: TempDir,
     /// Everything that was killed.
     pub(crate) kills: u32,
@@ -48,14 +51,29 @@ impl World {
         std::fs::write(&configuration, director_settings(&place, directory.path()))
             .map_err(|error| format!("no configuration: {error}"))?;
         let cloud = Cloud::start(&place, &directory.path().join("cloud.log"))?;
+        write_clock(directory.path(), 0)?;
         let director = spawn_director(directory.path())?;
-        let client = connect(directory.path(), place.address).await?;
-        Ok(Self { cloud, place, director, client, directory, kills: 0 })
+        let mut clients = Vec::new();
+        for username in USERS {
+            clients.push(connect(directory.path(), place.address, username).await?);
+        }
+        Ok(Self { cloud, place, director, clients, directory, kills: 0 })
     }
 
-    /// The user's connection.
-    pub(crate) fn client(&self) -> DirectorClient {
-        self.client.clone()
+    /// A user's connection.
+    pub(crate) fn client(&self, user: usize) -> DirectorClient {
+        self.clients[user].clone()
+    }
+
+    /// The users, who have nothing yet.
+    pub(crate) fn users(&self) -> Vec<User> {
+        let home = |username: &&str| self.directory.path().join("homes").join(username);
+        USERS.iter().map(|username| User::new(&home(username))).collect()
+    }
+
+    /// Sets the director's clock to be that many minutes fast.
+    pub(crate) fn set_clock(&self, minutes: i32) -> Result<(), String> {
+        write_clock(self.directory.path(), minutes)
     }
 
     /// The databases of the director and of the cloud.
@@ -95,7 +113,7 @@ impl World {
     /// Waits until the director answers.
     async fn answers(&self) -> Result<(), String> {
         let begun = Instant::now();
-        while let Err(error) = self.client.version().await {
+        while let Err(error) = self.clients[0].version().await {
             if begun.elapsed() > PATIENCE {
                 return Err(format!("the director does not come back: {error}"));
             }
@@ -159,16 +177,22 @@ fn place_in_servers(executable: &Path) -> std::io::Result<PathBuf> {
 fn director_settings(place: &Place, directory: &Path) -> String {
     let port = protocol::DIRECTOR_PORT;
     let state = directory.join("director");
+    let user = |username: &&str| {
+        format!(
+            "[[users]]\n\
+             username = \"{username}\"\n\
+             password = \"{PASSWORD}\"\n\
+             credits = {CREDITS}\n"
+        )
+    };
+    let users: String = USERS.iter().map(user).collect();
     format!(
         "version = 1\n\
          listen = \"{address}:{port}\"\n\
          url = \"https://{address}:{port}\"\n\
          state = \"{state}\"\n\
          installation = \"chaos\"\n\
-         [[users]]\n\
-         username = \"{USER}\"\n\
-         password = \"{PASSWORD}\"\n\
-         credits = {CREDITS}\n\
+         {users}\
          [clouds.default]\n\
          kind = \"openstack\"\n\
          auth_url = \"{url}/v3\"\n\
@@ -185,6 +209,30 @@ fn director_settings(place: &Place, directory: &Path) -> String {
     )
 }
 
+/// The file that says how fast the director's clock is.
+fn clock(directory: &Path) -> PathBuf {
+    directory.join("clock")
+}
+
+/// Replaced in one step: it is read at any instant.
+fn write_clock(directory: &Path, minutes: i32) -> Result<(), String> {
+    let new = directory.join("clock.new");
+    let seconds = i64::from(minutes) * 60;
+    std::fs::write(&new, format!("{seconds:+}\n"))
+        .and_then(|()| std::fs::rename(&new, clock(directory)))
+        .map_err(|error| format!("the clock cannot be set: {error}"))
+}
+
+/// The library that stands between the director and its clock.
+fn faketime() -> Result<PathBuf, String> {
+    let place = Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    let library = place.join("faketime/libfaketime.so.1");
+    let is_there = library.is_file();
+    is_there
+        .then_some(library)
+        .ok_or("libfaketime is needed: `integration/check` installs it".into())
+}
+
 fn spawn_director(directory: &Path) -> Result<Child, String> {
     let log = File::options()
         .append(true)
@@ -194,6 +242,12 @@ fn spawn_director(directory: &Path) -> Result<Child, String> {
     crate::cloud::with_parent(&executable::nutshell())
         .args(["director", "--config"])
         .arg(directory.join("director.toml"))
+        .env("LD_PRELOAD", faketime()?)
+        .env("FAKETIME_TIMESTAMP_FILE", clock(directory))
+        .env("FAKETIME_NO_CACHE", "1")
+        // A clock that is set does not change how much time has passed.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("NO_FAKE_STAT", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -202,12 +256,16 @@ fn spawn_director(directory: &Path) -> Result<Child, String> {
 }
 
 /// Logs in as soon as the director answers.
-async fn connect(directory: &Path, address: Ipv4Addr) -> Result<DirectorClient, String> {
+async fn connect(
+    directory: &Path,
+    address: Ipv4Addr,
+    username: &str,
+) -> Result<DirectorClient, String> {
     let begun = Instant::now();
     let url = format!("https://{address}:{}", protocol::DIRECTOR_PORT);
     let certificate = directory.join("director/ca.pem");
     loop {
-        let error = match Connection::open(&url, &certificate, USER, PASSWORD).await {
+        let error = match Connection::open(&url, &certificate, username, PASSWORD).await {
             Ok(connection) => return Ok(connection.client),
             Err(error) => error,
         };

@@ -168,7 +168,11 @@ pub(crate) async fn run(
     if !new.user_data.is_empty() {
         call = call.with("UserData", STANDARD.encode(&new.user_data));
     }
-    for (group, number) in settings.security_groups.iter().zip(1..) {
+    let groups = match new.security_groups.as_slice() {
+        [] => &settings.security_groups,
+        asked => asked,
+    };
+    for (group, number) in groups.iter().zip(1..) {
         call = call.with(format!("SecurityGroupId.{number}"), group);
     }
     let made: Reservation = api.fetch(call).await?;

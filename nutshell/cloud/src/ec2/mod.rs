@@ -1,7 +1,8 @@
 //! The EC2 driver: the Query API that Amazon and its imitators speak.
 //!
-//! `api` makes signed calls, `instance`, `address` and `volume` are one thin function a call, and here
-//! and in `volumes` the calls become what the contract promises. An order of steps matters twice:
+//! `api` makes signed calls, `instance`, `address`, `volume` and `security_group` are one thin function a call,
+//! and here, in `volumes` and in `security_groups` the calls become what the contract promises. An order of steps
+//! matters twice:
 //!
 //! * Create: the server first, tagged by the same call; then its address, tagged likewise. EC2 cannot
 //!   make an address attached: between the two calls nobody is let look for unused ones.
@@ -11,6 +12,8 @@ mod address;
 mod api;
 mod fault;
 mod instance;
+mod security_group;
+mod security_groups;
 mod settings;
 mod signature;
 mod volume;
@@ -41,6 +44,8 @@ pub struct Ec2 {
     api: Api,
     /// The image's id, once it is known.
     image: Mutex<Option<String>>,
+    /// The id of the servers' VPC, once it is known.
+    vpc: Mutex<Option<String>>,
     /// Held by many from an address's allocation to its association; alone to look for unused ones.
     addresses: RwLock<()>,
     /// Held while a device is chosen.
@@ -56,6 +61,7 @@ impl Ec2 {
             settings,
             api,
             image: Mutex::default(),
+            vpc: Mutex::default(),
             addresses: RwLock::default(),
             devices: Mutex::default(),
         })
@@ -147,6 +153,7 @@ impl Cloud for Ec2 {
 
     async fn check(&self) -> Result<(), Vec<CloudError>> {
         *self.image.lock().await = None;
+        *self.vpc.lock().await = None;
         let mut problems = Vec::new();
         match self.image().await {
             // Without a way in, everything else would fail for the same reason.

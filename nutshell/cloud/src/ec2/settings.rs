@@ -26,7 +26,7 @@ pub struct Settings {
     /// Id of the servers' subnet; without it, the default one.
     #[serde(default)]
     pub subnet: Option<String>,
-    /// Ids of the servers' security groups; without any, the default one of the network.
+    /// Ids of the servers' security groups; without any, groups are made for the servers.
     #[serde(default)]
     pub security_groups: Vec<String>,
     /// Key pair that may log in to the servers.

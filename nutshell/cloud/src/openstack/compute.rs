@@ -32,6 +32,7 @@ pub(crate) struct NewServerRecord {
     pub(crate) image: String,
     pub(crate) flavor: String,
     pub(crate) network: Option<String>,
+    /// Names or ids: Nova takes either.
     pub(crate) security_groups: Vec<String>,
     pub(crate) key_name: Option<String>,
     /// Encoded by [`encode_user_data`].

@@ -1,7 +1,8 @@
 //! The OpenStack driver: Keystone v3, Nova 2.1, Neutron v2.0, Glance v2, Cinder v3.
 //!
-//! `session` makes calls, `compute`, `network`, `image` and `volume` are one thin function a call, and
-//! here and in `volumes` the calls become what the contract promises. An order of steps matters twice:
+//! `session` makes calls, `compute`, `network`, `image`, `volume` and `security_group` are one thin function a
+//! call, and here, in `volumes` and in `security_groups` the calls become what the contract promises. An order
+//! of steps matters twice:
 //!
 //! * Create: the server first, tagged by the same call; then its address, which is born attached and tagged.
 //!   Killed anywhere, only tagged things are left.
@@ -14,6 +15,8 @@ mod fault;
 mod image;
 mod names;
 mod network;
+mod security_group;
+mod security_groups;
 mod session;
 mod settings;
 mod volume;
@@ -84,7 +87,7 @@ impl OpenStack {
             Some(pool) => Some(AddressPlan {
                 pool: pool.clone(),
                 pool_id: self.id(Kind::FloatingPool, pool).await?,
-                description: network::describe(&new.tags)?,
+                description: network::describe("a floating address", &new.tags)?,
             }),
             None => None,
         };
@@ -93,7 +96,10 @@ impl OpenStack {
             image: self.id(Kind::Image, &settings.image).await?,
             flavor: self.id(Kind::Flavor, flavor).await?,
             network,
-            security_groups: settings.security_groups.clone(),
+            security_groups: match new.security_groups.as_slice() {
+                [] => settings.security_groups.clone(),
+                asked => asked.to_vec(),
+            },
             key_name: settings.key_name.clone(),
             user_data: compute::encode_user_data(&new.user_data)?,
             metadata: new.tags.clone(),
@@ -182,7 +188,8 @@ impl OpenStack {
     }
 
     async fn check_security_group(&self, name: &str) -> Result<(), CloudError> {
-        match network::security_group_exists(&self.session, name).await? {
+        let groups = security_group::group_names(&self.session).await?;
+        match groups.iter().any(|group| group.id == name || group.name == name) {
             true => Ok(()),
             false => Err(CloudError::NotFound { what: format!("security group '{name}'") }),
         }

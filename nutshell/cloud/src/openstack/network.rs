@@ -1,4 +1,4 @@
-//! Neutron: networks, ports, security groups and floating addresses.
+//! Neutron: networks, ports and floating addresses.
 //!
 //! Neutron ignores a filter it does not know, so every filter is applied again here: an address
 //! that is not ours must not be released because a cloud is old.
@@ -63,9 +63,7 @@ pub(crate) struct FloatingAddress {
 impl FloatingAddress {
     /// Whether it carries this tag.
     pub(crate) fn has_tag(&self, key: &str, value: &str) -> bool {
-        let tag = format!("{key}={value}");
-        let description = self.description.as_deref().unwrap_or_default();
-        description.split(TAG_SEPARATOR).any(|part| part == tag)
+        has_tag(self.description.as_deref(), key, value)
     }
 
     /// Whether all its tags, at least one, are among these.
@@ -78,13 +76,19 @@ impl FloatingAddress {
     }
 }
 
-/// Tags as an address carries them. Neutron's own tags would need a second call, after the address exists.
-pub(crate) fn describe(tags: &BTreeMap<String, String>) -> Result<String, CloudError> {
+/// Whether what is described so carries this tag.
+pub(crate) fn has_tag(description: Option<&str>, key: &str, value: &str) -> bool {
+    let tag = format!("{key}={value}");
+    description.unwrap_or_default().split(TAG_SEPARATOR).any(|part| part == tag)
+}
+
+/// Tags as things of Neutron carry them. Its own tags would need a second call, after the thing exists.
+pub(crate) fn describe(what: &str, tags: &BTreeMap<String, String>) -> Result<String, CloudError> {
     let parts: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let description = parts.join(TAG_SEPARATOR);
     if description.chars().count() > DESCRIPTION_LIMIT {
         return Err(CloudError::Refused {
-            operation: "create a floating address".to_owned(),
+            operation: format!("create {what}"),
             message: format!("its tags take more than {DESCRIPTION_LIMIT} characters"),
         });
     }
@@ -122,25 +126,6 @@ pub(crate) async fn ports(session: &Session, server: &str) -> Result<Vec<PortRec
     let mut ports = session.fetch::<Body>(call).await?.ports;
     ports.retain(|port| port.device_id == server);
     Ok(ports)
-}
-
-/// Whether the project has a security group of this name or id.
-pub(crate) async fn security_group_exists(
-    session: &Session,
-    wanted: &str,
-) -> Result<bool, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        security_groups: Vec<Group>,
-    }
-    #[derive(Deserialize)]
-    struct Group {
-        id: String,
-        name: String,
-    }
-    let call = Call::get("list security groups", Network, &["security-groups"]);
-    let groups = session.fetch::<Body>(call).await?.security_groups;
-    Ok(groups.iter().any(|group| group.id == wanted || group.name == wanted))
 }
 
 /// All floating addresses of the project, or those of one port.
@@ -204,7 +189,7 @@ mod tests {
             ("installation".to_owned(), "a1".to_owned()),
             ("node".to_owned(), "7".to_owned()),
         ]);
-        let address = address(&describe(&tags).unwrap());
+        let address = address(&describe("an address", &tags).unwrap());
         assert!(address.has_tag("installation", "a1"));
         assert!(address.has_tag("node", "7"));
         assert!(!address.has_tag("installation", "a"));
@@ -223,7 +208,7 @@ mod tests {
     #[test]
     fn tags_that_would_be_cut_are_refused() {
         let tags = BTreeMap::from([("installation".to_owned(), "x".repeat(300))]);
-        assert!(describe(&tags).is_err());
+        assert!(describe("an address", &tags).is_err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Settings {
     /// External network that gives each server a floating address, name or id; without it, none.
     #[serde(default)]
     pub floating_pool: Option<String>,
-    /// Names of the servers' security groups; without any, the project's default one.
+    /// Names of the servers' security groups; without any, groups are made for the servers.
     #[serde(default)]
     pub security_groups: Vec<String>,
     /// Key pair that may log in to the servers.

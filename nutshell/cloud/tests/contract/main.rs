@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod security_groups;
 mod servers;
 mod volumes;
 mod world;

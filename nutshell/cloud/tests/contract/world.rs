@@ -98,6 +98,7 @@ pub(crate) fn new_server() -> NewServer {
         name: "manager".to_owned(),
         instance_type: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
+        security_groups: vec![],
         tags: tags(),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod node;
 pub(crate) mod password;
+pub(crate) mod security_group;
 pub(crate) mod service;
 pub(crate) mod service_method;
 pub(crate) mod session;
@@ -102,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) accounts: user::Accounts,
     pub(crate) meter: credit::Meter,
     pub(crate) operations: Operations,
+    pub(crate) security_groups: security_group::Turns,
     /// What the reconciler saw.
     pub(crate) watch: crate::reconcile::Watch,
     /// Wakes the reconciler.

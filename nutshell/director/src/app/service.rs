@@ -337,6 +337,7 @@ mod tests {
             title: String::new(),
             description: String::new(),
             roles: vec![role("master"), role("node")],
+            ports: vec![],
             methods: vec![],
         };
         let count = |nodes: &[(&str, u32)]| {

@@ -130,6 +130,7 @@ mod tests {
             title: String::new(),
             description: String::new(),
             roles: vec![],
+            ports: vec![],
             methods: vec![
                 method("list", MethodKind::Query),
                 method("run", MethodKind::Command),

@@ -1,7 +1,9 @@
 //! Removes all VMs of an application; its services stay.
 
+use std::collections::BTreeSet;
+
 use futures::FutureExt;
-use protocol::api::State;
+use protocol::api::{Node, State};
 use protocol::{ApplicationId, NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -98,14 +100,28 @@ pub(super) async fn servers_delete(app: &App, application: ApplicationId) -> Res
     Err(crate::app::Error::Passed(told))
 }
 
+/// Removes the records of its VMs, and the security groups that guarded them.
 pub(super) async fn nodes_forget(app: &App, application: ApplicationId) -> Result<()> {
-    server::forget(app, &nodes(app, application).await?, Account::Charge).await
+    let nodes = list(app, application).await?;
+    let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+    server::forget(app, &ids, Account::Charge).await?;
+    let clouds: BTreeSet<String> = nodes.into_iter().map(|node| node.cloud).collect();
+    for cloud in clouds {
+        if let Err(error) = app.security_groups_tidy(&cloud).await {
+            // The reconciler does the same, again and again.
+            tracing::warn!(cloud, error = crate::app::error::chain(&error), "groups are left");
+        }
+    }
+    Ok(())
 }
 
 async fn nodes(app: &App, application: ApplicationId) -> Result<Vec<NodeId>> {
+    Ok(list(app, application).await?.into_iter().map(|node| node.id).collect())
+}
+
+async fn list(app: &App, application: ApplicationId) -> Result<Vec<Node>> {
     let mut connection = app.db.read().await?;
-    let nodes = db::node::list_of_application(&mut connection, application).await?;
-    Ok(nodes.into_iter().map(|node| node.id).collect())
+    Ok(db::node::list_of_application(&mut connection, application).await?)
 }
 
 async fn application_stopped(app: &App, stop: &ApplicationStop) -> Result<()> {

@@ -28,7 +28,7 @@ pub(crate) mod volume;
 pub(crate) mod volume_create;
 pub(crate) mod volume_delete;
 
-pub(crate) use server::{TAG_INSTALLATION, TAG_NODE};
+pub(crate) use server::{TAG_APPLICATION, TAG_INSTALLATION, TAG_NODE};
 
 use std::collections::HashSet;
 use std::fmt;

@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use protocol::api::{Node, NodeState};
 use protocol::boot::{BootConfig, BootRole};
 use protocol::{NodeId, UserId};
+use tokio::sync::OnceCell;
 
 use super::volume;
 use crate::app::{App, Error, Result, credit};
@@ -34,13 +35,25 @@ where
     results.into_iter().collect()
 }
 
-/// Sees to it that each of the nodes has a server.
+/// Sees to it that each of the nodes has a server. They are of one kind, and in one cloud.
 pub(super) async fn create_all(app: &App, user: UserId, nodes: &[NodeId]) -> Result<()> {
-    each(nodes, |id| create(app, user, id)).await
+    let groups = OnceCell::new();
+    each(nodes, |id| create_guarded(app, user, id, &groups)).await
 }
 
-/// Sees to it that the node has a server, and records it.
+/// Sees to it that the node has a server.
 pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
+    create_all(app, user, &[id]).await
+}
+
+/// Sees to it that the node has a server, and records it. Its security groups are looked for by
+/// whoever comes first.
+async fn create_guarded(
+    app: &App,
+    user: UserId,
+    id: NodeId,
+    groups: &OnceCell<Vec<String>>,
+) -> Result<()> {
     let found = db::node::view(&mut *app.db.read().await?, id).await?;
     let record = found.ok_or(Error::Cancelled)?;
     let node = record.node;
@@ -57,11 +70,14 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
     }
     let token = secrets::generate();
     let purpose = purpose(app, &node).await?;
+    let service_type = purpose.as_ref().map(|purpose| purpose.service_type.as_str());
+    let groups = groups.get_or_try_init(|| app.security_groups_ensure(&node, service_type)).await?;
     let mut tx = app.db.write().await?;
     db::node::set_token(&mut tx, id, &secrets::hash(&token)).await?;
     tx.commit().await?;
 
-    let new = new_server(app, user, &node, purpose, token);
+    let mut new = new_server(app, user, &node, purpose, token);
+    new.security_groups.clone_from(groups);
     let failed = |source| Error::Cloud { cloud: node.cloud.clone(), source };
     let server = cloud.server_create(&new).await.map_err(failed)?;
     let addressless = server.public_ip.or(server.private_ip).is_none();
@@ -121,6 +137,7 @@ fn new_server(
         ca_certificate: app.authority.certificate().to_owned(),
         token,
         node: node.id,
+        cloud: node.cloud.clone(),
         application: node.application,
         role,
     };
@@ -131,7 +148,7 @@ fn new_server(
     ]);
     let user_data =
         user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
-    NewServer { name, instance_type: None, user_data, tags }
+    NewServer { name, instance_type: None, user_data, security_groups: vec![], tags }
 }
 
 /// The name of a node's server: people read there whose it is.

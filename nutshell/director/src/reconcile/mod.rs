@@ -1,5 +1,5 @@
-//! Compares what should be with what is, and brings the two together: orphaned servers and volumes,
-//! lost nodes, unfinished operations, hours to be charged.
+//! Compares what should be with what is, and brings the two together: orphaned servers, volumes and
+//! security groups, lost nodes, unfinished operations, hours to be charged.
 //!
 //! One function without input, so that the happy path and the recovery are the same. It runs at
 //! the start, when asked, and from time to time; running it again changes nothing.
@@ -43,6 +43,7 @@ impl App {
         for (name, cloud) in &self.clouds {
             logged("compare nodes and servers", self.reconcile_cloud(name, cloud).await);
             logged("compare volumes", self.reconcile_volumes(name, cloud).await);
+            logged("tidy the security groups", self.security_groups_tidy(name).await);
         }
         logged("replace what is lost", self.replace_lost().await);
     }

@@ -1,12 +1,15 @@
 //! A cloud in memory. Its servers are tasks: they end when their server is deleted.
 
+mod security_groups;
 mod volumes;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ::cloud::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState, Volume};
+use ::cloud::{
+    Cloud, CloudError, InstanceType, NewSecurityGroup, NewServer, Server, ServerState, Volume,
+};
 use async_trait::async_trait;
 use protocol::boot::BootConfig;
 use time::OffsetDateTime;
@@ -37,6 +40,9 @@ struct State {
     user_data: Vec<String>,
     volumes: BTreeMap<String, Volume>,
     volumes_busy: bool,
+    groups: BTreeMap<String, NewSecurityGroup>,
+    /// The groups that guard each server.
+    guards: BTreeMap<String, Vec<String>>,
 }
 
 /// The cloud.
@@ -58,6 +64,8 @@ impl TestCloud {
             user_data: Vec::new(),
             volumes: BTreeMap::new(),
             volumes_busy: false,
+            groups: BTreeMap::new(),
+            guards: BTreeMap::new(),
         };
         Arc::new(Self { state: Mutex::new(state), changed: broadcast::channel(16).0 })
     }
@@ -105,6 +113,7 @@ impl TestCloud {
     /// Takes a server away, as a failing host does.
     pub(crate) fn lose(&self, id: &str) {
         let mut state = self.state();
+        state.guards.remove(id);
         if let Some((_, Some(task))) = state.servers.remove(id) {
             task.abort();
         }
@@ -170,6 +179,10 @@ impl Cloud for TestCloud {
         let boot = boot_config(&script);
         let (server, stuck) = {
             let mut state = self.state();
+            let missing = |id: &&String| !state.groups.contains_key(*id);
+            if let Some(id) = new.security_groups.iter().find(missing) {
+                return Err(CloudError::NotFound { what: format!("security group {id}") });
+            }
             if let Some(left) = &mut state.failing_after {
                 match left.checked_sub(1) {
                     Some(fewer) => *left = fewer,
@@ -190,6 +203,7 @@ impl Cloud for TestCloud {
                 tags: new.tags.clone(),
                 created: OffsetDateTime::now_utc(),
             };
+            state.guards.insert(server.id.clone(), new.security_groups.clone());
             state.user_data.push(script);
             let task = (state.boot == Boot::Ready)
                 .then(|| tokio::spawn(vm::run(boot, address)).abort_handle());

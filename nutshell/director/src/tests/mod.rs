@@ -12,6 +12,7 @@ mod manifests;
 mod operations;
 mod restart;
 mod secrets;
+mod security_groups;
 mod services;
 mod tls;
 mod users;

@@ -19,7 +19,7 @@ fail() {
 
 mkdir -p "$config" "$root/var/log" || fail "cannot write below ${root:-/}"
 (umask 077 && cat > "$config/boot.json") <<'NUTSHELL_BOOT'
-{"installation":"home","director_url":"https://127.0.0.1:5555","ca_certificate":"-----BEGIN CERTIFICATE-----\nMII$(x)`y`\n-----END CERTIFICATE-----\n","token":"it's $HOME `secret` \\n\nNUTSHELL_BOOT","node":9,"application":1,"role":{"kind":"agent","service":3,"service_type":"generic"}}
+{"installation":"home","director_url":"https://127.0.0.1:5555","ca_certificate":"-----BEGIN CERTIFICATE-----\nMII$(x)`y`\n-----END CERTIFICATE-----\n","token":"it's $HOME `secret` \\n\nNUTSHELL_BOOT","node":9,"cloud":"default","application":1,"role":{"kind":"agent","service":3,"service_type":"generic"}}
 NUTSHELL_BOOT
 cat > "$config/ca.pem" <<'NUTSHELL_CA'
 -----BEGIN CERTIFICATE-----

@@ -16,6 +16,7 @@ fn boot(role: BootRole) -> BootConfig {
         ca_certificate: CA.to_owned(),
         token: "it's $HOME `secret` \\n\nNUTSHELL_BOOT".to_owned(),
         node: NodeId(9),
+        cloud: "default".to_owned(),
         application: ApplicationId(1),
         role,
     }

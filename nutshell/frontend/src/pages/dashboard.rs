@@ -28,7 +28,22 @@ struct ApplicationCard {
     services: Vec<ServiceRow>,
 }
 
+impl ApplicationCard {
+    /// What is left of one that failed is removed before it starts again.
+    fn may_start(&self) -> bool {
+        matches!(self.application.state, State::Init | State::Stopped)
+    }
+
+    fn may_stop(&self) -> bool {
+        matches!(self.application.state, State::Prologue | State::Running | State::Error)
+    }
+}
+
 pub(crate) async fn show(session: Session) -> Result<Response, Failure> {
+    render(&session, None).await
+}
+
+pub(super) async fn render(session: &Session, error: Option<Problem>) -> Result<Response, Failure> {
     let (frame, applications, services, types) = tokio::try_join!(
         session.frame(),
         async { Ok(session.director.application_list().await?) },
@@ -37,13 +52,14 @@ pub(crate) async fn show(session: Session) -> Result<Response, Failure> {
     )?;
     let dashboard = Dashboard {
         frame,
-        error: None,
+        error,
         running: services.iter().filter(|service| service.state == State::Running).count(),
         services: services.len(),
         nodes: services.iter().map(|service| service.nodes).sum(),
         applications: group(applications, services, &types, OffsetDateTime::now_utc()),
     };
-    Ok(page(StatusCode::OK, &dashboard))
+    let status = dashboard.error.as_ref().map_or(StatusCode::OK, |problem| problem.status);
+    Ok(page(status, &dashboard))
 }
 
 /// Puts every service below its application.

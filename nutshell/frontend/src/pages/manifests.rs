@@ -56,6 +56,8 @@ async fn render(
 
 /// Deploys a manifest, or keeps it for everybody: the button says which.
 pub(crate) async fn deploy(session: Session, form: Multipart) -> Result<Response, Failure> {
+    // So much is held for nobody whom the director does not know.
+    session.director.user_view().await?;
     let form = match FilledForm::read(form).await {
         Ok(form) => form,
         Err(failure) => return refused(&session, failure, Fields::new()).await,

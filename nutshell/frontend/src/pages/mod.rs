@@ -1,6 +1,7 @@
 //! The pages, one file each with the orders that are given there.
 
 mod account;
+mod applications;
 mod code;
 mod create;
 mod dashboard;
@@ -71,6 +72,11 @@ pub(crate) fn routes() -> Router<App> {
         .route("/manifests/{name}", get(manifests::ready))
         .route("/manifests/{name}/delete", to("/manifests", post(manifests::unregister)))
         .route("/deployments/{id}", get(deployment::show))
+        .route("/applications", to("/", post(applications::create)))
+        .route("/applications/{id}/start", to("/", post(applications::start)))
+        .route("/applications/{id}/stop", to("/", post(applications::stop)))
+        .route("/applications/{id}/rename", to("/", post(applications::rename)))
+        .route("/applications/{id}/delete", to("/", post(applications::delete)))
         .route("/applications/{id}/manifest", get(manifests::download))
         .route("/services/{id}/scripts", order(post(scripts::execute)))
 }
@@ -80,7 +86,7 @@ fn order(route: MethodRouter<App>) -> MethodRouter<App> {
     route.get(async |Named(id): Named<ServiceId>| service_page(id))
 }
 
-/// The same for the pages about users.
+/// The same where the orders are those of another page.
 fn to(page: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
     route.get(async move || Redirect::to(page))
 }

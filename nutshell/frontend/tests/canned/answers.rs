@@ -30,6 +30,10 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         "GET /v1/service-types" => service_types(),
         "GET /v1/clouds" => json!(["default"]),
         "GET /v1/applications" => json!([application(1), application(2)]),
+        "POST /v1/applications"
+        | "POST /v1/applications/1/stop"
+        | "POST /v1/applications/2/start"
+        | "PATCH /v1/applications/1" => application(1),
         "GET /v1/applications/1" => application(1),
         "GET /v1/applications/2" => application(2),
         "GET /v1/services" => services(),
@@ -85,6 +89,7 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         | "POST /v1/user/password"
         | "DELETE /v1/user/tokens/4"
         | "DELETE /v1/manifests/shop"
+        | "DELETE /v1/applications/2"
         | "DELETE /v1/users/7" => Value::Null,
         _ => {
             // A view of a service, or an order: all orders answer with the service.

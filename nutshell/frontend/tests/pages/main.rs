@@ -86,6 +86,9 @@ async fn orders_from_elsewhere_are_refused_before_the_director_hears_of_them() {
         "/services/3/volumes/data/delete",
         "/manifests",
         "/manifests/shop/delete",
+        "/applications",
+        "/applications/1/stop",
+        "/applications/1/delete",
     ] {
         for sign in [None, Some(("sec-fetch-site", "cross-site")), Some(("origin", "https://evil"))]
         {
@@ -250,6 +253,30 @@ async fn a_refusal_is_shown_in_place_and_nothing_typed_is_lost() {
     }
     // A reload of that answer leads back to the service.
     site.get("/services/3/nodes").await.leads_to("/services/3");
+}
+
+#[tokio::test]
+async fn applications_take_orders_on_the_dashboard() {
+    let site = Site::start().await;
+    let page = site.get("/").await;
+    page.shows(&["/applications/1/stop", "/applications/1/manifest", "/applications/2/delete"]);
+    assert!(!page.text.contains("/applications/1/start"), "it runs");
+    for (path, form, order, body) in [
+        ("/applications", "name=+Shop+", "POST /v1/applications", r#"{"name":"Shop"}"#),
+        ("/applications/2/start", "", "POST /v1/applications/2/start", "{}"),
+        ("/applications/1/stop", "", "POST /v1/applications/1/stop", "{}"),
+        ("/applications/1/rename", "name=a+b", "PATCH /v1/applications/1", r#"{"name":"a b"}"#),
+        ("/applications/2/delete", "", "DELETE /v1/applications/2", "{}"),
+    ] {
+        site.post(path, form).await.leads_to("/");
+        assert_eq!(site.last_order(), (order.to_owned(), body.to_owned()));
+        site.get(path).await.leads_to("/");
+    }
+    site.director.refuse("POST /v1/applications/1/stop", ApiError::conflict("not now"));
+    let refused = site.post("/applications/1/stop", "").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    refused.shows(&["not now", "Web shop"]);
+    site.post("/applications/1/rename", "name=+").await.shows(&["An application needs a name."]);
 }
 
 #[tokio::test]

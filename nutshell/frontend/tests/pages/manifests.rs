@@ -1,7 +1,8 @@
 //! Manifests and their deployments.
 
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_DISPOSITION;
+use axum::body::Body;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE};
+use axum::http::{Request, StatusCode};
 
 use crate::site::Site;
 
@@ -60,4 +61,18 @@ async fn manifests_come_back_as_files() {
     let answer = site.get("/manifests/shop").await;
     assert_eq!(answer.header(CONTENT_DISPOSITION), "attachment; filename=\"shop.json\"");
     assert_eq!(site.get("/manifests/other").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn nothing_is_read_of_who_is_not_logged_in() {
+    let site = Site::start().await;
+    let upload = Request::builder()
+        .method("POST")
+        .uri("/manifests")
+        .header(COOKIE, "__Host-nutshell_session=old")
+        .header("sec-fetch-site", "same-origin")
+        .header(CONTENT_TYPE, "multipart/form-data; boundary=cut");
+    // A body that never comes.
+    let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    site.send(upload.body(body).unwrap()).await.leads_to("/login");
 }

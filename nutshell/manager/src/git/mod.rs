@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
 use protocol::ApiError;
+use protocol::GIT_PORTS;
 use protocol::api::code::AuthorizedKey;
 use services::ServiceError;
 use services::manager_half::CodeRepository;
@@ -33,9 +34,6 @@ use keys::Keys;
 use repository::Repository;
 
 pub(crate) use push::Pushed;
-
-/// SSH's own port, and another where that is taken or needs a right that the manager lacks.
-const PORTS: [u16; 2] = [22, 2222];
 
 /// See the module.
 pub(crate) struct Git {
@@ -127,7 +125,7 @@ impl Git {
 /// Takes the first port that can be had.
 async fn listen(ip: IpAddr) -> Result<(TcpListener, u16), ServiceError> {
     let mut last = None;
-    for port in PORTS {
+    for port in GIT_PORTS {
         match TcpListener::bind((ip, port)).await {
             Ok(listener) => return Ok((listener, port)),
             Err(error) => last = Some(error),

@@ -39,7 +39,7 @@ pub use service::{
     NodesAdd, NodesRemove, Service, ServiceCreate, ServiceCreated, ServiceRename, ServiceStart,
     StartupScript, State,
 };
-pub use service_type::{MethodKind, MethodSummary, Role, ServiceType};
+pub use service_type::{MethodKind, MethodSummary, PortRange, Role, ServiceType, Transport};
 pub use user::{
     Login, LoginGrant, LoginOptions, OidcBegun, OidcFinish, PasswordChange, Profile, Token,
     TokenCreate, TokenGrant, User, UserChange, UserCreate, UserRegister,

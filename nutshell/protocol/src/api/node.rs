@@ -59,4 +59,11 @@ impl Node {
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.public_ip.or(self.private_ip)
     }
+
+    /// The address for a node of the same application to call it at, which is on this cloud: its own
+    /// one if it is there too. Security groups let nodes of one application reach each other by that.
+    #[must_use]
+    pub fn address_from(&self, cloud: &str) -> Option<Ipv4Addr> {
+        self.private_ip.filter(|_| self.cloud == cloud).or(self.address())
+    }
 }

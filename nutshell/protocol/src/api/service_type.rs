@@ -13,8 +13,45 @@ pub struct ServiceType {
     pub description: String,
     /// The roles of its nodes, the default one first.
     pub roles: Vec<Role>,
+    /// The ports of its nodes that anyone may reach; the others, only nodes of the same application.
+    pub ports: Vec<PortRange>,
     /// What can be asked of it beyond what every service can.
     pub methods: Vec<MethodSummary>,
+}
+
+/// Ports that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PortRange {
+    /// Which ports are meant.
+    pub transport: Transport,
+    /// The lowest of them.
+    pub first: u16,
+    /// The highest of them.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// Ports of TCP.
+    #[must_use]
+    pub const fn tcp(first: u16, last: u16) -> Self {
+        Self { transport: Transport::Tcp, first, last }
+    }
+
+    /// Ports of UDP.
+    #[must_use]
+    pub const fn udp(first: u16, last: u16) -> Self {
+        Self { transport: Transport::Udp, first, last }
+    }
+}
+
+/// A transport protocol that has ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
 }
 
 /// A role that nodes of a service can have.

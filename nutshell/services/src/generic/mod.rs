@@ -14,8 +14,10 @@ mod scripts;
 mod volume;
 mod wire;
 
+use protocol::AGENT_PORT;
+use protocol::api::{MethodKind, MethodSummary, PortRange, Role, ServiceType};
+
 use crate::code;
-use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
 
 /// The one node of this role is there from start to stop.
 const MASTER: &str = "master";
@@ -38,6 +40,12 @@ pub(crate) fn service_type() -> ServiceType {
         title: "Generic".to_owned(),
         description: "Runs your own code on any number of nodes, driven by five scripts".to_owned(),
         roles: vec![role(NODE, 0), role(MASTER, 1)],
+        // What users' scripts serve is meant to be reached; the agent is not.
+        ports: vec![
+            PortRange::tcp(1, AGENT_PORT - 1),
+            PortRange::tcp(AGENT_PORT + 1, u16::MAX),
+            PortRange::udp(1, u16::MAX),
+        ],
         methods: code::methods::summaries("an archive with the scripts")
             .into_iter()
             .chain([

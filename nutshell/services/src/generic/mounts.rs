@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::ApiError;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::ServiceError;
@@ -59,8 +61,7 @@ impl Places {
                 if is_mounted(&place) {
                     return Ok(());
                 }
-                let probed = run("blkid", &["-p".as_ref(), device.as_ref()]).await?;
-                if probed.code == Some(BLANK) {
+                if is_blank(&device).await? {
                     run("mkfs.ext4", &["-q".as_ref(), device.as_ref()]).await?.succeeded()?;
                 }
                 run("mount", &[device.as_ref(), place.as_ref()]).await?.succeeded()
@@ -134,6 +135,20 @@ fn device_names(name: &str) -> Vec<String> {
     names
 }
 
+/// Whether nothing is on the device that could be lost.
+async fn is_blank(device: &Path) -> Result<bool, ServiceError> {
+    // `blkid` takes what it cannot read for blank.
+    let read = async { File::open(device).await?.read_exact(&mut [0; 4096]).await };
+    if let Err(error) = read.await {
+        tracing::error!(device = %device.display(), %error, "a volume cannot be read");
+        return Err(ApiError::conflict("the volume cannot be read in the node")
+            .hint("the agent's log has the kernel's words")
+            .into());
+    }
+    let probed = run("blkid", &["-p".as_ref(), device.as_ref()]).await?;
+    Ok(probed.code == Some(BLANK))
+}
+
 fn is_mounted(place: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     mounts.lines().any(|line| line.split(' ').nth(1).map(Path::new) == Some(place))
@@ -178,30 +193,4 @@ async fn run(program: &'static str, arguments: &[&OsStr]) -> Result<Ran, Service
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_is_looked_for_under_every_drivers_name() {
-        assert_eq!(device_names("sdb"), ["sdb", "vdb", "xvdb", "sdb"]);
-        assert_eq!(device_names("xvdf")[1], "vdf");
-        assert_eq!(device_names("nvme1n1"), ["nvme1n1"]);
-    }
-
-    #[tokio::test]
-    async fn a_volume_that_is_a_directory_comes_and_goes() {
-        let root = tempfile::tempdir().unwrap();
-        let places = Places::new(root.path());
-        let volume = root.path().join("mnt/volumes/sdb");
-        fs::create_dir_all(&volume).unwrap();
-        for _ in 0..2 {
-            places.mount("data", "/dev/sdb").await.unwrap();
-            fs::write(root.path().join("media/data/file"), "x").unwrap();
-        }
-        assert!(volume.join("file").is_file());
-        for _ in 0..2 {
-            places.unmount("data").await.unwrap();
-        }
-        assert!(volume.join("file").is_file() && !root.path().join("media/data").exists());
-    }
-}
+mod tests;

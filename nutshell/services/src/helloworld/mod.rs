@@ -15,6 +15,7 @@ pub(crate) fn service_type() -> ServiceType {
         title: "Hello World".to_owned(),
         description: "Shows that nodes come, answer and go".to_owned(),
         roles: vec![Role { name: "node".to_owned(), initial: 1 }],
+        ports: vec![],
         methods: vec![MethodSummary {
             name: "get_helloworld".to_owned(),
             kind: MethodKind::Query,

@@ -8,12 +8,12 @@ mod default_code;
 mod fpm;
 pub(crate) mod manager_half;
 
-use protocol::api::{MethodKind, MethodSummary, ServiceType};
+use protocol::api::{MethodKind, MethodSummary, PortRange, ServiceType};
 
 use crate::Need;
 use crate::code::methods::summaries;
-use crate::web::layout;
 use crate::web::node::{NGINX, REDIS};
+use crate::web::{layout, ports};
 
 const FPM: Need = Need {
     programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],
@@ -42,6 +42,10 @@ pub(crate) fn service_type() -> ServiceType {
         title: "PHP".to_owned(),
         description: "Hosts web applications in PHP, and static files".to_owned(),
         roles: layout::roles(),
+        // The other daemons are for each other.
+        ports: [ports::PROXY, ports::PROXY_UNPRIVILEGED]
+            .map(|port| PortRange::tcp(port, port))
+            .into(),
         methods: summaries("an archive with the application").into_iter().chain(own).collect(),
     }
 }

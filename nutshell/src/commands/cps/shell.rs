@@ -38,7 +38,13 @@ pub(crate) async fn shell(
         Some(state) if stack::is_here(&state, &node.server) => {
             // None while it boots.
             let process = stack::first_process(&state, &node.server);
-            entering(process.ok_or(CpsError::NodeNotReady(node.id))?, &wanted.command)
+            let process = process.ok_or(CpsError::NodeNotReady(node.id))?;
+            let way = Way {
+                process,
+                namespaces: others(process),
+                as_root: rustix::process::geteuid().is_root(),
+            };
+            entering(&way, &wanted.command)
         }
         _ => ssh(&node, &wanted)?,
     };
@@ -55,9 +61,45 @@ fn local_stack(caller: &Caller<'_>, state: Option<&Path>) -> Option<StateDirecto
     (installation.addresses.director_url() == caller.client.url()).then_some(state)
 }
 
-fn entering(process: u32, command: &[OsString]) -> Command {
+/// The namespaces that a VM may have of its own: as /proc names them, and as `nsenter` does.
+const NAMESPACES: [(&str, &str); 7] = [
+    ("user", "--user"),
+    ("cgroup", "--cgroup"),
+    ("ipc", "--ipc"),
+    ("uts", "--uts"),
+    ("net", "--net"),
+    ("pid", "--pid"),
+    ("mnt", "--mount"),
+];
+
+/// How a VM of this machine is entered.
+struct Way {
+    /// Through which process.
+    process: u32,
+    /// Which of its namespaces are entered.
+    namespaces: Vec<&'static str>,
+    /// Whether root of this machine enters: anybody else is root in there already, and may not
+    /// become it.
+    as_root: bool,
+}
+
+/// The namespaces of a process that are not this one's: nobody but root may enter their own.
+fn others(process: u32) -> Vec<&'static str> {
+    let of = |process: &str, name: &str| std::fs::read_link(format!("/proc/{process}/ns/{name}"));
+    let differ = |name: &str| match (of("self", name), of(&process.to_string(), name)) {
+        (Ok(own), Ok(other)) => own != other,
+        _ => false,
+    };
+    NAMESPACES.iter().filter(|(name, _)| differ(name)).map(|(_, option)| *option).collect()
+}
+
+fn entering(way: &Way, command: &[OsString]) -> Command {
     let mut enter = Command::new("nsenter");
-    enter.args(["--target", &process.to_string(), "--all", "--wdns=/root", "--", "env", "-i"]);
+    enter.args(["--target", &way.process.to_string()]).args(&way.namespaces);
+    if !way.as_root {
+        enter.arg("--preserve-credentials");
+    }
+    enter.args(["--wdns=/root", "--", "env", "-i"]);
     enter.args([PATH, "HOME=/root", "USER=root", "LANG=C.UTF-8"]);
     if let Some(terminal) = std::env::var_os("TERM") {
         enter.arg(setting("TERM", &terminal));
@@ -110,13 +152,16 @@ mod tests {
 
     #[test]
     fn a_vm_of_this_machine_is_entered_with_nothing_of_this_machine_s_environment() {
-        let line = words(&entering(42, &["id".into(), "-u".into()])).join(" ");
-        assert!(
-            line.starts_with("nsenter --target 42 --all --wdns=/root -- env -i PATH="),
-            "{line}"
-        );
+        let way = |as_root| Way { process: 42, namespaces: vec!["--user", "--pid"], as_root };
+        let line = words(&entering(&way(true), &["id".into(), "-u".into()])).join(" ");
+        let begin = "nsenter --target 42 --user --pid --wdns=/root -- env -i PATH=";
+        assert!(line.starts_with(begin), "{line}");
         assert!(line.ends_with(" id -u"), "{line}");
-        assert!(words(&entering(42, &[])).ends_with(&["/bin/bash".into(), "--login".into()]));
+        let line = words(&entering(&way(false), &[])).join(" ");
+        assert!(line.contains(" --preserve-credentials "), "{line}");
+        assert!(
+            words(&entering(&way(true), &[])).ends_with(&["/bin/bash".into(), "--login".into()])
+        );
     }
 
     #[test]

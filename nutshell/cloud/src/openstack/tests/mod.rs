@@ -30,6 +30,7 @@ fn new_server() -> NewServer {
         name: "manager".into(),
         instance_type: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
+        security_groups: vec![],
         tags: BTreeMap::from([(TAG.0.into(), TAG.1.into()), ("node".into(), "7".into())]),
     }
 }

@@ -324,6 +324,10 @@ impl Reader<'_> {
                 Some(count) => {
                     counts.insert(role.clone(), count);
                 }
+                None if role == "resume" => self.problem(
+                    roles.at(role),
+                    "snapshots are of xtreemfs services, which are not in this version",
+                ),
                 None => self.problem(
                     roles.at(role),
                     format!("it is not a number from 0 to {}", self.known.most_nodes),

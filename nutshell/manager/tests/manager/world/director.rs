@@ -163,6 +163,7 @@ impl Director {
             ca_certificate: self.authority.certificate.clone(),
             token: node.to_string(),
             node,
+            cloud: "default".to_owned(),
             application: APPLICATION,
             role,
         };

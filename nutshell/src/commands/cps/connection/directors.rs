@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use protocol::files::{self, Access};
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, session};
+use super::{Authority, conf_file, session};
 use crate::args::ConnectionOptions;
 use crate::commands::cps::CpsError;
 
@@ -50,7 +50,10 @@ pub(crate) struct Listed {
 
 /// The options, with what the file says of the director that is meant. What was said in words or in
 /// the environment stays.
-pub(crate) fn completed(options: ConnectionOptions) -> Result<ConnectionOptions, CpsError> {
+pub(crate) fn completed(mut options: ConnectionOptions) -> Result<ConnectionOptions, CpsError> {
+    if let Some(file) = options.conf_file.take() {
+        options = conf_file::completed(options, &file)?;
+    }
     match session::configuration_directory() {
         Some(directory) => complete(options, &directory),
         None => Ok(options),

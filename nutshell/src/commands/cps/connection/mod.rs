@@ -4,6 +4,7 @@
 //! `nutshell up` every command works without a word about where and who.
 
 mod authority;
+mod conf_file;
 pub(crate) mod directors;
 pub(crate) mod password;
 mod plan;

@@ -189,6 +189,25 @@ proptest! {
 }
 
 #[test]
+fn every_key_of_the_original_is_refused_by_its_name_where_it_means_nothing() {
+    let told = problems(json!({ "Services": [{
+        "Type": "generic",
+        "Dump": "https://example.org/a.sql",
+        "Password": "secret",
+        "VolumeStartup": { "volumeName": "data", "owner": "www-data" },
+        "ManifestStatus": "Under Construction",
+        "StartupInstances": { "resume": [], "osd": 2 },
+    }] }));
+    for key in ["Dump", "Password", "VolumeStartup", "ManifestStatus"] {
+        let named = format!("Services[0].{key}: ");
+        assert!(told.iter().any(|problem| problem.starts_with(&named)), "{key}: {told:?}");
+    }
+    assert!(told.iter().any(|problem| problem.contains("StartupInstances.resume: snapshots")));
+    assert!(told.iter().any(|problem| problem.contains("StartupInstances.osd: generic services")));
+    assert!(!told.iter().any(|problem| problem.contains("secret")));
+}
+
+#[test]
 fn volumes_have_their_nodes_or_are_refused() {
     let volume = |volumes: Value| {
         json!({ "Services": [{
