@@ -103,10 +103,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
 
     /// The address at which one node of the service reaches another.
     pub(crate) fn address(to: &Node, from: &Node) -> Result<Ipv4Addr, ServiceError> {
-        let address = match to.cloud == from.cloud {
-            true => to.private_ip.or(to.public_ip),
-            false => to.public_ip.or(to.private_ip),
-        };
+        let address = to.address_from(&from.cloud);
         address.ok_or_else(|| no_address(to).into())
     }
 

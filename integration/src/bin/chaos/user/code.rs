@@ -57,7 +57,7 @@ impl User {
         };
         let answer: Result<CodeUploaded, ClientError> =
             client.service_upload(id, "upload_code", &upload, content.into()).await;
-        let CodeUploaded { code_version } = match answer {
+        let CodeUploaded { code_version, .. } = match answer {
             Ok(uploaded) => uploaded,
             Err(error) => return told(&Err::<(), _>(error)),
         };
