@@ -1,6 +1,10 @@
 //! Finding the programs under test.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 /// The `nutshell` executable of the build that this test or benchmark belongs to.
 ///
@@ -76,4 +80,21 @@ pub fn schemathesis() -> PathBuf {
 pub fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
+}
+
+/// Where user-data looks for the executable before it fetches it.
+///
+/// # Errors
+/// When the executable cannot be read.
+pub fn place_in_servers(executable: &Path) -> std::io::Result<PathBuf> {
+    let mut file = File::open(executable)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    let hash = format!("{:x}", hash.finalize());
+    Ok(PathBuf::from(format!("/opt/nutshell/{}/nutshell", &hash[..16])))
 }

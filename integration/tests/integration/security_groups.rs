@@ -59,7 +59,9 @@ async fn a_floating_address_answers_where_its_service_says_and_nowhere_else() {
 #[tokio::test]
 async fn nodes_reach_those_of_their_own_application_only() {
     let stack = Stack::up();
-    let _ = stack.cps(&["application", "create", "other"]).ok();
+    for name in ["own", "other"] {
+        let _ = stack.cps(&["application", "create", name]).ok();
+    }
     let _ = stack.cps(&["service", "create", "generic"]).ok();
     let _ = stack.cps(&["service", "create", "helloworld"]).ok();
     let _ = stack.cps(&["service", "create", "helloworld", "--application", "2"]).ok();

@@ -7,8 +7,8 @@ use integration::archive::tar_gz;
 use integration::stack::Output;
 use integration::{Stack, http, wait_for};
 
-const INIT: &str = "#!/bin/bash\necho \"$MY_ROLE of $MASTER_IP\" > index.html\n";
-const RUN: &str = "#!/bin/bash\nexec /usr/bin/python3 -m http.server 8000\n";
+pub(crate) const INIT: &str = "#!/bin/bash\necho \"$MY_ROLE of $MASTER_IP\" > index.html\n";
+pub(crate) const RUN: &str = "#!/bin/bash\nexec /usr/bin/python3 -m http.server 8000\n";
 
 /// The addresses in the output of `list-nodes`, with their roles.
 pub(crate) fn nodes(stack: &Stack, service: &str) -> Vec<(String, Ipv4Addr)> {

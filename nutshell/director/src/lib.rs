@@ -238,6 +238,7 @@ impl Director {
             .await
             .map_err(|source| StartError::Operations(source.into()))?;
         app.spawn(app.clone().reconcile_forever());
+        app.spawn(app.clone().listen_forever());
         Ok(Self { app, server, _lock: lock })
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -11,6 +12,9 @@ use crate::client::{VmClient, is_passing, persist};
 use crate::membership::{JoinError, Membership};
 use crate::tls::TrustError;
 use crate::tls::server::{TlsListener, serve};
+
+/// How often a VM tells the director that it is there.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// What a manager or an agent needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -115,10 +119,25 @@ impl Vm {
         router: Router,
         beside: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
+        // By a connection of its own: one that others left may live on where no new one gets through.
+        let director = self.membership.director().map_err(StartError::Tls)?;
+        tokio::spawn(keep_heard(director));
         tokio::spawn(self.membership.keep_renewed());
         let served = serve(listener, router, CancellationToken::new());
         let (served, ()) = tokio::join!(served, beside);
         served.map_err(StartError::Serve)
+    }
+}
+
+/// Tells the director again and again that this VM is there. Whatever comes of it once: the next
+/// time is soon.
+async fn keep_heard(director: VmClient) {
+    let mut turns = tokio::time::interval(ALIVE_EVERY);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let heard = tokio::time::timeout(ALIVE_EVERY, director.alive()).await;
+        tracing::trace!(?heard, "told the director that this VM is there");
     }
 }
 

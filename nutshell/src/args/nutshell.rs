@@ -79,6 +79,9 @@ pub(crate) struct Up {
     /// How many floating addresses the cloud has [default: 245]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=245))]
     pub(crate) floating_addresses: Option<u8>,
+    /// What VMs boot from: an image that `fake-cloud image` keeps [default: host, this machine]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
     /// This process is the one in the background: report on stdout
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) detached: bool,

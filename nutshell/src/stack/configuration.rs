@@ -48,6 +48,9 @@ pub struct Configuration {
     /// How many floating addresses the cloud has.
     #[serde(default)]
     pub floating_addresses: Option<u8>,
+    /// What VMs boot from: `host`, or an image that `fake-cloud image` keeps.
+    #[serde(default)]
+    pub image: Option<String>,
     /// Whether files that manifests name by URL may come from this machine and private networks.
     #[serde(default)]
     pub fetch_private: bool,
@@ -57,7 +60,7 @@ const HEADER: &str = "\
 # This installation. Read at every `nutshell up`; these may be set too:
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
 #   fetch_private = true   # manifests may name files of this machine's and private networks
-#   registration = false
+#   registration = false   image = \"host\"   # or one of `fake-cloud image list`
 # and identity providers: tables [oidc.NAME] with issuer, client_id, client_secret_file.
 version = 1
 ";

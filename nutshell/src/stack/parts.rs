@@ -1,11 +1,13 @@
 //! From one stack's settings to those of its parts: the cloud, the driver and the director.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloud::openstack::OpenStack;
 use cloud::{Cloud, CloudError};
 use fake_cloud::backends::ImageSource;
+use fake_cloud::image::Store;
 use fake_cloud::model::AccessKeyPair;
 use fake_cloud::model::address::AddressRange;
 use fake_cloud::settings::{BackendKind, Listen, UserSettings as CloudUser};
@@ -18,9 +20,33 @@ pub const CLOUD_USER: &str = "test";
 pub const CLOUD_PROJECT: &str = "test";
 /// The cloud's only region.
 pub const CLOUD_REGION: &str = "RegionOne";
-/// The image and the flavor of the platform's servers.
-const IMAGE: &str = "host";
+/// The flavor of the platform's servers.
 const FLAVOR: &str = "m1.small";
+/// The image that is this machine.
+const HOST: &str = "host";
+
+/// What the platform's servers boot from.
+#[derive(Debug)]
+pub(super) struct Image {
+    name: String,
+    /// Where it is kept, when it is not this machine itself.
+    store: Option<PathBuf>,
+}
+
+impl Image {
+    /// This machine, or an image that `fake-cloud image` keeps.
+    pub(super) fn find(name: Option<&str>) -> Result<Self, fake_cloud::image::Error> {
+        match name.unwrap_or(HOST) {
+            HOST => Ok(Self { name: HOST.to_owned(), store: None }),
+            name => {
+                let store = Store::open(&Store::default_path())?;
+                store.get(name)?;
+                let store = Some(store.path().to_owned());
+                Ok(Self { name: name.to_owned(), store })
+            }
+        }
+    }
+}
 
 /// The settings of the cloud.
 pub(super) fn fake_cloud(
@@ -28,6 +54,7 @@ pub(super) fn fake_cloud(
     listener: TcpListener,
     secrets: &Secrets,
     kept: &Kept,
+    image: &Image,
     floating_addresses: Option<u8>,
 ) -> fake_cloud::Settings {
     let mut settings = fake_cloud::Settings::loopback(
@@ -44,6 +71,7 @@ pub(super) fn fake_cloud(
         secret: secrets.cloud_secret_key.clone(),
     });
     settings.users = vec![user];
+    settings.image_store.clone_from(&image.store);
     if let Some(count) = floating_addresses {
         limit(&mut settings.floating_range, count);
     }
@@ -67,6 +95,7 @@ fn limit(range: &mut AddressRange, count: u8) {
 pub(super) fn driver(
     addresses: Addresses,
     secrets: &Secrets,
+    image: Image,
 ) -> Result<Arc<dyn Cloud>, CloudError> {
     let settings = cloud::openstack::Settings {
         auth_url: addresses.openstack_url(),
@@ -77,7 +106,7 @@ pub(super) fn driver(
         project_domain: "Default".to_owned(),
         region: Some(CLOUD_REGION.to_owned()),
         interface: cloud::openstack::Interface::Public,
-        image: IMAGE.to_owned(),
+        image: image.name,
         flavor: FLAVOR.to_owned(),
         network: Some("private".to_owned()),
         floating_pool: Some("public".to_owned()),

@@ -31,6 +31,9 @@ pub struct StackSettings {
     pub password: Option<String>,
     /// How many floating addresses the cloud has; the configuration's number, or 245, when absent.
     pub floating_addresses: Option<u8>,
+    /// What VMs boot from: `host`, which is this machine, or an image that `fake-cloud image` keeps; the
+    /// configuration's, or `host`, when absent.
+    pub image: Option<String>,
     /// The executable that becomes the VMs, their managers and agents: `nutshell`.
     pub executable: PathBuf,
 }
@@ -40,7 +43,7 @@ impl StackSettings {
     #[must_use]
     pub fn new(state: &Path, executable: PathBuf) -> Self {
         let state = StateDirectory::at(state);
-        Self { state, password: None, floating_addresses: None, executable }
+        Self { state, password: None, floating_addresses: None, image: None, executable }
     }
 }
 
@@ -56,6 +59,9 @@ pub enum StartError {
     /// There are no addresses.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The image of the VMs cannot be used.
+    #[error("failed to find the image of the VMs")]
+    Image(#[source] fake_cloud::image::Error),
     /// The cloud did not start.
     #[error("failed to start the cloud")]
     Cloud(#[source] fake_cloud::StartError),
@@ -73,6 +79,7 @@ impl Advice for StartError {
             Self::State(error) => error.hint(),
             Self::Lock(error) => error.hint(),
             Self::Address(error) => error.hint(),
+            Self::Image(_) => Some("`fake-cloud image build` makes one".to_owned()),
             Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => {
                 Some("`nutshell logs` may say more".to_owned())
             }
@@ -81,7 +88,7 @@ impl Advice for StartError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::State(_) | Self::Lock(_) | Self::Address(_) => Exit::Failure,
+            Self::State(_) | Self::Lock(_) | Self::Address(_) | Self::Image(_) => Exit::Failure,
             Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => Exit::Unexpected,
         }
     }
@@ -118,6 +125,7 @@ impl std::fmt::Debug for UserCredentials {
 #[derive(Debug)]
 pub struct Prepared {
     settings: StackSettings,
+    image: parts::Image,
     lock: Lock,
 }
 
@@ -128,10 +136,12 @@ impl Prepared {
     /// When it is somebody else's, a newer nutshell's, or in use; then nothing was touched.
     pub fn new(settings: StackSettings) -> Result<Self, StartError> {
         // Understood before anything is touched.
-        Configuration::load(&settings.state)?;
+        let configuration = Configuration::load(&settings.state)?;
+        let image = settings.image.as_ref().or(configuration.image.as_ref());
+        let image = parts::Image::find(image.map(String::as_str)).map_err(StartError::Image)?;
         settings.state.prepare()?;
         let lock = Lock::acquire(&settings.state)?;
-        Ok(Self { settings, lock })
+        Ok(Self { settings, image, lock })
     }
 
     /// Starts everything.
@@ -139,8 +149,8 @@ impl Prepared {
     /// # Errors
     /// When a part does not start; then nothing runs.
     pub async fn start(self, observer: Observer<'_>) -> Result<Stack, StartError> {
-        let Self { settings, lock } = self;
-        let Parts { credentials, addresses, cloud, director } = decide(&settings, observer)?;
+        let Self { settings, image, lock } = self;
+        let Parts { credentials, addresses, cloud, director } = decide(&settings, image, observer)?;
         let (cloud, director) = start_parts(cloud, director, observer).await?;
         let running = Running {
             web_url: format!("{}/", addresses.director_url()),
@@ -166,8 +176,12 @@ struct Parts {
 }
 
 /// Takes up what earlier starts decided, and decides and remembers the rest.
-fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, StartError> {
-    let StackSettings { state, password, floating_addresses, executable } = settings;
+fn decide(
+    settings: &StackSettings,
+    image: parts::Image,
+    observer: Observer<'_>,
+) -> Result<Parts, StartError> {
+    let StackSettings { state, password, floating_addresses, executable, .. } = settings;
     let mut configuration = Configuration::load(state)?;
     let watch = Watch::new(observer);
     let Claim { addresses, director: listener, openstack } =
@@ -181,8 +195,8 @@ fn decide(settings: &StackSettings, observer: Observer<'_>) -> Result<Parts, Sta
     watch.done("executable for the VMs kept");
 
     let floating_addresses = floating_addresses.or(configuration.floating_addresses);
-    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, floating_addresses);
-    let driver = parts::driver(addresses, &secrets).map_err(StartError::Driver)?;
+    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &image, floating_addresses);
+    let driver = parts::driver(addresses, &secrets, image).map_err(StartError::Driver)?;
     let credentials =
         UserCredentials { username: configuration.username(), password: secrets.password.clone() };
     let identity_providers = configuration

@@ -1,7 +1,6 @@
 //! What a run has: a cloud and a director, each a process of its own, and the users' connections.
 
 use std::fs::File;
-use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use integration::director::Connection;
 use integration::executable;
 use protocol::client::DirectorClient;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::cloud::{Cloud, PASSWORD, Place, USER};
@@ -44,7 +42,7 @@ impl World {
         let place = Place {
             state: directory.path().join("cloud"),
             address: free_address().ok_or("no address is free")?,
-            in_server: place_in_servers(&executable::nutshell())
+            in_server: executable::place_in_servers(&executable::nutshell())
                 .map_err(|error| format!("nutshell cannot be read: {error}"))?,
         };
         let configuration = directory.path().join("director.toml");
@@ -158,20 +156,6 @@ fn free_address() -> Option<Ipv4Addr> {
             .all(Result::is_ok)
     };
     blocks.find_map(|block| Some(Ipv4Addr::new(127, block, 0, 1)).filter(|it| free(*it)))
-}
-
-/// Where user-data looks for the executable before it fetches it.
-fn place_in_servers(executable: &Path) -> std::io::Result<PathBuf> {
-    let mut file = File::open(executable)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    let hash = format!("{:x}", hash.finalize());
-    Ok(PathBuf::from(format!("/opt/nutshell/{}/nutshell", &hash[..16])))
 }
 
 fn director_settings(place: &Place, directory: &Path) -> String {

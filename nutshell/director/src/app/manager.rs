@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::api::internal::ServiceAdd;
-use protocol::api::{Application, State};
+use protocol::api::{Application, Node, State};
 use protocol::client::ManagerClient;
 use protocol::tls::{Holder, Trust};
 use protocol::{ApplicationId, ClientError, Identity, MANAGER_PORT};
@@ -89,6 +89,13 @@ impl App {
             .manager
             .ok_or(Error::ManagerUnreachable { application: application.id, source: None })?;
         self.managers.client(application.id, address)
+    }
+
+    /// The manager in a node.
+    pub(crate) fn manager_at(&self, node: &Node) -> Result<ManagerClient> {
+        let application = node.application;
+        let missing = Error::ManagerUnreachable { application, source: None };
+        self.managers.client(application, node.address().ok_or(missing)?)
     }
 
     /// Has the manager look after all services of the application. It also asks by itself: one

@@ -57,6 +57,7 @@ impl App {
         let found = db::node::by_certificate(&mut *self.db.read().await?, serial).await?;
         match found {
             Some(record) if may_speak(&record, claimed) => {
+                self.watch.hear(record.node.id, self.meter.shows());
                 Ok(Vm { user: record.user, node: record.node })
             }
             _ => Err(Error::CertificateRefused),

@@ -1,5 +1,7 @@
 //! Volumes of nodes.
 
+use std::collections::BTreeSet;
+
 use protocol::api::{Volume, VolumeState};
 use protocol::{ApplicationId, NodeId, OperationId, ServiceId, VolumeId};
 use sqlx::SqliteConnection;
@@ -226,4 +228,11 @@ pub(crate) async fn set_deleting_with_node(
 pub(crate) async fn delete(connection: &mut SqliteConnection, id: VolumeId) -> Result<()> {
     sqlx::query("DELETE FROM volumes WHERE id = ?").bind(id.0).execute(connection).await?;
     Ok(())
+}
+
+/// The nodes that have volumes.
+pub(crate) async fn nodes(connection: &mut SqliteConnection) -> Result<BTreeSet<NodeId>> {
+    let rows: Vec<(i64,)> =
+        sqlx::query_as("SELECT DISTINCT node FROM volumes").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id,)| NodeId(id)).collect())
 }

@@ -101,6 +101,7 @@ const TABLE: &[(&str, For)] = &[
     ("events", For::Users),
     ("vm_certificate", For::Anybody),
     ("vm_ready", For::Vms),
+    ("vm_alive", For::Vms),
     ("vm_services_wanted", For::Managers),
     ("vm_nodes", For::Managers),
     ("vm_nodes_create", For::OwnManager),

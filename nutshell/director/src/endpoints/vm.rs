@@ -38,6 +38,16 @@ pub(super) fn register(api: &mut Api) {
     );
     api.add(
         Endpoint::new(
+            Verb::Post,
+            "/v1/vm/alive",
+            "vm_alive",
+            Role::Vm,
+            "The VM is there: one that does not say so for a while is given up.",
+        ),
+        alive,
+    );
+    api.add(
+        Endpoint::new(
             Verb::Get,
             "/v1/vm/services",
             "vm_services_wanted",
@@ -136,6 +146,11 @@ async fn certificate(
 
 async fn ready(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<()> {
     answer(app.vm_ready(&vm).await)
+}
+
+/// That it calls is all it has to say.
+async fn alive(Extension(_): Extension<Vm>) -> Answer<()> {
+    answer(Ok(()))
 }
 
 async fn services_wanted(

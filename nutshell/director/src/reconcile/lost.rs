@@ -1,4 +1,4 @@
-//! Nodes that the cloud lost: they are replaced, a few times, and then left to their user.
+//! Nodes that are lost, because the cloud has them no more or they are not heard of: they are replaced, a few times, and then left to their user.
 //!
 //! ```text
 //!   a manager:  node stopping, application ERROR ──► PROLOGUE ──► RUNNING, with its backup
@@ -24,6 +24,7 @@ use crate::db;
 use crate::db::node::NodeRecord;
 use crate::operations::application_start::ApplicationStart;
 use crate::operations::nodes_delete::NodesDeletion;
+use crate::reconcile::silent::{Signs, Verdict, Watched};
 
 /// How long a server may be off: it may be on its way back, as after a restart of the whole cloud.
 const OFF_AT_MOST: Duration = Duration::from_secs(20);
@@ -41,6 +42,28 @@ pub(crate) struct Watch {
     /// Servers that are off, since when.
     off: Mutex<HashMap<String, Duration>>,
     tries: Mutex<HashMap<Lost, Tries>>,
+    /// Applications that lost their manager while they had no other node, and its cloud.
+    bereft: Mutex<BTreeMap<ApplicationId, String>>,
+    /// When VMs were heard of.
+    signs: Mutex<Signs>,
+}
+
+/// How a node got lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The cloud no longer has its server.
+    Gone,
+    /// Its server runs, and nothing is heard of it.
+    Silent,
+}
+
+impl Loss {
+    fn of(self, what: &str) -> String {
+        match self {
+            Self::Gone => format!("the cloud lost {what}"),
+            Self::Silent => format!("{what} does not answer"),
+        }
+    }
 }
 
 /// What is to be replaced.
@@ -87,6 +110,16 @@ impl Watch {
         }
     }
 
+    /// A VM says that it is there.
+    pub(crate) fn hear(&self, node: NodeId, now: Duration) {
+        locked(&self.signs).hear(node, now);
+    }
+
+    /// What to do about those VMs at work that are not heard of.
+    pub(super) fn listen(&self, watched: &[Watched], making: bool, now: Duration) -> Verdict {
+        locked(&self.signs).look(watched, making, now)
+    }
+
     /// Counts the try that it allows.
     fn decide(&self, lost: Lost, now: Duration) -> Decision {
         let mut tries = locked(&self.tries);
@@ -110,7 +143,9 @@ impl Watch {
             let mut own = nodes.iter().filter(|record| record.node.application == id).peekable();
             let is_left = own.peek().is_some();
             let is_manager = |record: &NodeRecord| record.node.service.is_none();
-            !is_left || own.any(|one| is_manager(one) && one.node.state == NodeState::Ready)
+            let is_bereft = locked(&self.bereft).contains_key(&id);
+            !(is_left || is_bereft)
+                || own.any(|one| is_manager(one) && one.node.state == NodeState::Ready)
         };
         let lost = |id: NodeId| {
             nodes.iter().any(|record| record.node.id == id && record.node.state == NodeState::Lost)
@@ -123,8 +158,8 @@ impl Watch {
 }
 
 impl App {
-    /// Says where it shows that the cloud no longer has the node's server.
-    pub(super) async fn node_lost(&self, id: NodeId) -> Result<()> {
+    /// Says where it shows that the node is lost, and gives it up.
+    pub(super) async fn node_lost(&self, id: NodeId, loss: Loss) -> Result<()> {
         let mut tx = self.db.write().await?;
         let Some(record) = db::node::view(&mut tx, id).await? else { return Ok(()) };
         let node = record.node;
@@ -132,10 +167,10 @@ impl App {
             return Ok(());
         }
         db::node::meter_end(&mut tx, id, self.meter.shows()).await?;
-        tracing::warn!(node = %id, "the cloud lost a node");
+        tracing::warn!(node = %id, ?loss, "a node is lost");
         match node.service {
             Some(service) => {
-                let reason = format!("the cloud lost node {id}");
+                let reason = loss.of(&format!("node {id}"));
                 db::service::set_reason(&mut tx, service, &reason, self.now()).await?;
                 tx.commit().await?;
             }
@@ -143,12 +178,14 @@ impl App {
                 let begun =
                     NodesDeletion::begin(&mut tx, node.application, vec![id], self.now()).await?;
                 let from = [State::Running, State::Adapting];
-                let reason = Some("the cloud lost its manager");
-                db::application::set_state(&mut tx, node.application, &from, State::Error, reason)
+                let reason = loss.of("its manager");
+                let (application, reason) = (node.application, Some(reason.as_str()));
+                db::application::set_state(&mut tx, application, &from, State::Error, reason)
                     .await?;
                 tx.commit().await?;
                 begun.run(self);
                 self.managers.forget(node.application);
+                locked(&self.watch.bereft).insert(node.application, node.cloud.clone());
                 let lost = Lost::Manager(node.application);
                 let decision = self.watch.decide(lost, self.meter.shows());
                 if self.tuning.replace_lost && decision == Decision::Replace {
@@ -184,13 +221,20 @@ impl App {
         Ok(())
     }
 
-    /// Applications with agents at work and nobody to manage them: a manager was lost, and its
-    /// replacement failed. With each, the cloud its agents are in.
+    /// Applications whose manager was lost, and its replacement failed: those with agents at work, and
+    /// those of which this director remembers it. With each, the cloud its agents are in, or it was.
     async fn applications_without_manager(
         &self,
         nodes: &[NodeRecord],
     ) -> Result<Vec<(Application, String)>> {
         let mut clouds: BTreeMap<ApplicationId, String> = BTreeMap::new();
+        let ready = |record: &&NodeRecord| {
+            record.node.service.is_none() && record.node.state == NodeState::Ready
+        };
+        for record in nodes.iter().filter(ready) {
+            locked(&self.watch.bereft).remove(&record.node.application);
+        }
+        clouds.extend(locked(&self.watch.bereft).clone());
         for record in nodes.iter().filter(|record| record.node.service.is_some()) {
             clouds.entry(record.node.application).or_insert_with(|| record.node.cloud.clone());
         }
@@ -207,6 +251,10 @@ impl App {
         for (id, cloud) in clouds.into_iter().filter(|(id, _)| !managed(*id)) {
             let found = db::application::view(&mut connection, id).await?;
             let failed = found.filter(|record| record.application.state == State::Error);
+            if failed.is_none() {
+                // It has one again, or its user no longer wants it.
+                locked(&self.watch.bereft).remove(&id);
+            }
             orphaned.extend(failed.map(|record| (record.application, cloud)));
         }
         Ok(orphaned)
@@ -242,11 +290,13 @@ impl App {
             let decision = self.watch.decide(Lost::Agent(node.id), self.meter.shows());
             match decision {
                 Decision::Wait => {}
-                Decision::GiveUp => self.left_to_user(service, node, "replacing it failed").await?,
+                Decision::GiveUp => {
+                    self.left_to_user(service, node, Loss::Gone, "replacing it failed").await?;
+                }
                 // A replacement would begin without the data.
                 Decision::Replace | Decision::ReplaceOrFail if !volumes.is_empty() => {
                     let why = "it has volumes, which its removal deletes";
-                    self.left_to_user(service, node, why).await?;
+                    self.left_to_user(service, node, Loss::Gone, why).await?;
                 }
                 Decision::Replace | Decision::ReplaceOrFail => {
                     replace.nodes.push(node.id);
@@ -288,9 +338,17 @@ impl App {
         Ok(())
     }
 
-    async fn left_to_user(&self, service: ServiceId, node: &Node, why: &str) -> Result<()> {
+    /// Tells the user that the node is not replaced, and why.
+    pub(super) async fn left_to_user(
+        &self,
+        service: ServiceId,
+        node: &Node,
+        loss: Loss,
+        why: &str,
+    ) -> Result<()> {
         let mut tx = self.db.write().await?;
-        let reason = format!("the cloud lost node {}, which is not replaced: {why}", node.id);
+        let lost = loss.of(&format!("node {}", node.id));
+        let reason = format!("{lost} and it is not replaced: {why}");
         db::service::set_reason(&mut tx, service, &reason, self.now()).await?;
         tx.commit().await?;
         self.publish_service(service).await;

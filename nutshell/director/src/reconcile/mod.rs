@@ -6,6 +6,7 @@
 
 mod lost;
 mod plan;
+mod silent;
 mod volumes;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::app::{App, Error, Result, error};
 use crate::db;
 use crate::db::node::NodeRecord;
 use crate::operations::TAG_INSTALLATION;
+use lost::Loss;
 pub(crate) use lost::Watch;
 use plan::Action;
 
@@ -68,7 +70,7 @@ impl App {
                     tracing::warn!(cloud = name, server, "deleting a server that no node has");
                     cloud.server_delete(&server).await.map_err(failed)?;
                 }
-                Action::MarkLost(node) => self.node_lost(node).await?,
+                Action::MarkLost(node) => self.node_lost(node, Loss::Gone).await?,
             }
         }
         let released =

@@ -98,6 +98,51 @@ async fn an_agent_that_cannot_be_replaced_is_tried_again_later() {
     }
 }
 
+/// Lets so many seconds pass, of which the director sees every second; the manager answers it.
+async fn watch(world: &World, seconds: i64) {
+    for _ in 0..seconds / 2 {
+        world.advance(Duration::seconds(2));
+        world.app().listen_once().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_heard_of_is_replaced_and_a_manager_that_answers_is_not() {
+    let world = World::new().await;
+    let user = world.login("test").await;
+    let service = running_service(&user).await;
+    let before = user.service_nodes(service.id).await.unwrap().nodes.remove(0);
+    let (agent, manager) = servers(&world);
+    world.app().listen_once().await.unwrap();
+    watch(&world, 18).await;
+    assert_eq!(user.service_nodes(service.id).await.unwrap().nodes[0].state, NodeState::Ready);
+    // Both are silent by now: the manager is asked first, and answers; then it is the agent's turn.
+    watch(&world, 4).await;
+    world.app().reconcile_once().await;
+    let mut service = user.service_view(service.id).await.unwrap();
+    while service.nodes != 1 || servers(&world).0 == agent {
+        service = user.service_changed(service.id, service.revision).await.unwrap();
+    }
+    let nodes = user.service_nodes(service.id).await.unwrap().nodes;
+    let ready: Vec<_> = nodes.iter().filter(|node| node.state == NodeState::Ready).collect();
+    assert_eq!(ready.len(), 1, "{nodes:?}");
+    assert_ne!(ready[0].id, before.id);
+    assert_eq!(servers(&world).1, manager);
+}
+
+#[tokio::test]
+async fn a_director_that_was_away_gives_nobody_up() {
+    let world = World::new().await;
+    let user = world.login("test").await;
+    let service = running_service(&user).await;
+    world.app().listen_once().await.unwrap();
+    watch(&world, 18).await;
+    world.advance(Duration::hours(9));
+    world.app().listen_once().await.unwrap();
+    watch(&world, 18).await;
+    assert_eq!(user.service_nodes(service.id).await.unwrap().nodes[0].state, NodeState::Ready);
+}
+
 #[tokio::test]
 async fn an_agent_with_volumes_is_left_to_its_user() {
     let world = World::new().await;
@@ -107,7 +152,7 @@ async fn an_agent_with_volumes_is_left_to_its_user() {
     world.app().reconcile_once().await;
     let user = world.login("test").await;
     let shown = user.service_view(service).await.unwrap();
-    let reason = "which is not replaced: it has volumes, which its removal deletes";
+    let reason = "and it is not replaced: it has volumes, which its removal deletes";
     assert!(shown.reason.is_some_and(|told| told.ends_with(reason)));
     assert_eq!(world.cloud.volumes().len(), 1);
 }

@@ -131,6 +131,18 @@ impl Transport {
         self.read(self.send(self.request(method, path).json(body)).await?).await
     }
 
+    /// Like [`Self::call`], on a connection that is not kept: the next such call shows whether a new
+    /// one gets through.
+    pub(super) async fn call_once<Out: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Out, ClientError> {
+        let request = self.request(method, path).header(http::header::CONNECTION, "close");
+        self.read(self.send(request.json(body)).await?).await
+    }
+
     pub(super) async fn upload<Out: DeserializeOwned>(
         &self,
         path: &str,

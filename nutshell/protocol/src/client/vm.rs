@@ -35,6 +35,11 @@ impl VmClient {
         self.0.call(Method::POST, "/v1/vm/ready", &json!({})).await
     }
 
+    /// `POST /v1/vm/alive`: the VM is there; to be said again and again.
+    pub async fn alive(&self) -> Result<(), ClientError> {
+        self.0.call_once(Method::POST, "/v1/vm/alive", &json!({})).await
+    }
+
     /// `GET /v1/vm/services`: which services the application should have (managers only).
     pub async fn services_wanted(&self) -> Result<ServicesWanted, ClientError> {
         self.0.get("/v1/vm/services", &[("", ""); 0]).await

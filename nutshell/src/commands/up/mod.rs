@@ -51,6 +51,7 @@ pub(crate) fn up(options: &Up, printer: &Printer) -> Result<Exit, Failure> {
     let settings = StackSettings {
         password: options.password.clone(),
         floating_addresses: options.floating_addresses,
+        image: options.image.clone(),
         ..StackSettings::new(state.path(), executable)
     };
     if options.detach {

@@ -31,6 +31,8 @@ const IDLE: f64 = 0.5;
 const SETTLING: Duration = Duration::minutes(3);
 /// For so long nodes must not be needed again: who removes one and adds another pays twice.
 const FORESIGHT: Duration = Duration::hours(1);
+/// What was measured before says nothing of this moment.
+const FRESH: Duration = Duration::minutes(5);
 /// A removal takes so long: it must be over before another hour begins.
 const REMOVAL: Duration = Duration::minutes(1);
 
@@ -89,8 +91,8 @@ impl<'a> Judgement<'a> {
             return Err("the service has no backends".to_owned());
         }
         let interval = interval(wanted);
-        if history.since(now - interval).next().is_none() {
-            return Err(format!("nothing was measured in the last {}", minutes(interval)));
+        if history.since(now - FRESH).next().is_none() {
+            return Err(format!("nothing was measured in the last {}", minutes(FRESH)));
         }
         let capacities = match Capacities::learn(history, instance_types, now) {
             Some(capacities) => capacities,
@@ -332,7 +334,7 @@ fn count(backends: usize) -> String {
 }
 
 fn clock_time(moment: OffsetDateTime) -> String {
-    format!("{:02}:{:02}", moment.hour(), moment.minute())
+    format!("{:02}:{:02} UTC", moment.hour(), moment.minute())
 }
 
 #[cfg(test)]

@@ -73,17 +73,20 @@ impl Outline {
 }
 
 impl History {
-    /// Adds the newest measurement and lets the oldest go. One that is no later than the newest is
-    /// left out: the clock was set back, or it is here already.
+    /// Adds the newest measurement and lets the oldest go. What is here from later times goes too: the
+    /// clock was set back.
     pub fn add(&mut self, measurement: Measurement) {
-        if self.recent.back().is_some_and(|last| last.at >= measurement.at) {
-            return;
-        }
         let at = measurement.at;
+        while self.recent.back().is_some_and(|last| last.at >= at) {
+            self.recent.pop_back();
+        }
         let step = OUTLINE_STEP.whole_seconds();
         // The measured interval ends at `at`: exactly at a full step it belongs to the one before.
         let begin = (at.unix_timestamp() - 1).div_euclid(step) * step;
         let rate = measurement.requests_per_second;
+        while self.outline.back().is_some_and(|last| last.begin > begin) {
+            self.outline.pop_back();
+        }
         match self.outline.back_mut() {
             Some(last) if last.begin == begin => {
                 last.sum += rate;
@@ -150,9 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_or_from_the_past_is_left_out() {
+    fn a_clock_that_was_set_back_leaves_no_future() {
         let mut history = History::default();
-        [5, 5, 3, 6].into_iter().for_each(|minute| history.add(measured(minute, 1.0)));
-        assert_eq!(history.recent().count(), 2);
+        [5, 25, 45, 46, 22, 23].into_iter().for_each(|minute| history.add(measured(minute, 1.0)));
+        let minutes = |at: OffsetDateTime| at.unix_timestamp() / 60;
+        let kept: Vec<i64> = history.recent().map(|it| minutes(it.at)).collect();
+        assert_eq!(kept, [5, 22, 23]);
+        assert_eq!(history.outline().len(), 2);
     }
 }

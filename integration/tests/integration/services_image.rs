@@ -1,0 +1,39 @@
+//! The recipes of the services' image and the installer agree.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fake_cloud::image::Recipe;
+
+fn provisioning() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../provisioning")
+}
+
+fn recipe(file: &str) -> Recipe {
+    Recipe::read(&provisioning().join(file)).unwrap()
+}
+
+#[test]
+fn the_image_for_virtual_machines_has_the_same_and_what_boots_them() {
+    let (services, disk) = (recipe("services.toml"), recipe("services-disk.toml"));
+    let (less, more): (Vec<_>, Vec<_>) =
+        disk.packages.iter().partition(|package| services.packages.contains(package));
+    assert_eq!(less.len(), services.packages.len(), "copy the packages of services.toml");
+    assert!(more.iter().any(|package| package.starts_with("linux-image-")), "{more:?}");
+    assert_eq!((services.files, services.commands), (disk.files, disk.commands));
+}
+
+#[test]
+fn the_installer_installs_the_packages_of_the_image() {
+    let printed = Command::new(provisioning().join("install")).arg("--print").output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert_eq!(printed.split_whitespace().collect::<Vec<_>>(), recipe("services.toml").packages);
+}
+
+#[test]
+fn the_scripts_are_clean() {
+    let scripts = ["install", "quiet"].map(|script| provisioning().join(script));
+    let checked = Command::new("shellcheck").args(&scripts).output();
+    let checked = checked.expect("shellcheck, of the package of that name");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
