@@ -135,7 +135,7 @@ impl Agent {
         let current = port.ok().and_then(|port| port.trim().parse().ok()).map(name);
         let stays = |name: &str| retirement.duties.backend && current.as_deref() == Some(name);
         self.node.retire(&retirement, stays).await?;
-        for name in ports::BACKEND.into_iter().map(name) {
+        for name in ports::BACKEND.map(name) {
             if !self.node.daemons.has(&name) {
                 remove(&self.node.config(&name, "told"))?;
             }

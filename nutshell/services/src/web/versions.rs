@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(seen(), "b");
         // The answer to the first call was lost.
         versions.install(&b, false, archive(&[("index.php", "b")])).await.unwrap();
-        versions.keep(&[b.clone()]).unwrap();
+        versions.keep(std::slice::from_ref(&b)).unwrap();
         assert!(!versions.has(&a) && versions.has(&b));
         assert_eq!(fs::read_dir(versions.directory()).unwrap().count(), 1);
     }
