@@ -10,6 +10,7 @@ mod cloud_clients;
 mod crash;
 mod ec2_client;
 mod libcloud_client;
+mod metrics;
 mod oidc;
 mod openstack_client;
 mod php;
