@@ -5,6 +5,7 @@ pub mod autoscaling;
 pub mod director;
 pub mod executable;
 pub mod http;
+pub mod load;
 pub mod processes;
 pub mod stack;
 pub mod terminal;

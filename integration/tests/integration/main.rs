@@ -13,6 +13,7 @@ mod libcloud_client;
 mod metrics;
 mod oidc;
 mod openstack_client;
+mod php;
 mod regions;
 mod restart;
 mod secrets;

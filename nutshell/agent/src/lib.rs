@@ -12,6 +12,7 @@ use services::usage::Meter;
 use services::{AgentContext, ServiceError};
 
 pub use protocol::vm::{Settings, StartError};
+pub use services::{Need, needs, service_types};
 
 use endpoints::Agent;
 

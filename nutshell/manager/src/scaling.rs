@@ -20,14 +20,28 @@ pub(crate) fn initial_roles(service_type: &ServiceType) -> Vec<String> {
 pub(crate) fn roles_to_add(
     service_type: &ServiceType,
     half: &dyn ManagerHalf,
+    nodes: &[Node],
     counts: &NodeCounts,
 ) -> Result<Vec<String>, ApiError> {
+    let before = by_role(nodes);
+    let mut after = before.clone();
     let mut roles = Vec::new();
     for (role, count) in positive(service_type, counts)? {
         half.may_add(&role)?;
+        *after.entry(role.clone()).or_default() += count;
         roles.extend(std::iter::repeat_n(role, count as usize));
     }
+    half.check_scale(&before, &after)?;
     Ok(roles)
+}
+
+/// How many nodes of each role there are.
+fn by_role(nodes: &[Node]) -> NodeCounts {
+    let mut counts = NodeCounts::new();
+    for node in nodes {
+        *counts.entry(node.role.clone()).or_default() += 1;
+    }
+    counts
 }
 
 /// The nodes to remove: of each role the newest. One node always remains.
@@ -37,6 +51,8 @@ pub(crate) fn nodes_to_remove(
     nodes: &[Node],
     counts: &NodeCounts,
 ) -> Result<Vec<NodeId>, ApiError> {
+    let before = by_role(nodes);
+    let mut after = before.clone();
     let mut removed: Vec<NodeId> = Vec::new();
     for (role, count) in positive(service_type, counts)? {
         half.may_remove(&role)?;
@@ -55,7 +71,9 @@ pub(crate) fn nodes_to_remove(
             )));
         }
         removed.extend(candidates.into_iter().rev().take(count as usize));
+        after.entry(role).and_modify(|left| *left -= count);
     }
+    half.check_scale(&before, &after)?;
     Ok(removed)
 }
 
@@ -113,7 +131,7 @@ mod tests {
 
     fn add(given: &[(&str, u32)]) -> Result<Vec<String>, String> {
         let (service_type, half) = generic();
-        roles_to_add(service_type, &*half, &counts(given)).map_err(|error| error.message)
+        roles_to_add(service_type, &*half, &[], &counts(given)).map_err(|error| error.message)
     }
 
     fn remove(nodes: &[Node], given: &[(&str, u32)]) -> Result<Vec<NodeId>, String> {

@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use protocol::api::{MethodKind, MethodSummary, ServiceType};
 
-use crate::{AgentContext, AgentHalf, ManagerHalf, ServiceError};
+use crate::{AgentContext, AgentHalf, ManagerHalf, Need, ServiceError};
 
 /// What the platform must know of a service.
 struct Entry {
     service_type: fn() -> ServiceType,
+    needs: &'static [Need],
     manager_half: fn() -> Arc<dyn ManagerHalf>,
     agent_half: fn(AgentContext) -> Result<Arc<dyn AgentHalf>, ServiceError>,
 }
@@ -17,6 +18,7 @@ macro_rules! entry {
     ($folder:ident) => {
         Entry {
             service_type: crate::$folder::service_type,
+            needs: crate::$folder::NEEDS,
             manager_half: || Arc::new(crate::$folder::manager_half::Manager),
             agent_half: |context| Ok(Arc::new(crate::$folder::agent_half::Agent::adopt(context)?)),
         }
@@ -26,6 +28,7 @@ macro_rules! entry {
 const ENTRIES: &[Entry] = &[
     entry!(generic),    // the user's own code, driven by five scripts
     entry!(helloworld), // the smallest service there can be
+    entry!(php),        // web applications in PHP, and static files
 ];
 
 static SERVICE_TYPES: LazyLock<Vec<ServiceType>> =
@@ -53,6 +56,12 @@ pub fn service_types() -> &'static [ServiceType] {
 #[must_use]
 pub fn service_type(name: &str) -> Option<&'static ServiceType> {
     service_types().iter().find(|service_type| service_type.name == name)
+}
+
+/// What the type with this name needs in the image of its VMs.
+#[must_use]
+pub fn needs(name: &str) -> &'static [Need] {
+    entry(name).map_or(&[], |entry| entry.needs)
 }
 
 /// The manager half of the type with this name.

@@ -12,12 +12,17 @@ mod generic;
 mod helloworld;
 pub mod logs;
 pub mod manager_half;
+mod needs;
+mod patience;
+mod php;
 pub mod process;
+pub mod settings;
 pub mod state;
 pub mod usage;
 pub mod web;
 
 pub use agent_half::{AgentContext, AgentHalf};
-pub use catalogue::{agent_half, manager_half, service_type, service_types};
+pub use catalogue::{agent_half, manager_half, needs, service_type, service_types};
 pub use error::ServiceError;
 pub use manager_half::{AgentConnections, CodeRepository, ManagerContext, ManagerHalf};
+pub use needs::Need;

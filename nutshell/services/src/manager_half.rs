@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use protocol::api::code::AuthorizedKey;
-use protocol::api::{Node, State, Volume};
+use protocol::api::{Node, NodeCounts, State, Volume};
 use protocol::client::AgentClient;
 use protocol::{ApiError, NodeId, ServiceId, VolumeId};
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::ServiceError;
 use crate::code::{CodeStore, Contents};
+use crate::settings::Settings;
 use crate::state::Request;
 
 /// What one service means to its manager. A half keeps nothing itself: all it knows is in the
@@ -39,6 +40,21 @@ pub trait ManagerHalf: Send + Sync {
 
     /// Whether users may remove nodes of this role.
     fn may_remove(&self, _role: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// Whether users may bring the service from so many nodes of each role to so many.
+    fn check_scale(&self, _before: &NodeCounts, _after: &NodeCounts) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// Takes all work off nodes that are about to go, or are lost: the nodes of the context are those
+    /// that stay. Returns when nobody needs the others any more.
+    async fn release(
+        &self,
+        _context: &ManagerContext,
+        _leaving: &[Node],
+    ) -> Result<(), ServiceError> {
         Ok(())
     }
 
@@ -120,6 +136,8 @@ pub struct ManagerContext {
     pub membership: u64,
     /// Its code versions.
     pub code: Arc<CodeStore>,
+    /// What it keeps beside that.
+    pub settings: Arc<Settings>,
     /// The volumes of its nodes.
     pub volumes: Arc<dyn Volumes>,
     /// Where the application's code is pushed to.

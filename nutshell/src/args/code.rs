@@ -10,7 +10,7 @@ use super::ServiceArgument;
 /// What can be asked of services with code.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CodeCommand {
-    /// Upload a code version: an archive with the scripts
+    /// Upload a code version: an archive that expands in the current directory
     UploadCode {
         #[command(flatten)]
         service: ServiceArgument,
@@ -19,6 +19,9 @@ pub(crate) enum CodeCommand {
         /// What to say of it
         #[arg(long, short, default_value = "", hide_default_value = true)]
         description: String,
+        /// Take off the one directory that all of it lies in
+        #[arg(long)]
+        strip: bool,
     },
     /// List the code versions
     #[command(visible_aliases = ["list-codes", "list-code"])]

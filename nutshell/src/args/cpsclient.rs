@@ -196,6 +196,8 @@ pub(crate) enum CpsclientCommand {
         /// Which of the node's logs
         file: Option<String>,
     },
+    /// Show errors of PHP to the visitors of a PHP service, or no longer
+    ToggleDebug(ServiceArgument),
     /// Print the greetings of all nodes of a Hello World service
     GetHelloworld(ServiceArgument),
 }

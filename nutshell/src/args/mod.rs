@@ -28,7 +28,7 @@ pub(crate) use cps::*;
 pub(crate) use cpsclient::*;
 pub(crate) use director::{CloudCommand, DirectorCommand};
 pub(crate) use manifest::{ManifestCommand, ManifestFile};
-pub(crate) use node_counts::{NodeCountWord, node_counts};
+pub(crate) use node_counts::{NodeCountWord, RequestedNodes, WrongNumberOfCounts, requested_nodes};
 pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, completions, cpsclient_help, manual_pages, parse, programs};
 pub(crate) use reference::{ApplicationRef, ServiceRef};

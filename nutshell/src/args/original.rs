@@ -13,7 +13,7 @@ use protocol::CodeVersionId;
 
 /// What the original has for types of service that are not in this version: groups of `cps-tools`,
 /// then commands of `cpsclient`.
-const ABSENT: [(&str, &[&str]); 10] = [
+const ABSENT: [(&str, &[&str]); 9] = [
     ("flink", &[]),
     ("hadoop", &[]),
     (
@@ -38,7 +38,6 @@ const ABSENT: [(&str, &[&str]); 10] = [
         "mysql",
         &["add-glb-nodes", "dump", "load-dump", "remove-glb-nodes", "set-password", "sqldump"],
     ),
-    ("php", &["migrate-nodes", "off-autoscaling", "on-autoscaling", "toggle-debug"]),
     ("scalaris", &[]),
     ("selenium", &[]),
     ("taskfarm", &["select-schedule", "set-mode", "upload-bot"]),

@@ -160,7 +160,8 @@ pub(crate) struct AgentLog {
 pub(crate) struct NodesArgument {
     #[command(flatten)]
     pub(crate) service: ServiceArgument,
-    /// How many, or how many of which role [default: 1]
+    /// How many, or how many of which role [default: 1]; several numbers are of the roles of the
+    /// type in their order, and a cloud may follow
     #[arg(value_name = "COUNT|ROLE=COUNT")]
     pub(crate) counts: Vec<NodeCountWord>,
     /// How many of the default role

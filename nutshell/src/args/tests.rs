@@ -203,7 +203,7 @@ fn numbers_are_ids_and_words_are_names() {
 #[test]
 fn mistakes_are_named() {
     assert!(refused("cps service lst").contains("list"));
-    assert!(refused("cps generic add-nodes 1 0").contains("a number of nodes above 0"));
+    assert!(refused("cps generic add-nodes 1 1.5").contains("a number of nodes"));
     assert!(refused("cps generic enable-code 1 ../x").contains("not a code version"));
     assert!(refused("nutshell up --quiet --verbose").contains("cannot be used with"));
     assert!(refused("cps-bakery list").contains("bakery"));

@@ -81,7 +81,7 @@ async fn dispatch(
         Command::RemoveNodes(wanted) => nodes::remove_nodes(caller, &wanted).await,
         Command::UploadCode { service, file } => {
             let service = caller.service_id(&service.service).await?;
-            code::upload_code(caller, service, &file, String::new()).await
+            code::upload_code(caller, service, &file, String::new(), false).await
         }
         Command::ListUploads(service) => {
             code::list_uploads(caller, caller.service_id(&service.service).await?).await
@@ -132,6 +132,9 @@ async fn dispatch(
         }
         Command::GetAgentLog { service, node, file } => {
             nodes::get_agent_log(caller, AgentLog { service, node, file, lines: None }).await
+        }
+        Command::ToggleDebug(service) => {
+            types::toggle_debug(caller, caller.service_id(&service.service).await?).await
         }
         Command::GetHelloworld(service) => {
             let service = caller.service_id(&service.service).await?;

@@ -14,13 +14,16 @@ use crate::printer::Printer;
 #[derive(Debug, Serialize)]
 struct Finding {
     name: &'static str,
+    /// Whether `nutshell up` can do without.
+    #[serde(skip)]
+    optional: bool,
     available: bool,
     detail: String,
 }
 
 impl From<Capability> for Finding {
     fn from(Capability { name, available, detail }: Capability) -> Self {
-        Self { name, available, detail }
+        Self { name, optional: OPTIONAL.contains(&name), available, detail }
     }
 }
 
@@ -30,6 +33,7 @@ pub(crate) fn doctor(printer: &Printer) -> Result<Exit, Failure> {
     findings.push(bridge::capability().into());
     findings.push(docker());
     findings.push(libvirt());
+    findings.extend(services());
     printer.answer(&findings, |findings| {
         let lines: Vec<String> = findings.iter().map(|finding| line(printer, finding)).collect();
         format!("{}\n\n{}", lines.join("\n"), conclusion(findings))
@@ -48,7 +52,7 @@ fn line(printer: &Printer, finding: &Finding) -> String {
 fn conclusion(findings: &[Finding]) -> String {
     let missing: Vec<&str> = findings
         .iter()
-        .filter(|finding| !finding.available && !OPTIONAL.contains(&finding.name))
+        .filter(|finding| !finding.available && !finding.optional)
         .map(|finding| finding.name)
         .collect();
     match missing.is_empty() {
@@ -88,7 +92,7 @@ fn first_answering(name: &'static str, good: &str, sockets: &[PathBuf]) -> Findi
         match UnixStream::connect(socket) {
             Ok(_) => {
                 let detail = format!("{good} {}", socket.display());
-                return Finding { name, available: true, detail };
+                return Finding { name, optional: true, available: true, detail };
             }
             Err(error) => {
                 let error = error.to_string();
@@ -97,7 +101,22 @@ fn first_answering(name: &'static str, good: &str, sockets: &[PathBuf]) -> Findi
             }
         }
     }
-    Finding { name, available: false, detail: reasons.join("; ") }
+    Finding { name, optional: true, available: false, detail: reasons.join("; ") }
+}
+
+/// What services find in VMs that have this machine's own system.
+fn services() -> impl Iterator<Item = Finding> {
+    agent::service_types().iter().filter_map(|kind| {
+        let needs = agent::needs(&kind.name);
+        let missing: Vec<&str> =
+            needs.iter().filter(|need| need.find().is_err()).map(|need| need.package).collect();
+        let detail = match missing.is_empty() {
+            true => "VMs with this machine's system have what the service needs".to_owned(),
+            false => format!("VMs lack Debian's {}", missing.join(", ")),
+        };
+        let (name, available) = (kind.title.as_str(), missing.is_empty());
+        (!needs.is_empty()).then_some(Finding { name, optional: true, available, detail })
+    })
 }
 
 #[cfg(test)]
@@ -105,7 +124,8 @@ mod tests {
     use super::*;
 
     fn finding(name: &'static str, available: bool) -> Finding {
-        Finding { name, available, detail: String::new() }
+        let optional = OPTIONAL.contains(&name);
+        Finding { name, optional, available, detail: String::new() }
     }
 
     #[test]

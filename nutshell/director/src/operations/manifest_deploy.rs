@@ -225,7 +225,11 @@ async fn upload(
     file: &StoredFile,
 ) -> Result<CodeVersionId> {
     let method = app.service_method(deploy.user, service, "upload_code", Call::Post).await?;
-    let about = CodeUpload { filename: file.name.clone(), description: DESCRIPTION.to_owned() };
+    let about = CodeUpload {
+        filename: file.name.clone(),
+        description: DESCRIPTION.to_owned(),
+        strip: false,
+    };
     let query = Query::from([
         ("filename".to_owned(), about.filename),
         ("description".to_owned(), about.description),

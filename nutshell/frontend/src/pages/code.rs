@@ -43,7 +43,7 @@ async fn read_form(
         match field.name().unwrap_or_default() {
             "archive" if !filename.is_empty() => {
                 let description = entered.get("description").cloned().unwrap_or_default();
-                let parameters = CodeUpload { filename, description };
+                let parameters = CodeUpload { filename, description, strip: false };
                 return hand_on(session, id, &parameters, field).await;
             }
             "description" => {

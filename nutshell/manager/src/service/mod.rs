@@ -15,6 +15,7 @@ use protocol::api::{ServiceType, State};
 use protocol::{ApiError, ErrorCode, ServiceId};
 use services::code::CodeStore;
 use services::manager_half::Remark;
+use services::settings::Settings;
 use services::state::{Request, Step, decide};
 use services::{AgentConnections, ManagerContext, ManagerHalf, ServiceError};
 use time::OffsetDateTime;
@@ -50,6 +51,10 @@ impl World {
         self.records().join(format!("{id}.json"))
     }
 
+    pub(crate) fn settings(&self, id: ServiceId) -> PathBuf {
+        self.records().join(format!("{id}.settings"))
+    }
+
     pub(crate) fn code(&self, id: ServiceId) -> PathBuf {
         self.cache.join("code").join(id.to_string())
     }
@@ -66,6 +71,7 @@ pub(crate) struct Service {
     pub(crate) half: Arc<dyn ManagerHalf>,
     world: Arc<World>,
     pub(crate) code: Arc<CodeStore>,
+    settings: Arc<Settings>,
     record: Mutex<Record>,
     report: watch::Sender<ServiceReport>,
     permit: Arc<tokio::sync::Mutex<()>>,
@@ -94,6 +100,7 @@ impl Service {
             service_type,
             half,
             code: Arc::new(CodeStore::open(&world.code(id))?),
+            settings: Arc::new(Settings::open(&world.settings(id))),
             report: watch::Sender::new(record.report()),
             record: Mutex::new(record.clone()),
             permit: Arc::default(),
@@ -124,6 +131,7 @@ impl Service {
             nodes,
             membership,
             code: Arc::clone(&self.code),
+            settings: Arc::clone(&self.settings),
             volumes: Arc::new(ServiceVolumes {
                 director: self.world.director.clone(),
                 service: self.id,

@@ -35,6 +35,10 @@ impl Service {
         let (gone, left): (Vec<Node>, Vec<Node>) =
             nodes.into_iter().partition(|node| lost.contains(&node.id));
         let ids: Vec<NodeId> = gone.iter().map(|node| node.id).collect();
+        // Those that are left go on without them at once.
+        if let Err(error) = self.release(&lost).await {
+            tracing::warn!(service = %self.id, %error, "lost nodes are still counted on");
+        }
         let replaced = async {
             for (cloud, roles) in wanted(&gone) {
                 self.create_nodes(roles, cloud).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::api::internal::{NodesCreate, ServiceReport};
-use protocol::api::{DEFAULT_CLOUD, NodesAdd, NodesRemove, ServiceStart, State};
+use protocol::api::{DEFAULT_CLOUD, Node, NodesAdd, NodesRemove, ServiceStart, State};
 use protocol::{ApiError, NodeId};
 use serde_json::Value;
 use services::ServiceError;
@@ -74,7 +74,8 @@ impl Service {
         add: NodesAdd,
     ) -> Result<ServiceReport, ApiError> {
         self.check(Request::AddNodes, "adding nodes")?;
-        let roles = scaling::roles_to_add(self.service_type, &*self.half, &add.nodes)?;
+        let nodes = self.record().nodes;
+        let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
         let cloud = add.cloud.unwrap_or_else(|| DEFAULT_CLOUD.to_owned());
         let prepare = |record: &mut Record| {
             record.change = Some(Change::Adding);
@@ -130,11 +131,26 @@ impl Service {
     }
 
     async fn shrink(&self, leaving: Vec<NodeId>) -> Remark {
+        if let Err(error) = self.release(&leaving).await {
+            let reason = format!("no nodes were removed: {}", reason(error));
+            if let Err(error) = self.half.settle(&self.context()).await {
+                tracing::error!(service = %self.id, %error, "removing nodes was not undone");
+            }
+            return Some(reason);
+        }
         let shrunk = async {
             self.give_back(leaving).await?;
             self.half.settle(&self.context()).await
         };
         shrunk.await.unwrap_or_else(|error| Some(reason(error)))
+    }
+
+    /// Has the half take all work off nodes that are to go.
+    pub(super) async fn release(&self, leaving: &[NodeId]) -> Result<(), ServiceError> {
+        let mut context = self.context();
+        let goes = |node: &mut Node| leaving.contains(&node.id);
+        let leaving: Vec<Node> = context.nodes.extract_if(.., goes).collect();
+        self.half.release(&context, &leaving).await
     }
 
     /// A command of the service's own.
@@ -208,7 +224,8 @@ impl Service {
         self.log("EPILOGUE: removing");
         self.give_back_all().await?;
         let world = &self.world;
-        for path in [world.code(self.id), world.log(self.id), world.record(self.id)] {
+        let (code, settings) = (world.code(self.id), world.settings(self.id));
+        for path in [code, settings, world.log(self.id), world.record(self.id)] {
             let removed = match path.is_dir() {
                 true => std::fs::remove_dir_all(&path),
                 false => std::fs::remove_file(&path),

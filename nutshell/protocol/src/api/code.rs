@@ -29,6 +29,23 @@ pub struct CodeUpload {
     /// What to say of it.
     #[serde(default)]
     pub description: String,
+    /// Whether to take off the one directory that all of it lies in, where that is not done anyway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", deserialize_with = "flag")]
+    pub strip: bool,
+}
+
+/// In a query everything is text.
+fn flag<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Flag {
+        Plain(bool),
+        Text(String),
+    }
+    match Flag::deserialize(from)? {
+        Flag::Plain(flag) => Ok(flag),
+        Flag::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
 }
 
 /// Parameters of `enable_code`, `delete_code` and `download_code`.
@@ -43,6 +60,9 @@ pub struct CodeVersionName {
 pub struct CodeUploaded {
     /// Id of the new version.
     pub code_version: CodeVersionId,
+    /// What is probably not as its user meant it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// Result of `upload_key`, whose body is public keys as `~/.ssh/*.pub` holds them, one a line.

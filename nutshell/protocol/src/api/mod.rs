@@ -14,11 +14,13 @@ pub mod log;
 pub mod manifest;
 pub mod node;
 pub mod operation;
+pub mod php;
 pub mod service;
 pub mod service_type;
 pub mod usage;
 pub mod user;
 pub mod volume;
+pub mod web;
 
 pub use application::{Application, ApplicationCreate, ApplicationRename};
 pub use autoscaling::{Autoscaling, Strategy};

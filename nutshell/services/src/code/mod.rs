@@ -10,6 +10,7 @@ pub mod archive;
 mod contents;
 mod entry;
 mod meter;
+pub(crate) mod methods;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use protocol::api::CodeVersion;
+use protocol::api::code::CodeUpload;
 use protocol::files::{self, Access};
 use protocol::{ApiError, CodeVersionId, ErrorCode};
 use rand::Rng;
@@ -53,6 +55,9 @@ struct Version {
     id: CodeVersionId,
     filename: String,
     description: String,
+    /// Whether the directory that all of it lies in is to be taken off.
+    #[serde(default)]
+    strip: bool,
     #[serde(with = "time::serde::rfc3339")]
     created: OffsetDateTime,
 }
@@ -120,6 +125,7 @@ impl CodeStore {
                     id: id.clone(),
                     filename: format!("{id}.tar"),
                     description: "Initial version".to_owned(),
+                    strip: false,
                     created: OffsetDateTime::now_utc(),
                 },
             );
@@ -134,11 +140,11 @@ impl CodeStore {
     /// When it is refused, too large, or cannot be stored.
     pub async fn add(
         &self,
-        filename: &str,
-        description: &str,
+        about: &CodeUpload,
         content: Content,
         accept: impl FnOnce(&Contents) -> Result<(), ApiError>,
     ) -> Result<CodeVersionId, ServiceError> {
+        let CodeUpload { filename, description, strip } = about;
         check_filename(filename)?;
         let upload = receive(&self.directory, filename, content).await?;
         accept(&upload.contents)?;
@@ -147,8 +153,9 @@ impl CodeStore {
         self.change(|index| {
             index.versions.push(Version {
                 id: id.clone(),
-                filename: filename.to_owned(),
-                description: description.to_owned(),
+                filename: filename.clone(),
+                description: description.clone(),
+                strip: *strip,
                 created: OffsetDateTime::now_utc(),
             });
             Ok(())
@@ -180,6 +187,7 @@ impl CodeStore {
                     id: id.clone(),
                     filename: filename.to_owned(),
                     description: description.to_owned(),
+                    strip: false,
                     created: OffsetDateTime::now_utc(),
                 });
             }
@@ -238,6 +246,14 @@ impl CodeStore {
         let path = self.path(id);
         let content = tokio::fs::File::open(&path).await.map_err(ServiceError::file(&path))?;
         Ok(File { filename, content })
+    }
+
+    /// Whether the user wants the directory taken off that all of a version lies in.
+    ///
+    /// # Errors
+    /// When there is no such version.
+    pub fn strips(&self, id: &CodeVersionId) -> Result<bool, ServiceError> {
+        self.find(id).map(|version| version.strip)
     }
 
     /// Whether there is this version.

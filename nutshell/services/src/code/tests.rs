@@ -17,6 +17,11 @@ fn content(bytes: Vec<u8>) -> Content {
     futures::stream::iter(chunks).boxed()
 }
 
+fn about(filename: &str) -> CodeUpload {
+    let (filename, description) = (filename.to_owned(), "mine".to_owned());
+    CodeUpload { filename, description, strip: false }
+}
+
 fn message(error: ServiceError) -> String {
     ApiError::from(error).message
 }
@@ -31,7 +36,7 @@ async fn versions_survive_a_restart_newest_first() {
     let store = CodeStore::open(directory.path()).unwrap();
     store.add_default(&tar()).unwrap();
     store.add_default(&tar()).unwrap();
-    let id = store.add("app.tar.gz", "mine", content(tar()), |_| Ok(())).await.unwrap();
+    let id = store.add(&about("app.tar.gz"), content(tar()), |_| Ok(())).await.unwrap();
     store.activate(&id).unwrap();
 
     let reopened = CodeStore::open(directory.path()).unwrap();
@@ -50,7 +55,7 @@ async fn the_active_and_the_initial_version_stay() {
     let directory = tempfile::tempdir().unwrap();
     let store = CodeStore::open(directory.path()).unwrap();
     store.add_default(&tar()).unwrap();
-    let id = store.add("app.tar", "", content(tar()), |_| Ok(())).await.unwrap();
+    let id = store.add(&about("app.tar"), content(tar()), |_| Ok(())).await.unwrap();
     assert!(message(store.delete(&default_id()).unwrap_err()).contains("active"));
     store.activate(&id).unwrap();
     assert!(message(store.delete(&id).unwrap_err()).contains("active"));
@@ -65,16 +70,17 @@ async fn the_active_and_the_initial_version_stay() {
 async fn a_refused_or_broken_upload_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = CodeStore::open(directory.path()).unwrap();
-    let refused = store.add("a.zip", "", content(b"text".to_vec()), |_| Ok(())).await.unwrap_err();
+    let refused =
+        store.add(&about("a.zip"), content(b"text".to_vec()), |_| Ok(())).await.unwrap_err();
     assert_eq!(message(refused), "`a.zip` is not a tar or zip archive");
     let broken = futures::stream::iter([
         Ok(Bytes::from_static(b"PK")),
         Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
     ]);
-    let broken = store.add("a.zip", "", broken.boxed(), |_| Ok(())).await.unwrap_err();
+    let broken = store.add(&about("a.zip"), broken.boxed(), |_| Ok(())).await.unwrap_err();
     assert_eq!(message(broken), "the upload of `a.zip` broke off");
     for name in ["", "..", "a/b", "a\"b", "a\nb"] {
-        assert!(store.add(name, "", content(tar()), |_| Ok(())).await.is_err(), "{name:?}");
+        assert!(store.add(&about(name), content(tar()), |_| Ok(())).await.is_err(), "{name:?}");
     }
     assert!(store.list().is_empty());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -11,15 +11,13 @@ use futures::future::join_all;
 use protocol::api::{Node, Volume, VolumeState};
 use protocol::client::{AgentClient, Upload};
 use protocol::{ApiError, ClientError, CodeVersionId, NodeId};
-use tokio::time::Instant;
 
 use super::MASTER;
 use super::wire::{AgentEntry, Configuration, Configured, Ended, Membership, Version};
 use crate::manager_half::{Remark, at};
+use crate::patience::patiently;
 use crate::{ManagerContext, ServiceError};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often an agent that has not answered is looked after.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -93,27 +91,6 @@ async fn attended<T>(
     tokio::select! {
         answer = call => answer,
         error = vanished => Err(error),
-    }
-}
-
-/// Tries again while the agent cannot be reached: it may have been killed and be on its way back.
-async fn patiently<T, F: Future<Output = Result<T, ServiceError>>>(
-    context: &ManagerContext,
-    attempt: impl Fn() -> F,
-) -> Result<T, ServiceError> {
-    let deadline = Instant::now() + context.agents.patience();
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match attempt().await {
-            Err(ServiceError::Agent {
-                source: ClientError::Unreachable { .. } | ClientError::Broken { .. },
-                ..
-            }) if Instant::now() + pause < deadline => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            result => return result,
-        }
     }
 }
 

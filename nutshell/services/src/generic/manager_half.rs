@@ -1,12 +1,9 @@
 //! The Generic service as a whole: code versions, and scripts on all nodes.
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::future::{join_all, try_join_all};
 use protocol::api::Volumes;
-use protocol::api::code::{
-    CodeUpload, CodeUploaded, CodeVersionName, CodeVersions, KeyName, Keys, KeysAdded,
-};
+use protocol::api::code::CodeVersionName;
 use protocol::api::generic::{
     NodeScripts, Script, ScriptExecute, ScriptStatus, ScriptStatuses, VolumeAdd, VolumeName,
 };
@@ -15,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::wire::{Execute, nothing_to_interrupt, scripts_are_running};
 use super::{MASTER, default_code, distribution, volume};
-use crate::code::Contents;
+use crate::code::{Contents, methods};
 use crate::manager_half::{Content, File, Outcome, Remark, at, no_such_method, parameters};
 use crate::state::Request;
 use crate::{ManagerContext, ManagerHalf, ServiceError};
@@ -99,14 +96,9 @@ impl ManagerHalf for Manager {
         _given: Value,
     ) -> Result<Value, ServiceError> {
         match method {
-            "list_code" => Ok(json!(CodeVersions { code_versions: context.code.list() })),
             "get_script_status" => Ok(json!(statuses(context).await?)),
             "list_volumes" => Ok(json!(Volumes { volumes: context.volumes.list().await? })),
-            "list_keys" => {
-                let repository = &context.repository;
-                Ok(json!(Keys { keys: repository.keys(), repository: repository.address() }))
-            }
-            _ => Err(no_such_method(method)),
+            _ => methods::query(context, method),
         }
     }
 
@@ -118,22 +110,12 @@ impl ManagerHalf for Manager {
     ) -> Result<Outcome, ServiceError> {
         match method {
             "enable_code" => enable(context, parameters(method, given)?).await,
-            "delete_code" => {
-                let name: CodeVersionName = parameters(method, given)?;
-                context.code.delete(&name.code_version)?;
-                Ok(json!({}).into())
-            }
             "create_volume" => volume::create(context, parameters(method, given)?).await,
             "delete_volume" => volume::delete(context, parameters(method, given)?).await,
-            "delete_key" => {
-                let name: KeyName = parameters(method, given)?;
-                context.repository.delete_key(&name.fingerprint).await?;
-                Ok(json!({}).into())
-            }
             "run" => execute(context, Script::Run, parameters(method, given)?).await,
             "interrupt" => execute(context, Script::Interrupt, parameters(method, given)?).await,
             "cleanup" => execute(context, Script::Cleanup, parameters(method, given)?).await,
-            _ => Err(no_such_method(method)),
+            _ => methods::command(context, method, given).await,
         }
     }
 
@@ -144,20 +126,11 @@ impl ManagerHalf for Manager {
         given: Value,
         content: Content,
     ) -> Result<Value, ServiceError> {
-        match method {
-            "upload_code" => {
-                let CodeUpload { filename, description } = parameters(method, given)?;
-                let accept = |contents: &Contents| expect_scripts(&filename, contents);
-                let code_version =
-                    context.code.add(&filename, &description, content, accept).await?;
-                Ok(json!(CodeUploaded { code_version }))
-            }
-            "upload_key" => {
-                let added = context.repository.add_keys(&text(content).await?).await?;
-                Ok(json!(KeysAdded { added, repository: context.repository.address() }))
-            }
-            _ => Err(no_such_method(method)),
-        }
+        let accept = |filename: &str, contents: &Contents, _| {
+            expect_scripts(filename, contents)?;
+            Ok(None)
+        };
+        methods::upload(context, method, given, content, accept).await
     }
 
     async fn download(
@@ -166,27 +139,8 @@ impl ManagerHalf for Manager {
         method: &str,
         given: Value,
     ) -> Result<File, ServiceError> {
-        match method {
-            "download_code" => {
-                let name: CodeVersionName = parameters(method, given)?;
-                context.code.archive(&name.code_version).await
-            }
-            _ => Err(no_such_method(method)),
-        }
+        methods::download(context, method, given).await
     }
-}
-
-/// A short text that is being received.
-async fn text(mut content: Content) -> Result<String, ServiceError> {
-    const LONGEST: usize = 64 << 10;
-    let mut text = Vec::new();
-    while let Some(chunk) = content.next().await {
-        text.extend_from_slice(&chunk.map_err(|_| ApiError::invalid("the upload broke off"))?);
-        if text.len() > LONGEST {
-            return Err(ApiError::invalid("the file is too large to be a list of keys").into());
-        }
-    }
-    String::from_utf8(text).map_err(|_| ApiError::invalid("the file holds no text").into())
 }
 
 /// Code that holds none of the scripts would do nothing, without a word.

@@ -17,9 +17,14 @@ mod wire;
 use protocol::AGENT_PORT;
 use protocol::api::{MethodKind, MethodSummary, PortRange, Role, ServiceType};
 
+use crate::code;
+
 /// The one node of this role is there from start to stop.
 const MASTER: &str = "master";
 const NODE: &str = "node";
+
+/// The image of its VMs needs nothing more.
+pub(crate) const NEEDS: &[crate::Need] = &[];
 
 /// The catalogue's entry.
 pub(crate) fn service_type() -> ServiceType {
@@ -29,7 +34,7 @@ pub(crate) fn service_type() -> ServiceType {
         kind,
         description: description.to_owned(),
     };
-    use MethodKind::{Command, Download, Query, Upload};
+    use MethodKind::{Command, Query};
     ServiceType {
         name: "generic".to_owned(),
         title: "Generic".to_owned(),
@@ -41,26 +46,29 @@ pub(crate) fn service_type() -> ServiceType {
             PortRange::tcp(AGENT_PORT + 1, u16::MAX),
             PortRange::udp(1, u16::MAX),
         ],
-        methods: vec![
-            method("upload_code", Upload, "Adds a code version: an archive with the scripts"),
-            method("list_code", Query, "Lists the code versions, newest first"),
-            method("enable_code", Command, "Makes a code version the active one on every node"),
-            method("download_code", Download, "Gives back the archive of a code version"),
-            method("delete_code", Command, "Deletes a code version that is not active"),
-            method("upload_key", Upload, "Lets holders of public SSH keys push code with git"),
-            method("list_keys", Query, "Lists these keys, and what git clone takes"),
-            method("delete_key", Command, "Lets nobody in with a key any more"),
-            method("run", Command, "Starts run.sh on every node"),
-            method("interrupt", Command, "Starts interrupt.sh; the second time, kills all scripts"),
-            method("cleanup", Command, "Starts cleanup.sh on every node"),
-            method("create_volume", Command, "Makes a volume for a node, at /media/<name> there"),
-            method("list_volumes", Query, "Lists the volumes of the nodes"),
-            method(
-                "delete_volume",
-                Command,
-                "Takes a volume from its node, with all that is on it",
-            ),
-            method("get_script_status", Query, "Tells what became of each script on each node"),
-        ],
+        methods: code::methods::summaries("an archive with the scripts")
+            .into_iter()
+            .chain([
+                method("run", Command, "Starts run.sh on every node"),
+                method(
+                    "interrupt",
+                    Command,
+                    "Starts interrupt.sh; the second time, kills all scripts",
+                ),
+                method("cleanup", Command, "Starts cleanup.sh on every node"),
+                method(
+                    "create_volume",
+                    Command,
+                    "Makes a volume for a node, at /media/<name> there",
+                ),
+                method("list_volumes", Query, "Lists the volumes of the nodes"),
+                method(
+                    "delete_volume",
+                    Command,
+                    "Takes a volume from its node, with all that is on it",
+                ),
+                method("get_script_status", Query, "Tells what became of each script on each node"),
+            ])
+            .collect(),
     }
 }

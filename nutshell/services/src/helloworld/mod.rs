@@ -5,6 +5,9 @@ pub(crate) mod manager_half;
 
 use protocol::api::{MethodKind, MethodSummary, Role, ServiceType};
 
+/// The image of its VMs needs nothing more.
+pub(crate) const NEEDS: &[crate::Need] = &[];
+
 /// The catalogue's entry.
 pub(crate) fn service_type() -> ServiceType {
     ServiceType {

@@ -109,6 +109,32 @@ impl Program {
         Some(Self { marker: marker.to_owned(), shell, status: statuses.join(marker) })
     }
 
+    /// What the program began as, while it runs.
+    #[must_use]
+    pub fn main(&self) -> Option<Pid> {
+        table::children(self.shell).first().copied()
+    }
+
+    /// The processes that this one has started itself and that still run.
+    #[must_use]
+    pub fn workers(&self) -> Vec<Pid> {
+        self.main().map(table::children).unwrap_or_default()
+    }
+
+    /// Sends a signal to what the program began as, and to nothing else.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(main) = self.main() {
+            // It may be gone by now.
+            let _ = kill_process(main, signal);
+        }
+    }
+
+    /// The number of the session that all of it runs in, unless it leaves that.
+    #[must_use]
+    pub fn session(&self) -> i32 {
+        self.shell.as_raw_nonzero().get()
+    }
+
     /// Waits for the end and says the exit status: 128 + signal when a signal ended it.
     pub async fn ended(&self) -> i32 {
         gone(self.shell).await;
@@ -141,6 +167,15 @@ pub async fn end_left(marker: &str) {
     end(|| table::marked(marker)).await;
 }
 
+/// Ends what a program that has ended left behind in its session: those that run this executable,
+/// for programs that write their titles over their environment carry no marker. Returns when nothing
+/// of it runs.
+pub async fn end_session(session: i32, executable: &Path) {
+    if let Some(session) = Pid::from_raw(session) {
+        end(|| table::of_session(session, executable)).await;
+    }
+}
+
 /// Asks processes to end, then kills them, until there are none.
 async fn end(members: impl Fn() -> Vec<Pid>) {
     let mut signal = Signal::TERM;
@@ -167,7 +202,7 @@ pub fn exit_status(status: &Path) -> Option<i32> {
 }
 
 /// Waits until a process is gone.
-async fn gone(pid: Pid) {
+pub async fn gone(pid: Pid) {
     let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(descriptor) => descriptor,
         Err(Errno::SRCH) => return,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use rustix::process::Pid;
 
@@ -34,6 +35,21 @@ pub(super) fn members(marker: &str, shell: Pid) -> Vec<Pid> {
     let mut seen = HashSet::from([shell]);
     members.retain(|pid| seen.insert(*pid));
     members
+}
+
+/// The processes of a session that run this executable.
+pub(super) fn of_session(session: Pid, executable: &Path) -> Vec<Pid> {
+    let executable = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
+    let table = processes().filter_map(Entry::read).filter(|one| one.session == Some(session));
+    let runs_it =
+        |pid: &Pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == executable);
+    table.map(|entry| entry.pid).filter(runs_it).collect()
+}
+
+/// The living children of a process.
+pub(super) fn children(parent: Pid) -> Vec<Pid> {
+    let table = processes().filter_map(Entry::read);
+    table.filter(|entry| entry.parent == Some(parent)).map(|entry| entry.pid).collect()
 }
 
 /// The processes below this one.

@@ -72,6 +72,10 @@ const TOOLS: &[(&str, &str)] = &[
     ("cps-generic cleanup 1 2 -p fast", "cps generic cleanup 1/2 -p fast"),
     ("cps-generic get_script_status 1 2", "cps generic get-script-status 1/2"),
     ("cps-helloworld get_helloworld 1 2", "cps helloworld get-helloworld 1/2"),
+    ("cps-php debug 1 2 on", "cps php debug 1/2 on"),
+    ("cps-php get_php_config 1 2", "cps php get-php-config 1/2"),
+    ("cps-php add_nodes 1 2 --backend 1 --web 1", "cps php add-nodes 1/2 backend=1 web=1"),
+    ("cps-php upload_code 1 2 a.zip", "cps php upload-code 1/2 a.zip"),
     // The guide names the service alone.
     ("cps-tools service start 1", "cps service start 1"),
     ("cps-tools generic list_nodes 1", "cps generic list-nodes 1"),
@@ -130,8 +134,6 @@ const CLIENT: &[&str] = &[
 
 /// Lines that are for types of service that are not in this version, and for which.
 const OF_ABSENT_TYPES: &[(&str, &str)] = &[
-    ("cps-tools php list", "php"),
-    ("cps-php debug 1 2 on", "php"),
     ("cps-java upload_code 1 2 a.war", "java"),
     ("cps-mysql set_password 1 2 -p x", "mysql"),
     ("cps-xtreemfs add_xfs_volume 1 2 data", "xtreemfs"),
@@ -140,10 +142,6 @@ const OF_ABSENT_TYPES: &[(&str, &str)] = &[
     ("cps-tools htc list", "htc"),
     ("cps-tools scalaris list", "scalaris"),
     ("cps-tools selenium list", "selenium"),
-    ("cpsclient.py toggle_debug 1", "php"),
-    ("cpsclient.py on_autoscaling 1 5 2000 low", "php"),
-    ("cpsclient.py off_autoscaling 1", "php"),
-    ("cpsclient.py migrate_nodes 1 2", "php"),
     ("cpsclient.py set_password 1", "mysql"),
     ("cpsclient.py add_glb_nodes 1 1", "mysql"),
     ("cpsclient.py remove_glb_nodes 1 1", "mysql"),

@@ -22,9 +22,9 @@ pub(crate) async fn run(
     kind: &str,
 ) -> Result<Exit, CpsError> {
     match command {
-        CodeCommand::UploadCode { service, file, description } => {
+        CodeCommand::UploadCode { service, file, description, strip } => {
             let service = caller.service_of(&service.service, kind).await?;
-            upload_code(caller, service, &file, description).await
+            upload_code(caller, service, &file, description, strip).await
         }
         CodeCommand::ListUploads(service) => {
             list_uploads(caller, caller.service_of(&service.service, kind).await?).await
@@ -61,6 +61,7 @@ pub(crate) async fn upload_code(
     service: ServiceId,
     path: &Path,
     description: String,
+    strip: bool,
 ) -> Result<Exit, CpsError> {
     let failed = || CpsError::file("read", path);
     let file = tokio::fs::File::open(path).await.map_err(failed())?;
@@ -68,7 +69,7 @@ pub(crate) async fn upload_code(
         return Err(CpsError::Directory { path: path.to_owned() });
     }
     let filename = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let upload = CodeUpload { filename, description };
+    let upload = CodeUpload { filename, description, strip };
     let spinner = caller.printer.spinner(&format!("Uploading {}", path.display()));
     let uploading = caller.client.service_upload::<CodeUploaded>(
         service,
@@ -81,6 +82,9 @@ pub(crate) async fn upload_code(
     caller
         .printer
         .answer(&uploaded, |uploaded| format!("Code version {} uploaded", uploaded.code_version));
+    if let Some(warning) = &uploaded.warning {
+        caller.printer.warn(warning);
+    }
     Ok(Exit::Success)
 }
 

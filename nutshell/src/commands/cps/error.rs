@@ -170,6 +170,9 @@ pub(crate) enum CpsError {
         /// The type the command is for.
         expected: String,
     },
+    /// Numbers of nodes that fit no roles.
+    #[error(transparent)]
+    Counts(#[from] crate::args::WrongNumberOfCounts),
     /// No code version is at work.
     #[error("no code version of service {0} is at work")]
     NoCode(protocol::ServiceId),
@@ -262,6 +265,7 @@ impl Advice for CpsError {
                  or ends in .json"
             }
             Self::Ambiguous { .. } => "use the id",
+            Self::Counts(_) => "`ROLE=NUMBER` names the role",
             Self::NoCode(_) => "name the version: `cps generic list-uploads` shows them",
             Self::WrongState { action: "removed", .. } => "stop it first",
             Self::State(error) => return error.hint(),

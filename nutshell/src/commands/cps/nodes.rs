@@ -5,7 +5,7 @@ use protocol::api::{Node, NodeCounts, NodesAdd, NodesRemove, Service};
 use protocol::{NodeId, ServiceId};
 
 use super::{Caller, CpsError};
-use crate::args::{AgentLog, NodesArgument, ServiceRef, node_counts};
+use crate::args::{AgentLog, NodesArgument, RequestedNodes, ServiceRef, requested_nodes};
 use crate::diagnostics::Exit;
 
 /// `master: node 3 with IP address 127.56.1.11`
@@ -26,6 +26,18 @@ fn total(counts: &NodeCounts) -> u64 {
     counts.values().copied().map(u64::from).sum()
 }
 
+/// What a command asks for; which roles there are is known by the type of the service.
+async fn requested(
+    caller: &Caller<'_>,
+    id: ServiceId,
+    nodes: &NodesArgument,
+) -> Result<RequestedNodes, CpsError> {
+    let service_type = caller.client.service_view(id).await?.service_type;
+    let types = caller.client.service_type_list().await?;
+    let roles = types.into_iter().find(|kind| kind.name == service_type).map(|kind| kind.roles);
+    Ok(requested_nodes(&nodes.counts, nodes.count, &roles.unwrap_or_default())?)
+}
+
 /// Adds nodes and waits for them.
 pub(crate) async fn add_nodes(
     caller: &Caller<'_>,
@@ -33,7 +45,8 @@ pub(crate) async fn add_nodes(
     cloud: Option<String>,
 ) -> Result<Exit, CpsError> {
     let id = caller.service_id(&nodes.service.service).await?;
-    let add = NodesAdd { nodes: node_counts(&nodes.counts, nodes.count), cloud };
+    let RequestedNodes { counts, cloud: named } = requested(caller, id, nodes).await?;
+    let add = NodesAdd { nodes: counts, cloud: cloud.or(named) };
     let total = total(&add.nodes);
     let line = format!("Starting {total} new nodes for service {id}...");
     let before = u64::from(caller.client.service_view(id).await?.nodes);
@@ -48,7 +61,7 @@ pub(crate) async fn remove_nodes(
     nodes: &NodesArgument,
 ) -> Result<Exit, CpsError> {
     let id = caller.service_id(&nodes.service.service).await?;
-    let remove = NodesRemove { nodes: node_counts(&nodes.counts, nodes.count) };
+    let remove = NodesRemove { nodes: requested(caller, id, nodes).await?.counts };
     let total = total(&remove.nodes);
     let line = format!("Removing {total} nodes for service {id}...");
     let before = u64::from(caller.client.service_view(id).await?.nodes);

@@ -50,10 +50,14 @@ impl User {
     /// Uploads code and makes it active.
     async fn upload(&mut self, client: &DirectorClient, id: ServiceId) -> Told {
         let content = archive::tar_gz(&[("run.sh", "#!/bin/sh\necho it runs\n")]);
-        let upload = CodeUpload { filename: "code.tar.gz".to_owned(), description: String::new() };
+        let upload = CodeUpload {
+            filename: "code.tar.gz".to_owned(),
+            description: String::new(),
+            strip: false,
+        };
         let answer: Result<CodeUploaded, ClientError> =
             client.service_upload(id, "upload_code", &upload, content.into()).await;
-        let CodeUploaded { code_version } = match answer {
+        let CodeUploaded { code_version, .. } = match answer {
             Ok(uploaded) => uploaded,
             Err(error) => return told(&Err::<(), _>(error)),
         };

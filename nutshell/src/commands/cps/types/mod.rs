@@ -5,6 +5,7 @@
 
 mod generic;
 mod helloworld;
+mod php;
 
 use clap::Subcommand;
 
@@ -13,6 +14,7 @@ use crate::diagnostics::Exit;
 
 pub(crate) use generic::{GenericCommand, ScriptArguments, execute, get_script_status};
 pub(crate) use helloworld::get_helloworld;
+pub(crate) use php::toggle_debug;
 
 /// The groups: what each is for, its grammar, and what runs one of its commands.
 macro_rules! groups {
@@ -39,4 +41,6 @@ groups! {
     Generic(GenericCommand) => generic::run,
     /// Hello World services
     Helloworld(helloworld::HelloworldCommand) => helloworld::run,
+    /// PHP services: web applications in PHP, and static files
+    Php(php::PhpCommand) => php::run,
 }

@@ -1,0 +1,51 @@
+//! The PHP service: web applications in PHP, and static files.
+//!
+//! Proxies are nginx, web nodes are nginx, backends are php-fpm; sessions are in Redis beside the
+//! proxies. How they change without a request lost is the module `web`.
+
+pub(crate) mod agent_half;
+mod default_code;
+mod fpm;
+pub(crate) mod manager_half;
+
+use protocol::api::{MethodKind, MethodSummary, PortRange, ServiceType};
+
+use crate::Need;
+use crate::code::methods::summaries;
+use crate::web::node::{NGINX, REDIS};
+use crate::web::{layout, ports};
+
+const FPM: Need = Need {
+    programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],
+    package: "php-fpm",
+};
+const PHP_REDIS: Need = Need { programs: &["/usr/lib/php/*/redis.so"], package: "php-redis" };
+
+/// What the image of its VMs needs.
+pub(crate) const NEEDS: &[Need] = &[NGINX, FPM, PHP_REDIS, REDIS];
+
+/// The catalogue's entry.
+pub(crate) fn service_type() -> ServiceType {
+    use MethodKind::{Command, Query};
+    let own = [
+        ("get_configuration", Query, "Tells the settings of PHP and where the application is"),
+        ("update_php_configuration", Command, "Changes settings of PHP on every backend"),
+        ("get_daemon_status", Query, "Tells what each node does, and how its programs fare"),
+    ]
+    .map(|(name, kind, description)| MethodSummary {
+        name: name.to_owned(),
+        kind,
+        description: description.to_owned(),
+    });
+    ServiceType {
+        name: "php".to_owned(),
+        title: "PHP".to_owned(),
+        description: "Hosts web applications in PHP, and static files".to_owned(),
+        roles: layout::roles(),
+        // The other daemons are for each other.
+        ports: [ports::PROXY, ports::PROXY_UNPRIVILEGED]
+            .map(|port| PortRange::tcp(port, port))
+            .into(),
+        methods: summaries("an archive with the application").into_iter().chain(own).collect(),
+    }
+}

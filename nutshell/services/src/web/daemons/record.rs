@@ -1,0 +1,102 @@
+//! What must be known of the daemons when the agent comes back: one file, replaced whole.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use protocol::files::{self, Access};
+use serde::{Deserialize, Serialize};
+
+use crate::ServiceError;
+use crate::code::random_name;
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    /// The executable, by its whole path, and its arguments.
+    pub(crate) command: Vec<String>,
+    /// Where it listens when it is up.
+    pub(crate) listen: SocketAddrV4,
+    /// What it says is added here.
+    pub(crate) log: PathBuf,
+}
+
+impl Spec {
+    pub(super) fn executable(&self) -> &Path {
+        Path::new(self.command.first().map_or("", String::as_str))
+    }
+}
+
+/// One daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) spec: Spec,
+    pub(super) marker: String,
+    /// The session of its processes.
+    pub(super) session: i32,
+    /// How often it was started again.
+    pub(super) restarts: u32,
+    /// The exit status before the last of these.
+    pub(super) last_exit: Option<i32>,
+    /// Whether it is being stopped.
+    pub(super) leaving: bool,
+}
+
+impl Entry {
+    pub(super) fn new(spec: Spec) -> Self {
+        let marker = random_name(16);
+        Self { spec, marker, session: 0, restarts: 0, last_exit: None, leaving: false }
+    }
+}
+
+/// All daemons by their names.
+#[derive(Debug)]
+pub(super) struct Record {
+    path: PathBuf,
+    entries: Mutex<BTreeMap<String, Entry>>,
+}
+
+impl Record {
+    pub(super) fn open(path: &Path) -> Result<Self, ServiceError> {
+        let entries = match std::fs::read(path) {
+            Ok(content) => serde_json::from_slice(&content)
+                .map_err(std::io::Error::other)
+                .map_err(ServiceError::file(path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(ServiceError::file(path)(error)),
+        };
+        Ok(Self { path: path.to_owned(), entries: Mutex::new(entries) })
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<String, Entry> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Entry> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn set(&self, name: &str, entry: Entry) -> Result<(), ServiceError> {
+        self.change(|entries| {
+            entries.insert(name.to_owned(), entry);
+        })
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), ServiceError> {
+        self.change(|entries| {
+            entries.remove(name);
+        })
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Entry>),
+    ) -> Result<(), ServiceError> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut entries);
+        let content = serde_json::to_vec(&*entries).expect("entries are plain data");
+        files::write(&self.path, &content, Access::Public).map_err(ServiceError::file(&self.path))
+    }
+}

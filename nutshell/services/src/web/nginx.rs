@@ -1,0 +1,178 @@
+//! The configurations of nginx: as proxy, and for static files. Text only.
+
+use std::fmt::Write;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+
+use super::account::Account;
+
+/// The places of one nginx.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// What it is, the beginning of its files' names.
+    pub(crate) name: &'a str,
+    /// Where it keeps what it does not keep in memory; the account's own.
+    pub(crate) run: &'a Path,
+    /// Where its logs are.
+    pub(crate) logs: &'a Path,
+    /// As whom it works.
+    pub(crate) account: Account,
+}
+
+impl Places<'_> {
+    /// While this file exists a proxy asks whoever has sent a request to close the connection. Before
+    /// its workers end, that is: they would cut kept connections into the next request on them.
+    pub(crate) fn closing(&self) -> PathBuf {
+        self.run.join(format!("{}.closing", self.name))
+    }
+}
+
+/// A proxy: leads programs to backends and files to web nodes.
+#[derive(Debug)]
+pub(crate) struct Proxy<'a> {
+    pub(crate) listen: SocketAddrV4,
+    /// Leads to the code version that users see. What a request finds there when it comes is what
+    /// it gets: the name of the version goes with it to the other nodes.
+    pub(crate) link: &'a Path,
+    pub(crate) webs: &'a [SocketAddrV4],
+    pub(crate) backends: &'a [SocketAddrV4],
+    /// The largest body of a request, in bytes.
+    pub(crate) largest_body: u64,
+}
+
+/// The header by which a web node learns which version is meant.
+const VERSION_HEADER: &str = "X-Nutshell-Code-Version";
+
+/// What both begin with. The access log has what an operator wants to know of a request: how long it
+/// took, and who did it.
+fn head(places: Places<'_>, body: &str) -> String {
+    let Places { name, run, logs, account } = places;
+    let user = account.name().map(|name| format!("user {name};\n")).unwrap_or_default();
+    let (run, logs) = (run.display(), logs.display());
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|what| format!("  {what}_temp_path \"{run}/{what}\";\n"))
+        .collect();
+    format!(
+        r#"{user}daemon off;
+worker_processes auto;
+worker_rlimit_nofile 16384;
+pid "{run}/{name}.pid";
+error_log "{logs}/{name}.error.log";
+events {{ worker_connections 4096; }}
+http {{
+  include /etc/nginx/mime.types;
+  default_type application/octet-stream;
+  log_format timed '$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent '
+                   '$request_time $upstream_addr $upstream_response_time';
+  access_log "{logs}/{name}.access.log" timed buffer=16k flush=1s;
+{temporary}  server_tokens off;
+  sendfile on;
+  tcp_nopush on;
+  absolute_redirect off;
+  keepalive_timeout 65s;
+  keepalive_requests 100000;
+{body}}}
+"#
+    )
+}
+
+/// The configuration of a web node: every version that is there, the one that is asked for. Only a
+/// proxy asks, and whoever else does names a version that users saw or will see.
+pub(crate) fn web(places: Places<'_>, listen: SocketAddrV4, versions: &Path) -> String {
+    let header = VERSION_HEADER.replace('-', "_").to_lowercase();
+    let versions = versions.display();
+    let body = format!(
+        r#"  map $http_{header} $code_version {{
+    default none;
+    "~^(?<name>(code|git)-[A-Za-z0-9]+)$" $name;
+  }}
+  server {{
+    listen {listen};
+    root "{versions}/$code_version";
+    index index.html index.htm;
+    location ~ /\.(?!well-known) {{ return 404; }}
+  }}
+"#
+    );
+    head(places, &body)
+}
+
+/// The configuration of a proxy in front of PHP.
+pub(crate) fn php_proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
+    let Proxy { listen, link, largest_body, .. } = proxy;
+    let (link, backends) = (link.display(), upstream("backends", proxy.backends, ""));
+    // Between nginx and nginx idle connections cost nothing; kept ones to PHP would hold its workers.
+    let webs = upstream("webs", proxy.webs, "    keepalive 32;\n");
+    let closing = places.closing();
+    let closing = closing.display();
+    let body = format!(
+        r#"  client_max_body_size {largest_body};
+  map $realpath_root $code_version {{ "~/(?<name>[^/]+)$" $name; }}
+{webs}{backends}  server {{
+    listen {listen};
+    root "{link}";
+    set $asked $uri;
+    if (-f "{closing}") {{ rewrite ^ /.closing last; }}
+    location = /.closing {{ internal; keepalive_timeout 0; rewrite ^ $asked last; }}
+    location ~ /\.(?!well-known) {{ return 404; }}
+    location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {{
+      if (!-f $document_root$script) {{ return 404; }}
+      fastcgi_pass backends;
+      fastcgi_param SCRIPT_FILENAME $realpath_root$script;
+      fastcgi_param DOCUMENT_ROOT $realpath_root;
+      fastcgi_param SCRIPT_NAME $script;
+      fastcgi_param DOCUMENT_URI $script;
+      fastcgi_param PATH_INFO $info;
+      fastcgi_param QUERY_STRING $query_string;
+      fastcgi_param REQUEST_METHOD $request_method;
+      fastcgi_param CONTENT_TYPE $content_type;
+      fastcgi_param CONTENT_LENGTH $content_length;
+      fastcgi_param REQUEST_URI $request_uri;
+      fastcgi_param REQUEST_SCHEME $scheme;
+      fastcgi_param SERVER_PROTOCOL $server_protocol;
+      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+      fastcgi_param SERVER_SOFTWARE nginx;
+      fastcgi_param REMOTE_ADDR $remote_addr;
+      fastcgi_param REMOTE_PORT $remote_port;
+      fastcgi_param SERVER_ADDR $server_addr;
+      fastcgi_param SERVER_PORT $server_port;
+      fastcgi_param SERVER_NAME $host;
+      fastcgi_param REDIRECT_STATUS 200;
+      fastcgi_param HTTP_PROXY "";
+      fastcgi_buffers 16 16k;
+      fastcgi_buffer_size 32k;
+      fastcgi_connect_timeout 3s;
+      fastcgi_read_timeout 300s;
+    }}
+    location ~ /$ {{
+      if (-f $document_root${{uri}}index.php) {{ rewrite ^ ${{uri}}index.php last; }}
+      proxy_pass http://webs;
+    }}
+    location / {{ proxy_pass http://webs; }}
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header {VERSION_HEADER} $code_version;
+    proxy_connect_timeout 3s;
+  }}
+"#
+    );
+    head(places, &body)
+}
+
+/// A server that fails three times is left alone for a while; one that is alone never is.
+fn upstream(name: &str, servers: &[SocketAddrV4], more: &str) -> String {
+    let mut text = format!("  upstream {name} {{\n");
+    for server in servers {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "    server {server} max_fails=3 fail_timeout=5s;");
+    }
+    text.push_str(more);
+    text.push_str("  }\n");
+    text
+}
+
+#[cfg(test)]
+mod tests;
