@@ -1,4 +1,4 @@
-//! The recipes of the services' image and the installer agree.
+//! The recipes of the services' image have what the services say they need, and the installer agrees.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,21 @@ fn provisioning() -> PathBuf {
 
 fn recipe(file: &str) -> Recipe {
     Recipe::read(&provisioning().join(file)).unwrap()
+}
+
+#[test]
+fn the_image_has_what_every_service_needs() {
+    let recipe = recipe("services.toml");
+    for service_type in services::service_types() {
+        for need in services::needs(&service_type.name) {
+            assert!(
+                recipe.packages.iter().any(|package| package == need.package),
+                "{} needs {}: add it to provisioning/services.toml",
+                service_type.name,
+                need.package
+            );
+        }
+    }
 }
 
 #[test]

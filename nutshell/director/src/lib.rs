@@ -16,6 +16,7 @@ mod reconcile;
 mod secrets;
 mod user_data;
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,9 @@ pub struct Settings {
     pub executable: Executable,
     /// The clouds by name, the default one first.
     pub clouds: Vec<(String, Arc<dyn Cloud>)>,
+    /// By cloud: where the files of its VMs' image begin, if that can be seen from here. What a service
+    /// needs is looked for there before VMs are made for it.
+    pub image_roots: BTreeMap<String, PathBuf>,
     /// Users that must be there, with these passwords.
     pub users: Vec<UserSettings>,
     /// Credits of a user for whom nothing else is said.
@@ -192,6 +196,7 @@ impl Director {
             executable,
             security_groups: Turns::new(clouds.iter().map(|(name, _)| name)),
             clouds,
+            image_roots: settings.image_roots,
             tuning,
             db,
             backups,

@@ -1,7 +1,9 @@
 //! Which services there are: one line each.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use protocol::ApiError;
 use protocol::api::{MethodKind, MethodSummary, ServiceType};
 
 use crate::{AgentContext, AgentHalf, ManagerHalf, Need, ServiceError};
@@ -62,6 +64,14 @@ pub fn service_type(name: &str) -> Option<&'static ServiceType> {
 #[must_use]
 pub fn needs(name: &str) -> &'static [Need] {
     entry(name).map_or(&[], |entry| entry.needs)
+}
+
+/// Refuses to make VMs for the type with this name from an image whose files begin at `root`.
+///
+/// # Errors
+/// Names what the image lacks, and which packages bring it.
+pub fn check_image(name: &str, root: &Path) -> Result<(), ApiError> {
+    crate::needs::check(name, needs(name), root)
 }
 
 /// The manager half of the type with this name.

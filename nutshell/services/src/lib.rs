@@ -22,7 +22,7 @@ pub mod usage;
 pub mod web;
 
 pub use agent_half::{AgentContext, AgentHalf};
-pub use catalogue::{agent_half, manager_half, needs, service_type, service_types};
+pub use catalogue::{agent_half, check_image, manager_half, needs, service_type, service_types};
 pub use error::ServiceError;
 pub use manager_half::{AgentConnections, CodeRepository, ManagerContext, ManagerHalf};
 pub use needs::Need;

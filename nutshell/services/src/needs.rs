@@ -24,34 +24,69 @@ impl Need {
     /// # Errors
     /// When it is not there.
     pub fn find(&self) -> Result<String, ApiError> {
-        let found = self.programs.iter().find_map(|name| match name.starts_with('/') {
-            true => first_match(name),
-            false => DIRECTORIES
-                .iter()
-                .map(|directory| format!("{directory}/{name}"))
-                .find(|path| Path::new(path).is_file()),
-        });
-        found.ok_or_else(|| {
-            let name = self.programs.first().copied().unwrap_or_default();
-            let name = name.rsplit('/').next().unwrap_or(name);
+        self.find_below(Path::new("/")).ok_or_else(|| {
+            let name = self.name();
             ApiError::conflict(format!("there is no {name} in the image of this VM"))
                 .hint(format!("use an image with Debian's package {}", self.package))
         })
     }
+
+    /// Whether a system has it whose files begin at `root`.
+    #[must_use]
+    pub fn is_in(&self, root: &Path) -> bool {
+        self.find_below(root).is_some()
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let name = self.programs.first().copied().unwrap_or_default();
+        name.rsplit('/').next().unwrap_or(name)
+    }
+
+    fn find_below(&self, root: &Path) -> Option<String> {
+        self.programs.iter().find_map(|name| match name.starts_with('/') {
+            true => first_match(root, name),
+            false => DIRECTORIES.iter().find_map(|it| first_match(root, &format!("{it}/{name}"))),
+        })
+    }
 }
 
-/// The first path that has any name where the pattern has `*`.
-fn first_match(pattern: &str) -> Option<String> {
+/// Refuses to make VMs for a service from an image that lacks what it needs; its files begin at `root`.
+pub(crate) fn check(service_type: &str, needs: &[Need], root: &Path) -> Result<(), ApiError> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_in(root)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
+    let packages = missing.iter().map(|need| need.package).collect::<Vec<_>>().join(" ");
+    Err(ApiError::conflict(format!(
+        "the image of the VMs lacks what {service_type} needs: {names}"
+    ))
+    .hint(format!("Debian's packages {packages} bring it; `nutshell doctor` says how")))
+}
+
+/// The first path below `root` that has any name where the pattern has `*`.
+fn first_match(root: &Path, pattern: &str) -> Option<String> {
+    // A link may lead to a place that is right in that system only.
+    let is_there = |path: &Path| path.is_symlink() || path.exists();
+    let below = |path: &str| root.join(path.trim_start_matches('/'));
     let Some((before, after)) = pattern.split_once("/*/") else {
-        return Path::new(pattern).exists().then(|| pattern.to_owned());
+        return is_there(&below(pattern)).then(|| pattern.to_owned());
     };
-    let names = fs::read_dir(before).ok()?.flatten().map(|entry| entry.path().join(after));
-    names.filter(|path| path.exists()).find_map(|path| path.to_str().map(str::to_owned))
+    let names = fs::read_dir(below(before)).ok()?.flatten();
+    names
+        .filter(|name| is_there(&name.path().join(after)))
+        .find_map(|name| Some(format!("{before}/{}/{after}", name.file_name().to_str()?)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pattern() -> Need {
+        Need { programs: &["/usr/*/env"], package: "coreutils" }
+    }
 
     #[test]
     fn what_is_there_is_found_and_what_is_not_names_its_package() {
@@ -61,7 +96,17 @@ mod tests {
         let refusal = missing.find().unwrap_err();
         assert_eq!(refusal.message, "there is no no-such.so in the image of this VM");
         assert!(refusal.hint.unwrap().ends_with("php-none"));
-        let pattern = Need { programs: &["/usr/*/env"], package: "coreutils" };
-        assert_eq!(pattern.find().unwrap(), "/usr/bin/env");
+        let root = tempfile::tempdir().unwrap();
+        let refusal = check("php", &[shell, pattern()], root.path()).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            "the image of the VMs lacks what php needs: no-such-shell, env"
+        );
+        assert!(refusal.hint.unwrap().starts_with("Debian's packages dash coreutils bring it"));
+        fs::create_dir_all(root.path().join("usr/bin")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/else", root.path().join("usr/bin/sh")).unwrap();
+        fs::write(root.path().join("usr/bin/env"), "").unwrap();
+        assert_eq!(check("php", &[shell, pattern()], root.path()), Ok(()));
+        assert_eq!(pattern().find().unwrap(), "/usr/bin/env");
     }
 }

@@ -112,7 +112,11 @@ fn services() -> impl Iterator<Item = Finding> {
             needs.iter().filter(|need| need.find().is_err()).map(|need| need.package).collect();
         let detail = match missing.is_empty() {
             true => "VMs with this machine's system have what the service needs".to_owned(),
-            false => format!("VMs lack Debian's {}", missing.join(", ")),
+            false => format!(
+                "VMs lack what `sudo apt-get install --no-install-recommends {}` brings; or \
+                 use an image that has it: provisioning/README.md",
+                missing.join(" ")
+            ),
         };
         let (name, available) = (kind.title.as_str(), missing.is_empty());
         (!needs.is_empty()).then_some(Finding { name, optional: true, available, detail })

@@ -31,18 +31,20 @@ pub(super) struct Image {
     name: String,
     /// Where it is kept, when it is not this machine itself.
     store: Option<PathBuf>,
+    /// Where its files begin.
+    pub(super) root: PathBuf,
 }
 
 impl Image {
     /// This machine, or an image that `fake-cloud image` keeps.
     pub(super) fn find(name: Option<&str>) -> Result<Self, fake_cloud::image::Error> {
         match name.unwrap_or(HOST) {
-            HOST => Ok(Self { name: HOST.to_owned(), store: None }),
+            HOST => Ok(Self { name: HOST.to_owned(), store: None, root: "/".into() }),
             name => {
                 let store = Store::open(&Store::default_path())?;
-                store.get(name)?;
+                let root = store.root(&store.get(name)?);
                 let store = Some(store.path().to_owned());
-                Ok(Self { name: name.to_owned(), store })
+                Ok(Self { name: name.to_owned(), store, root })
             }
         }
     }

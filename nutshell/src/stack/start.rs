@@ -1,5 +1,6 @@
 //! Starting and ending a stack.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -196,6 +197,8 @@ fn decide(
 
     let floating_addresses = floating_addresses.or(configuration.floating_addresses);
     let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &image, floating_addresses);
+    let default_cloud = protocol::api::DEFAULT_CLOUD.to_owned();
+    let image_roots = BTreeMap::from([(default_cloud.clone(), image.root.clone())]);
     let driver = parts::driver(addresses, &secrets, image).map_err(StartError::Driver)?;
     let credentials =
         UserCredentials { username: configuration.username(), password: secrets.password.clone() };
@@ -211,7 +214,8 @@ fn decide(
         url: addresses.director_url(),
         installation,
         executable: kept.executable,
-        clouds: vec![(protocol::api::DEFAULT_CLOUD.to_owned(), driver)],
+        clouds: vec![(default_cloud, driver)],
+        image_roots,
         users: vec![director::UserSettings {
             username: credentials.username.clone(),
             password: credentials.password.clone(),

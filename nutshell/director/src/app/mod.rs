@@ -24,6 +24,7 @@ pub(crate) mod user;
 pub(crate) mod vm;
 pub(crate) mod volume;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) url: String,
     pub(crate) executable: Executable,
     pub(crate) clouds: Vec<(String, Arc<dyn Cloud>)>,
+    /// By cloud: where the files of its VMs' image begin.
+    pub(crate) image_roots: BTreeMap<String, PathBuf>,
     pub(crate) tuning: Tuning,
     pub(crate) db: Database,
     pub(crate) backups: Backups,
@@ -144,6 +147,12 @@ impl App {
         };
         self.cloud(name)?;
         Ok(name.to_owned())
+    }
+
+    /// Whether VMs of this cloud can be what services of this type need, as far as that can be told.
+    pub(crate) fn check_image(&self, service_type: &str, cloud: &str) -> Result<()> {
+        let Some(root) = self.image_roots.get(cloud) else { return Ok(()) };
+        services::check_image(service_type, root).map_err(Error::Passed)
     }
 
     /// Names of the clouds, the default one first.

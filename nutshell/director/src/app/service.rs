@@ -138,13 +138,14 @@ impl App {
         id: ServiceId,
         start: ServiceStart,
     ) -> Result<Service> {
-        let cloud = Some(self.cloud_name(start.cloud.as_deref())?);
+        let cloud = self.cloud_name(start.cloud.as_deref())?;
         let service = self.service_wanted(user, id).await?;
+        self.check_image(&service.service_type, &cloud)?;
         self.check_credits(user, 1).await?;
         let application = self.application_settled(user, service.application).await?;
         let manager = self.manager(&application).await?;
         self.service_known(&manager, &service).await?;
-        let start = ServiceStart { cloud };
+        let start = ServiceStart { cloud: Some(cloud) };
         self.service_ask(user, id, async |manager| manager.startup(id, &start).await).await
     }
 

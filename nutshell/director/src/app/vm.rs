@@ -218,6 +218,7 @@ impl App {
                 service_type.name
             )));
         }
+        self.check_image(&service.service_type, &cloud)?;
         super::credit::check(&mut tx, vm.user, create.roles.len()).await?;
         let begun =
             NodesCreation::begin(&mut tx, self, vm.user, &service, &create.roles, &cloud).await?;

@@ -66,6 +66,26 @@ async fn a_service_comes_works_and_goes() {
 }
 
 #[tokio::test]
+async fn no_vm_is_made_from_an_image_that_lacks_what_the_service_needs() {
+    let mut world = World::new().await;
+    let empty = tempfile::tempdir().unwrap();
+    world.image_roots.insert("default".to_owned(), empty.path().to_owned());
+    world.restart().await;
+    let user = world.login("test").await;
+    let php = ServiceCreate { service_type: "php".to_owned(), ..generic() };
+    let id = user.service_create(&php).await.unwrap().service.id;
+    let (code, message) = refusal(user.service_start(id, &ServiceStart::default()).await);
+    assert_eq!(code, ErrorCode::Conflict);
+    assert!(message.starts_with("the image of the VMs lacks what php needs: nginx"), "{message}");
+    let nodes = user.service_nodes(id).await.unwrap().nodes;
+    assert!(nodes.is_empty() && user.service_view(id).await.unwrap().state == State::Init);
+    // What needs nothing starts from any image.
+    let id = user.service_create(&generic()).await.unwrap().service.id;
+    let started = user.service_start(id, &ServiceStart::default()).await.unwrap();
+    assert_eq!(user.service_await(started, State::Running).await.unwrap().nodes, 1);
+}
+
+#[tokio::test]
 async fn the_second_service_needs_no_second_manager() {
     let world = World::new().await;
     let user = world.login("test").await;

@@ -1,6 +1,8 @@
 //! A director of its own for each test: its state, port, certificate authority, cloud and clock.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ pub(crate) struct World {
     directory: tempfile::TempDir,
     listener: TcpListener,
     pub(crate) cloud: Arc<TestCloud>,
+    /// Where the files of its VMs' image begin; counts from the next start.
+    pub(crate) image_roots: BTreeMap<String, PathBuf>,
     executable: Executable,
     tuning: Tuning,
     advanced_seconds: Arc<AtomicI64>,
@@ -72,6 +76,7 @@ impl World {
             directory: tempfile::tempdir().unwrap(),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             cloud: TestCloud::new(),
+            image_roots: BTreeMap::new(),
             executable,
             tuning,
             advanced_seconds,
@@ -101,6 +106,7 @@ impl World {
             installation: INSTALLATION.to_owned(),
             executable: self.executable.clone(),
             clouds: vec![("default".to_owned(), cloud)],
+            image_roots: self.image_roots.clone(),
             users: vec![user("test", false), user("other", false), user("admin", true)],
             default_credits: CREDITS,
             fetch: FetchSettings { allow_private: true, ..FetchSettings::default() },

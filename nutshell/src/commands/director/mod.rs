@@ -2,6 +2,7 @@
 
 mod settings;
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,6 +99,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         installation: settings.installation,
         executable: executable()?,
         clouds,
+        image_roots: BTreeMap::new(),
         users: settings.users.into_iter().map(Into::into).collect(),
         default_credits: settings.credits,
         fetch: settings.fetch.into(),
