@@ -1,10 +1,11 @@
 //! What the manager must not forget of a service: `<cache>/services/<id>.json`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use protocol::NodeId;
 use protocol::api::internal::ServiceReport;
-use protocol::api::{Node, State};
+use protocol::api::{Node, NodeState, State};
 use protocol::files::{self, Access};
 use serde::{Deserialize, Serialize};
 use services::ServiceError;
@@ -84,6 +85,24 @@ impl Record {
         self.nodes.retain(|node| !nodes.contains(&node.id));
         self.membership += u64::from(self.nodes.len() < before);
         self.change = None;
+    }
+
+    /// Nodes are lost, and stay the service's all the same. Says whether that is news.
+    pub(crate) fn lose(&mut self, lost: &BTreeMap<NodeId, String>) -> bool {
+        let is_news =
+            |node: &&mut Node| lost.contains_key(&node.id) && node.state != NodeState::Lost;
+        let mut news = false;
+        for node in self.nodes.iter_mut().filter(is_news) {
+            node.state = NodeState::Lost;
+            news = true;
+        }
+        self.membership += u64::from(news);
+        news
+    }
+
+    /// The nodes that can be asked for anything.
+    pub(crate) fn present(&self) -> Vec<Node> {
+        self.nodes.iter().filter(|node| node.state != NodeState::Lost).cloned().collect()
     }
 
     pub(crate) fn node_ids(&self) -> Vec<NodeId> {

@@ -1,6 +1,6 @@
 //! Which nodes are to come or go. Decisions only.
 
-use protocol::api::{Node, NodeCounts, ServiceType};
+use protocol::api::{Node, NodeCounts, NodeState, ServiceType};
 use protocol::{ApiError, NodeId};
 use services::ManagerHalf;
 
@@ -44,7 +44,7 @@ fn by_role(nodes: &[Node]) -> NodeCounts {
     counts
 }
 
-/// The nodes to remove: of each role the newest. One node always remains.
+/// The nodes to remove: of each role those that are lost, then the newest. One node always remains.
 pub(crate) fn nodes_to_remove(
     service_type: &ServiceType,
     half: &dyn ManagerHalf,
@@ -56,9 +56,8 @@ pub(crate) fn nodes_to_remove(
     let mut removed: Vec<NodeId> = Vec::new();
     for (role, count) in positive(service_type, counts)? {
         half.may_remove(&role)?;
-        let mut candidates: Vec<NodeId> =
-            nodes.iter().filter(|node| node.role == role).map(|node| node.id).collect();
-        candidates.sort_unstable();
+        let mut candidates: Vec<&Node> = nodes.iter().filter(|node| node.role == role).collect();
+        candidates.sort_unstable_by_key(|node| (node.state == NodeState::Lost, node.id));
         let spare = nodes.len().saturating_sub(removed.len() + 1);
         let removable = candidates.len().min(spare);
         if count as usize > removable {
@@ -70,7 +69,7 @@ pub(crate) fn nodes_to_remove(
                 "Requesting to delete {count} {role} nodes while {possible}"
             )));
         }
-        removed.extend(candidates.into_iter().rev().take(count as usize));
+        removed.extend(candidates.into_iter().rev().take(count as usize).map(|node| node.id));
         after.entry(role).and_modify(|left| *left -= count);
     }
     half.check_scale(&before, &after)?;
@@ -174,6 +173,9 @@ mod tests {
         let nodes = [node(1, "master"), node(2, "node"), node(5, "node"), node(4, "node")];
         assert_eq!(remove(&nodes, &[("count", 2)]).unwrap(), [NodeId(5), NodeId(4)]);
         assert_eq!(remove(&nodes, &[("node", 3)]).unwrap().len(), 3);
+        let mut lost = nodes.clone();
+        lost[1].state = NodeState::Lost;
+        assert_eq!(remove(&lost, &[("count", 2)]).unwrap(), [NodeId(2), NodeId(5)]);
         assert_eq!(
             remove(&nodes, &[("node", 4)]).unwrap_err(),
             "Requesting to delete 4 node nodes while only 3 can be removed"

@@ -130,7 +130,7 @@ pub struct ManagerContext {
     pub service: ServiceId,
     /// The state it is in.
     pub state: State,
-    /// Its nodes, oldest first.
+    /// Its nodes, oldest first, but for those that are lost.
     pub nodes: Vec<Node>,
     /// How often its nodes have changed: grows whenever some come or go.
     pub membership: u64,

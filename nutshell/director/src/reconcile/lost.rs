@@ -284,19 +284,22 @@ impl App {
 
     /// Has a manager replace lost agents of one of its services.
     async fn agents_replace(&self, service: ServiceId, nodes: Vec<Node>) -> Result<()> {
-        let mut replace = NodesReplace { nodes: Vec::new(), last: false };
+        let mut replace = NodesReplace::default();
         for node in &nodes {
             let volumes = db::volume::list_of_node(&mut *self.db.read().await?, node.id).await?;
             let decision = self.watch.decide(Lost::Agent(node.id), self.meter.shows());
             match decision {
                 Decision::Wait => {}
-                Decision::GiveUp => {
-                    self.left_to_user(service, node, Loss::Gone, "replacing it failed").await?;
-                }
                 // A replacement would begin without the data.
-                Decision::Replace | Decision::ReplaceOrFail if !volumes.is_empty() => {
+                _ if !volumes.is_empty() => {
                     let why = "it has volumes, which its removal deletes";
-                    self.left_to_user(service, node, Loss::Gone, why).await?;
+                    let told = self.left_to_user(service, node, Loss::Gone, why).await?;
+                    replace.left.insert(node.id, told);
+                }
+                Decision::GiveUp => {
+                    let why = "replacing it failed";
+                    let told = self.left_to_user(service, node, Loss::Gone, why).await?;
+                    replace.left.insert(node.id, told);
                 }
                 Decision::Replace | Decision::ReplaceOrFail => {
                     replace.nodes.push(node.id);
@@ -305,7 +308,7 @@ impl App {
             }
         }
         let Some(application) = nodes.first().map(|node| node.application) else { return Ok(()) };
-        if replace.nodes.is_empty() {
+        if replace.nodes.is_empty() && replace.left.is_empty() {
             return Ok(());
         }
         let app = self.clone();
@@ -338,21 +341,21 @@ impl App {
         Ok(())
     }
 
-    /// Tells the user that the node is not replaced, and why.
+    /// Tells the user that the node is not replaced, and why; returns what was told.
     pub(super) async fn left_to_user(
         &self,
         service: ServiceId,
         node: &Node,
         loss: Loss,
         why: &str,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let mut tx = self.db.write().await?;
         let lost = loss.of(&format!("node {}", node.id));
         let reason = format!("{lost} and it is not replaced: {why}");
         db::service::set_reason(&mut tx, service, &reason, self.now()).await?;
         tx.commit().await?;
         self.publish_service(service).await;
-        Ok(())
+        Ok(reason)
     }
 }
 

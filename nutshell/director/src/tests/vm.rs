@@ -209,6 +209,10 @@ async fn replace(
     Path(id): Path<ServiceId>,
     Json(lost): Json<NodesReplace>,
 ) -> Json<ServiceReport> {
+    if lost.nodes.is_empty() {
+        let reason = lost.left.into_values().next();
+        return Json(ServiceReport { reason, ..report(State::Running) });
+    }
     tokio::spawn(async move {
         let roles = vec!["node".to_owned(); lost.nodes.len()];
         let create = NodesCreate { service: id, roles, cloud: "default".to_owned() };

@@ -196,11 +196,11 @@ fn service_types() -> Value {
     json!([
         {
             "name": "generic", "title": "Generic", "description": "Your own code, started by scripts, on as many machines as you like.",
-            "roles": [{"name": "node", "initial": 0}, {"name": "master", "initial": 1}], "methods": generic,
+            "roles": [{"name": "node", "initial": 0}, {"name": "master", "initial": 1}], "ports": [], "methods": generic,
         },
         {
             "name": "helloworld", "title": "Hello World", "description": "The smallest service: each of its machines greets.",
-            "roles": [{"name": "node", "initial": 1}], "methods": [method("get_helloworld", "query")],
+            "roles": [{"name": "node", "initial": 1}], "ports": [], "methods": [method("get_helloworld", "query")],
         },
     ])
 }

@@ -124,12 +124,12 @@ impl Service {
 
     /// What the half may know and reach now.
     pub(crate) fn context(&self) -> ManagerContext {
-        let Record { state, nodes, membership, .. } = self.record();
+        let record = self.record();
         ManagerContext {
             service: self.id,
-            state,
-            nodes,
-            membership,
+            state: record.state,
+            nodes: record.present(),
+            membership: record.membership,
             code: Arc::clone(&self.code),
             settings: Arc::clone(&self.settings),
             volumes: Arc::new(ServiceVolumes {

@@ -13,13 +13,20 @@ use super::{Service, reason};
 use crate::record::{Change, Record};
 
 impl Service {
-    /// Makes a node in place of each that is lost, with its role and from its cloud.
+    /// Makes a node in place of each that is lost, with its role and from its cloud, and goes on
+    /// without those that are left to their user.
     pub(crate) async fn replace_nodes(
         self: &Arc<Self>,
         lost: NodesReplace,
     ) -> Result<ServiceReport, ApiError> {
+        if lost.nodes.is_empty() && !self.record().lose(&lost.left) {
+            return Ok(self.record().report());
+        }
         let prepare = |record: &mut Record| {
-            record.change = Some(Change::Adding);
+            record.lose(&lost.left);
+            if !lost.nodes.is_empty() {
+                record.change = Some(Change::Adding);
+            }
             Ok(())
         };
         let action = "replacing lost nodes";
@@ -30,8 +37,8 @@ impl Service {
     }
 
     async fn replace(&self, lost: NodesReplace) -> (State, Remark) {
-        let NodesReplace { nodes: lost, last } = lost;
-        let nodes = self.record().nodes;
+        let NodesReplace { nodes: lost, last, left: to_user } = lost;
+        let nodes = self.record().present();
         let (gone, left): (Vec<Node>, Vec<Node>) =
             nodes.into_iter().partition(|node| lost.contains(&node.id));
         let ids: Vec<NodeId> = gone.iter().map(|node| node.id).collect();
@@ -43,12 +50,17 @@ impl Service {
             for (cloud, roles) in wanted(&gone) {
                 self.create_nodes(roles, cloud).await?;
             }
-            // Also those that the service does not know of: nobody else would.
-            self.give_back(lost).await?;
+            if !lost.is_empty() {
+                // Also those that the service does not know of: nobody else would.
+                self.give_back(lost).await?;
+            }
             self.half.settle(&self.context()).await
         };
         match replaced.await {
-            Ok(remark) => (State::Running, remark),
+            Ok(remark) => {
+                let told = to_user.into_values().chain(remark).collect::<Vec<_>>();
+                (State::Running, (!told.is_empty()).then(|| told.join("; ")))
+            }
             Err(error) => {
                 let ids: Vec<String> = ids.iter().map(NodeId::to_string).collect();
                 let text = format!("lost node {}, not replaced: {}", ids.join(", "), reason(error));

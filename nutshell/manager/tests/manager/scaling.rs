@@ -37,7 +37,8 @@ async fn a_node_in_place_of_a_lost_one_is_initialised_and_the_others_are_told() 
     assert_eq!(world.add_nodes(1).await, None);
     let before = world.nodes();
     world.director.lose(before[1].id);
-    let replace = |last| NodesReplace { nodes: vec![before[1].id], last };
+    let replace =
+        |last| NodesReplace { nodes: vec![before[1].id], last, ..NodesReplace::default() };
     world.director.refuse(Some(ApiError::new(ErrorCode::CloudFailed, "the pool is empty")));
     world.director.forget_reports();
     world.client.replace_nodes(SERVICE, &replace(false)).await.unwrap();
@@ -54,6 +55,30 @@ async fn a_node_in_place_of_a_lost_one_is_initialised_and_the_others_are_told() 
     assert_eq!(after[1].role, "node");
     assert_eq!(world.file(&after[1], "root/order"), "init\n");
     assert_eq!(world.file(&after[0], "root/order"), "init\nnotify 2\nnotify 2\n");
+}
+
+#[tokio::test]
+async fn a_service_goes_on_without_a_lost_node_that_is_left_to_its_user() {
+    let world = World::running(COUNTING).await;
+    assert_eq!(world.add_nodes(2).await, None);
+    let [master, lost, kept] = world.nodes().try_into().unwrap();
+    world.director.lose(lost.id);
+    let told = "it is not replaced: it has volumes".to_owned();
+    let left = NodesReplace { left: [(lost.id, told.clone())].into(), ..NodesReplace::default() };
+    world.director.forget_reports();
+    world.client.replace_nodes(SERVICE, &left).await.unwrap();
+    assert_eq!(world.reported(State::Running).await.reason, Some(told));
+    let order = "init\nnotify 3\nnotify 2\n";
+    assert_eq!(world.file(&master, "root/order"), order, "told of two nodes");
+    let again = world.client.replace_nodes(SERVICE, &left).await.unwrap();
+    assert_eq!(again.state, State::Running, "nothing to do");
+
+    let statuses = world.query("get_script_status").await.unwrap();
+    let answered: Vec<&String> = statuses["nodes"].as_object().unwrap().keys().collect();
+    assert_eq!(answered, [&master.id.to_string(), &kept.id.to_string()]);
+    assert_eq!(world.remove_nodes(1).await, None);
+    let ids: Vec<_> = world.nodes().iter().map(|node| node.id).collect();
+    assert_eq!(ids, [master.id, kept.id], "the lost one goes first");
 }
 
 #[tokio::test]

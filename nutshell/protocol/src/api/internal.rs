@@ -1,5 +1,7 @@
 //! What managers and the director, managers and agents say to each other.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::node::Node;
@@ -32,11 +34,14 @@ pub struct NodesDelete {
     pub nodes: Vec<NodeId>,
 }
 
-/// Director → manager: the cloud lost these VMs of a service; others should take their places.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+/// Director → manager: the cloud lost VMs of a service.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodesReplace {
-    /// Which.
+    /// Others should take the places of these.
     pub nodes: Vec<NodeId>,
+    /// These are left to their user, who is told this; the service goes on without them.
+    #[serde(default)]
+    pub left: BTreeMap<NodeId, String>,
     /// Whether it is asked for the last time: a service that then has no node left has failed.
     pub last: bool,
 }
