@@ -21,6 +21,7 @@ mod security_groups;
 mod services_image;
 mod shell;
 mod side_by_side;
+mod silent_vms;
 mod story;
 mod two_clouds;
 mod web;

@@ -78,7 +78,7 @@ pub(super) fn register(api: &mut Api) {
             Verb::Post,
             "/v1/applications/{id}/stop",
             "application_stop",
-            "Begins to remove all VMs, the code on its manager with them; its services stay. Answers in EPILOGUE.",
+            "Begins to remove all VMs; its services stay, stopped, with their code. Answers in EPILOGUE.",
         )
         .output::<Application>(),
         application_stop,

@@ -126,8 +126,8 @@ impl DirectorClient {
         self.0.call(Method::POST, &format!("/v1/applications/{id}/start"), &start).await
     }
 
-    /// `POST /v1/applications/{id}/stop`: removes all its VMs, with the code versions on its
-    /// manager's disk; its services stay.
+    /// `POST /v1/applications/{id}/stop`: removes all its VMs; its services stay, stopped,
+    /// with their code.
     pub async fn application_stop(&self, id: ApplicationId) -> Result<Application, ClientError> {
         self.0.call(Method::POST, &format!("/v1/applications/{id}/stop"), &json!({})).await
     }
