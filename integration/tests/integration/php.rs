@@ -41,7 +41,7 @@ fn running(stack: &Stack) -> SocketAddr {
     let _ = stack.cps(&["service", "create", "php"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let [address] = addresses(stack)[..] else { panic!("one proxy") };
-    assert!(http::get(address, "/").unwrap().contains("Welcome to ConPaaS!"));
+    assert!(http::get(address, "/").unwrap().contains("It works"));
     let version = upload(stack, &application(stack, "one"));
     let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
     address

@@ -2,10 +2,10 @@
 
 const PAGE: &str = r#"<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Welcome to ConPaaS!</title></head>
+<head><meta charset="utf-8"><title>It works</title></head>
 <body>
-<h1>Welcome to ConPaaS!</h1>
-<p>This PHP service works. Upload an application and enable it to see it here.</p>
+<h1>It works</h1>
+<p>This PHP service has no application yet. Upload one and enable it to see it here.</p>
 </body>
 </html>
 "#;
