@@ -105,6 +105,7 @@ pub(crate) mod tests {
             service: Some(ServiceId(1)),
             role: role.to_owned(),
             cloud: "default".to_owned(),
+            instance_type: "small".to_owned(),
             server: String::new(),
             state: NodeState::Ready,
             public_ip: None,

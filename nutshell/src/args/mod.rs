@@ -33,7 +33,7 @@ pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, completions, cpsclient_help, manual_pages, parse, programs};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
 pub(crate) use service::{
-    AgentLog, CommonCommand, NewService, NodesArgument, ServiceArgument, ServiceCommand,
+    AgentLog, CommonCommand, NewService, NodePlace, NodesArgument, ServiceArgument, ServiceCommand,
     TypedCommand,
 };
 pub(crate) use shell::Shell;

@@ -10,7 +10,7 @@ use super::cps::{
 use super::runtime::block_on;
 use crate::args::{
     AgentLog, ApplicationRef, ConnectionOptions, CpsclientCommand, Login, ManifestFile, NewService,
-    ServiceRef, cpsclient_help,
+    NodePlace, ServiceRef, cpsclient_help,
 };
 use crate::diagnostics::{Exit, Failure};
 use crate::printer::Printer;
@@ -77,7 +77,7 @@ async fn dispatch(
         Command::ListNodes(service) => {
             nodes::list_nodes(caller, caller.service_id(&service.service).await?).await
         }
-        Command::AddNodes(wanted) => nodes::add_nodes(caller, &wanted, None).await,
+        Command::AddNodes(wanted) => nodes::add_nodes(caller, &wanted, NodePlace::default()).await,
         Command::RemoveNodes(wanted) => nodes::remove_nodes(caller, &wanted).await,
         Command::UploadCode { service, file } => {
             let service = caller.service_id(&service.service).await?;

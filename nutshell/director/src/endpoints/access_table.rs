@@ -107,6 +107,7 @@ const TABLE: &[(&str, For)] = &[
     ("vm_nodes_create", For::OwnManager),
     // Nodes of others are passed over.
     ("vm_nodes_delete", For::Managers),
+    ("vm_cloud", For::Managers),
     ("vm_volumes", For::Managers),
     ("vm_volume_create", For::OwnManager),
     // Volumes of others are passed over.

@@ -86,6 +86,7 @@ mod tests {
                 service: None,
                 role: "manager".to_owned(),
                 cloud: "default".to_owned(),
+                instance_type: "small".to_owned(),
                 server: server.to_owned(),
                 state,
                 public_ip: None,

@@ -168,6 +168,7 @@ fn services() -> Value {
 fn node(id: i64, service: i64, role: &str) -> Value {
     json!({
         "id": id, "application": 1, "service": service, "role": role, "cloud": "default",
+        "instance_type": "m1.small",
         "server": "8e0c", "state": "ready", "public_ip": format!("127.200.0.{}", id + 10),
         "private_ip": format!("127.201.0.{id}"), "created": ago(900),
     })

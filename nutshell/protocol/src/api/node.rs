@@ -37,6 +37,8 @@ pub struct Node {
     pub role: String,
     /// The cloud it comes from.
     pub cloud: String,
+    /// What kind of VM it is there.
+    pub instance_type: String,
     /// Its id in that cloud; empty until the cloud gave one.
     pub server: String,
     /// Whether it does its work.

@@ -168,6 +168,7 @@ impl AgentHalf for Agent {
             "list_versions" => Ok(json!(Installed { code_versions: self.node.versions.list() })),
             "get_access" => Ok(json!(wire::Access { port: self.node.known_proxy_port() })),
             "get_daemon_status" => Ok(json!(self.node.daemons.statuses())),
+            "get_counts" => Ok(json!(self.node.counts()?)),
             _ => Err(no_such_method(method)),
         }
     }
@@ -192,6 +193,10 @@ impl AgentHalf for Agent {
             "install_code" => Ok(json!(self.install(parameters(method, given)?, content).await?)),
             _ => Err(no_such_method(method)),
         }
+    }
+
+    fn tend(&self) {
+        self.node.tend();
     }
 
     fn logs(&self) -> Vec<(&'static str, PathBuf)> {

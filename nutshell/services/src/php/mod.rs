@@ -13,7 +13,7 @@ use protocol::api::{MethodKind, MethodSummary, PortRange, ServiceType};
 use crate::Need;
 use crate::code::methods::summaries;
 use crate::web::node::{NGINX, REDIS};
-use crate::web::{layout, ports};
+use crate::web::{autoscaling, layout, ports};
 
 const FPM: Need = Need {
     programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],
@@ -46,6 +46,10 @@ pub(crate) fn service_type() -> ServiceType {
         ports: [ports::PROXY, ports::PROXY_UNPRIVILEGED]
             .map(|port| PortRange::tcp(port, port))
             .into(),
-        methods: summaries("an archive with the application").into_iter().chain(own).collect(),
+        methods: summaries("an archive with the application")
+            .into_iter()
+            .chain(own)
+            .chain(autoscaling::summaries())
+            .collect(),
     }
 }

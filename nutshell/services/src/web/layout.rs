@@ -93,6 +93,7 @@ pub(crate) mod tests {
             service: Some(ServiceId(1)),
             role: role.to_owned(),
             cloud: "default".to_owned(),
+            instance_type: "small".to_owned(),
             server: "s".to_owned(),
             state: NodeState::Ready,
             public_ip: Some(Ipv4Addr::new(192, 0, 2, u8::try_from(id).unwrap())),

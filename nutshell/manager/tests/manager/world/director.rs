@@ -187,6 +187,7 @@ impl Director {
             service: Some(service),
             role: role.to_owned(),
             cloud: "default".to_owned(),
+            instance_type: "small".to_owned(),
             server: format!("server-{id}"),
             state: NodeState::Ready,
             public_ip: Some(address),
