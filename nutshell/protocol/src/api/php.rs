@@ -59,6 +59,12 @@ impl Setting {
         })
     }
 
+    /// Whether it is `On` or `Off`.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        matches!(self.kind, Kind::Switch)
+    }
+
     /// The value as `php.ini` takes it.
     ///
     /// # Errors
