@@ -4,7 +4,7 @@ use protocol::api::generic::{Script, VolumeAdd};
 use protocol::api::{Service, ServiceStart, ServiceType, State};
 
 use super::cps::{
-    Caller, CpsError, application, cloud, code, connection, keys, manifest, nodes, service, types,
+    Caller, CpsError, application, autoscaling, cloud, code, connection, keys, manifest, nodes, service, types,
     user, volumes,
 };
 use super::runtime::block_on;
@@ -135,6 +135,13 @@ async fn dispatch(
         }
         Command::ToggleDebug(service) => {
             types::toggle_debug(caller, caller.service_id(&service.service).await?).await
+        }
+        Command::OnAutoscaling(on) => {
+            let service = caller.service_id(&on.service.service).await?;
+            autoscaling::switch_on(caller, service, on.wanted()).await
+        }
+        Command::OffAutoscaling(service) => {
+            autoscaling::switch_off(caller, caller.service_id(&service.service).await?).await
         }
         Command::GetHelloworld(service) => {
             let service = caller.service_id(&service.service).await?;

@@ -205,12 +205,8 @@ impl App {
 
     /// VMs for a service, with their agents ready: all of them, or none. The work goes on when
     /// the manager no longer listens; it finds the nodes in the list.
-    pub(crate) async fn vm_nodes_create(
-        &self,
-        vm: &Vm,
-        mut create: NodesCreate,
-    ) -> Result<Vec<Node>> {
-        create.cloud = self.cloud_name(Some(&create.cloud))?;
+    pub(crate) async fn vm_nodes_create(&self, vm: &Vm, create: NodesCreate) -> Result<Vec<Node>> {
+        let cloud = self.cloud_name(Some(&create.cloud))?;
         super::service::check_count(create.roles.len())?;
         let mut tx = self.db.write().await?;
         let service = service_of_application(&mut tx, vm.node.application, create.service).await?;
@@ -222,9 +218,10 @@ impl App {
                 service_type.name
             )));
         }
-        self.check_image(&service.service_type, &create.cloud)?;
+        self.check_image(&service.service_type, &cloud)?;
         super::credit::check(&mut tx, vm.user, create.roles.len()).await?;
-        let begun = NodesCreation::begin(&mut tx, self, vm.user, &service, create).await?;
+        let begun =
+            NodesCreation::begin(&mut tx, self, vm.user, &service, &create.roles, &cloud).await?;
         tx.commit().await?;
         let nodes = begun.parameters().nodes.clone();
         let operation = begun.run(self);
@@ -287,8 +284,6 @@ async fn service_of_application(
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
 
     #[test]
@@ -299,19 +294,7 @@ mod tests {
             in_operation: false,
             metered_from: Duration::ZERO,
             metered_until: None,
-            node: Node {
-                id: NodeId(9),
-                application: ApplicationId(1),
-                service: service.map(ServiceId),
-                role: "node".to_owned(),
-                cloud: "default".to_owned(),
-                instance_type: "small".to_owned(),
-                server: "s".to_owned(),
-                state,
-                public_ip: None,
-                private_ip: None,
-                created: OffsetDateTime::UNIX_EPOCH,
-            },
+            node: Node { service: service.map(ServiceId), state, ..Node::example(9, "node") },
         };
         let manager = Identity::Manager { application: ApplicationId(1) };
         let agent = Identity::Agent {

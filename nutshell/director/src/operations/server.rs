@@ -140,7 +140,6 @@ fn new_server(
         cloud: node.cloud.clone(),
         application: node.application,
         role,
-        autoscaling_minute: app.autoscaling_minute,
     };
     let tags = BTreeMap::from([
         (TAG_INSTALLATION.to_owned(), app.tag.clone()),
@@ -149,8 +148,7 @@ fn new_server(
     ]);
     let user_data =
         user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
-    let instance_type = Some(node.instance_type.clone());
-    NewServer { name, instance_type, user_data, security_groups: vec![], tags }
+    NewServer { name, instance_type: None, user_data, security_groups: vec![], tags }
 }
 
 /// The name of a node's server: people read there whose it is.
@@ -256,25 +254,13 @@ pub(super) async fn await_all_ready(app: &App, nodes: &[NodeId]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use protocol::{ApplicationId, ServiceId};
-    use time::OffsetDateTime;
 
     use super::*;
 
     #[test]
     fn a_server_is_named_after_its_user_application_and_service() {
-        let mut node = Node {
-            id: NodeId(9),
-            application: ApplicationId(2),
-            service: None,
-            role: "manager".to_owned(),
-            cloud: "default".to_owned(),
-            instance_type: "small".to_owned(),
-            server: String::new(),
-            state: NodeState::Starting,
-            public_ip: None,
-            private_ip: None,
-            created: OffsetDateTime::UNIX_EPOCH,
-        };
+        let application = ApplicationId(2);
+        let mut node = Node { application, service: None, ..Node::example(9, "manager") };
         assert_eq!(server_name("home", UserId(1), &node, None), "home-u1-a2-mgr");
         node.service = Some(ServiceId(3));
         assert_eq!(

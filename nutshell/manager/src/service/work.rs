@@ -349,7 +349,8 @@ fn list(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn join(first: Remark, second: Remark) -> Remark {
+/// Both, where there are two.
+pub(super) fn join(first: Remark, second: Remark) -> Remark {
     match (first, second) {
         (Some(first), Some(second)) => Some(format!("{first}; {second}")),
         (first, second) => first.or(second),

@@ -49,6 +49,8 @@ pub(crate) struct Routes {
     pub(crate) code_version: CodeVersionId,
     pub(crate) webs: Vec<SocketAddrV4>,
     pub(crate) backends: Vec<SocketAddrV4>,
+    /// The shares of the requests of these, in their order; none where all are alike.
+    pub(crate) weights: Vec<u32>,
     /// The largest body of a request, in bytes.
     pub(crate) largest_body: u64,
 }

@@ -166,6 +166,7 @@ impl Director {
             cloud: "default".to_owned(),
             application: APPLICATION,
             role,
+            autoscaling_minute: None,
         };
         let file = root.join("boot.json");
         std::fs::write(&file, serde_json::to_vec(&boot).unwrap()).unwrap();

@@ -28,6 +28,7 @@ pub use decide::{MOST_BACKENDS, Situation, decide};
 pub use history::{BackendMeasurement, History, Measurement, ResponseTime};
 pub use plan::utilisation;
 pub use pool::{Backend, InstanceType, instance_types, paid_until};
+pub(crate) use sample::weight;
 pub use sample::{Pool, Sample};
 
 /// The method that switches it on. A type of service that has it in the catalogue scales itself: its

@@ -143,9 +143,15 @@ pub(crate) fn weight(weights: &BTreeMap<NodeId, u32>, node: NodeId) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::layout::{PROXY, WEB};
-    use super::super::super::layout::tests::node;
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::web::layout::{PROXY, WEB};
+
+    fn node(id: i64, role: &str) -> Node {
+        let address = Ipv4Addr::new(10, 0, 0, u8::try_from(id).unwrap());
+        Node { private_ip: Some(address), ..Node::example(id, role) }
+    }
 
     fn counts(run: &str, busy_seconds: f64, requests: u64) -> Counts {
         let requests = Requests { count: requests, milliseconds: requests * 50, ..some(requests) };
