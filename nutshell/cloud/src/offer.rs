@@ -12,8 +12,7 @@ pub(crate) fn offer(
     usual: &str,
     prices: &BTreeMap<String, f64>,
 ) -> Vec<InstanceType> {
-    types
-        .sort_by(|a, b| (a.memory_mib, a.vcpus, &a.name).cmp(&(b.memory_mib, b.vcpus, &b.name)));
+    types.sort_by(|a, b| (a.memory_mib, a.vcpus, &a.name).cmp(&(b.memory_mib, b.vcpus, &b.name)));
     let usual = types.iter().find(|kind| kind.name == usual).cloned();
     for kind in &mut types {
         let price = prices.get(&kind.name).copied();

@@ -4,6 +4,7 @@
 //! user guide; `cpsclient` and `cpsclient.py` the older one. Hyphens and underscores are the same.
 
 mod application;
+mod autoscaling;
 mod code;
 mod connection;
 mod cps;
@@ -22,6 +23,7 @@ mod user;
 use clap::{Args, Command};
 
 pub(crate) use application::ApplicationCommand;
+pub(crate) use autoscaling::{AutoscalingCommand, OnAutoscaling};
 pub(crate) use code::CodeCommand;
 pub(crate) use connection::{ConnectionOptions, WaitingOptions};
 pub(crate) use cps::*;

@@ -4,8 +4,8 @@ use protocol::api::generic::{Script, VolumeAdd};
 use protocol::api::{Service, ServiceStart, ServiceType, State};
 
 use super::cps::{
-    Caller, CpsError, application, autoscaling, cloud, code, connection, keys, manifest, nodes, service, types,
-    user, volumes,
+    Caller, CpsError, application, autoscaling, cloud, code, connection, keys, manifest, nodes,
+    service, types, user, volumes,
 };
 use super::runtime::block_on;
 use crate::args::{

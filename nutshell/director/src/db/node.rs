@@ -58,7 +58,8 @@ struct Row {
     metered_until: Option<i64>,
 }
 
-const SELECT: &str = "SELECT nodes.id, user, nodes.application, service, role, cloud, instance_type, server,
+const SELECT: &str =
+    "SELECT nodes.id, user, nodes.application, service, role, cloud, instance_type, server,
         nodes.state, public_ip, private_ip, nodes.created, token_hash IS NOT NULL AS attempted,
         operations.state IN ('running', 'unwinding') AS in_operation, metered_from, metered_until
     FROM nodes JOIN applications ON applications.id = nodes.application

@@ -134,7 +134,8 @@ async fn agents_may_report_and_nothing_else() {
     let user = world.login("test").await;
     let service = running_service(&user).await;
     world.cloud.boot(Boot::Silent);
-    let add = protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
+    let add =
+        protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
     user.service_add_nodes(service.id, &add).await.unwrap();
     world.cloud.await_count(3).await;
     let boot = world.cloud.boots().pop().unwrap();

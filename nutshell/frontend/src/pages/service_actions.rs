@@ -91,7 +91,7 @@ fn resize_request(fields: &Fields) -> Result<Resize, Problem> {
         Some("add") => {
             let (cloud, instance_type) = (filled(fields, "cloud"), filled(fields, "instance_type"));
             Ok(Resize::Add(NodesAdd { nodes, cloud, instance_type }))
-        },
+        }
         Some("remove") => Ok(Resize::Remove(NodesRemove { nodes })),
         _ => Err(Problem::invalid("Choose whether to add or to remove instances.")),
     }

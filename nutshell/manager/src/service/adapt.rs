@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::ApiError;
 use protocol::api::autoscaling::{Action, AutoscalingStatus, Decision};
 use protocol::api::internal::NodesCreate;
-use protocol::ApiError;
 use protocol::api::{Autoscaling, State};
 use serde_json::{Value, json};
 use services::manager_half::{Remark, parameters};

@@ -78,12 +78,8 @@ impl Service {
         let nodes = self.record().nodes;
         let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
         let cloud = add.cloud.unwrap_or_else(|| DEFAULT_CLOUD.to_owned());
-        let wanted = vec![NodesCreate {
-            service: self.id,
-            roles,
-            cloud,
-            instance_type: add.instance_type,
-        }];
+        let wanted =
+            vec![NodesCreate { service: self.id, roles, cloud, instance_type: add.instance_type }];
         let prepare = |record: &mut Record| {
             record.change = Some(Change::Adding);
             Ok(())

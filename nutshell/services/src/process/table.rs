@@ -149,7 +149,12 @@ mod tests {
     #[test]
     fn descendants_are_found_at_any_depth() {
         let table: Vec<Entry> = [(2, 1), (3, 2), (5, 4), (4, 3), (6, 1)]
-            .map(|(of, parent)| Entry { pid: pid(of), parent: Some(pid(parent)), session: None, ticks: 0 })
+            .map(|(of, parent)| Entry {
+                pid: pid(of),
+                parent: Some(pid(parent)),
+                session: None,
+                ticks: 0,
+            })
             .into();
         assert_eq!(descendants(&table, pid(2)), [pid(3), pid(4), pid(5)]);
         assert_eq!(descendants(&table, pid(6)), []);

@@ -48,7 +48,8 @@ pub(crate) async fn switch_on(
 
 /// Switches it off.
 pub(crate) async fn switch_off(caller: &Caller<'_>, service: ServiceId) -> Result<Exit, CpsError> {
-    let answer: Value = caller.client.service_command(service, "off_autoscaling", &json!({})).await?;
+    let answer: Value =
+        caller.client.service_command(service, "off_autoscaling", &json!({})).await?;
     caller.printer.answer(&answer, |_| "Autoscaling disabled.".to_owned());
     Ok(Exit::Success)
 }

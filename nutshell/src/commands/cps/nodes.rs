@@ -5,7 +5,9 @@ use protocol::api::{Node, NodeCounts, NodesAdd, NodesRemove, Service};
 use protocol::{NodeId, ServiceId};
 
 use super::{Caller, CpsError};
-use crate::args::{AgentLog, NodePlace, NodesArgument, RequestedNodes, ServiceRef, requested_nodes};
+use crate::args::{
+    AgentLog, NodePlace, NodesArgument, RequestedNodes, ServiceRef, requested_nodes,
+};
 use crate::diagnostics::Exit;
 
 /// `master: node 3 with IP address 127.56.1.11`

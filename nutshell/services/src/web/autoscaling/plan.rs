@@ -41,8 +41,7 @@ pub(super) fn mix(
     missing: f64,
     most: u32,
 ) -> BTreeMap<String, u32> {
-    let mut sorted: Vec<(&InstanceType, f64)> =
-        types
+    let mut sorted: Vec<(&InstanceType, f64)> = types
         .iter()
         .filter(|kind| kind.offered)
         .map(|kind| (kind, capacity(kind)))

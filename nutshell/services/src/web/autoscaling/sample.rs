@@ -203,7 +203,8 @@ mod tests {
     fn the_pool_is_who_is_a_backend_alone_and_who_stands_in() {
         let weights = [(NodeId(3), 25), (NodeId(4), 100)].into();
         let pool = Pool::of(&[node(2, PROXY), node(3, BACKEND), node(5, BACKEND)], &weights);
-        let known: Vec<(i64, u32)> = pool.backends.iter().map(|it| (it.node.0, it.weight)).collect();
+        let known: Vec<(i64, u32)> =
+            pool.backends.iter().map(|it| (it.node.0, it.weight)).collect();
         assert_eq!(known, [(3, 25), (5, 25)]);
         assert_eq!(pool.host.unwrap().node, NodeId(2));
         let packed = Pool::of(&[node(1, PROXY), node(2, WEB)], &BTreeMap::new());
