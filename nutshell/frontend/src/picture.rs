@@ -171,7 +171,8 @@ impl Axis {
     }
 
     fn at(&self, moment: OffsetDateTime) -> f64 {
-        let part = (moment - self.first).as_seconds_f64() / (self.last - self.first).as_seconds_f64();
+        let part =
+            (moment - self.first).as_seconds_f64() / (self.last - self.first).as_seconds_f64();
         LEFT + (RIGHT - LEFT) * part.clamp(0.0, 1.0)
     }
 
@@ -358,8 +359,7 @@ mod tests {
         let points = vec![point(0, 1.0, Some(1.0), 1), point(10, 1.0, Some(1.0), 1)];
         let mut failed = decided(5, Action::Add([("small".to_owned(), 1)].into()));
         failed.failure = Some("no".to_owned());
-        let decisions =
-            vec![decided(-9, Action::Remove(vec![])), decided(2, Action::Hold), failed];
+        let decisions = vec![decided(-9, Action::Remove(vec![])), decided(2, Action::Hold), failed];
         let marks = picture(points, decisions).marks;
         assert_eq!(marks.len(), 1);
         assert_eq!((marks[0].class, marks[0].reason.as_str()), ("mark failed", "why (failed: no)"));
@@ -368,9 +368,15 @@ mod tests {
 
     #[test]
     fn scales_end_at_numbers_that_people_like() {
-        for (value, rounded) in
-            [(0.0, 1.0), (0.3, 1.0), (1.0, 1.0), (1.1, 2.0), (59.0, 60.0), (61.0, 80.0), (99.0, 100.0)]
-        {
+        for (value, rounded) in [
+            (0.0, 1.0),
+            (0.3, 1.0),
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (59.0, 60.0),
+            (61.0, 80.0),
+            (99.0, 100.0),
+        ] {
             assert_eq!(round(value), rounded, "{value}");
         }
     }

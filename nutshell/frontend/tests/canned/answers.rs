@@ -267,16 +267,18 @@ fn script_statuses() -> Value {
 fn autoscaling() -> Value {
     let measured = |minute: i64| {
         let rate = 4.0 + (minute as f64 / 15.0).sin() + 0.1 * minute as f64;
-        let backends = if minute < 70 { json!({"m1.small": 1}) } else { json!({"m1.small": 1, "m1.large": 1}) };
+        let backends = if minute < 70 {
+            json!({"m1.small": 1})
+        } else {
+            json!({"m1.small": 1, "m1.large": 1})
+        };
         json!({
             "at": ago((120 - minute) * 60), "requests_per_second": rate, "cpu_percent": 40.0,
             "response_mean": 60.0 + 30.0 * rate, "response_percentile_95": 90.0 + 70.0 * rate,
             "nodes": {"proxy": {"m1.small": 1}, "backend": backends},
         })
     };
-    let decided = |minutes_ago: i64, action: Value, reason: &str| {
-        json!({"at": ago(minutes_ago * 60), "action": action, "reason": reason})
-    };
+    let decided = |minutes_ago: i64, action: Value, reason: &str| json!({"at": ago(minutes_ago * 60), "action": action, "reason": reason});
     json!({
         "wanted": {"adapt_interval": 5, "response_time_threshold": 800, "strategy": "medium"},
         "measurements": (0..120).map(measured).collect::<Vec<_>>(),

@@ -77,7 +77,7 @@ impl Service {
         self.check(Request::AddNodes, "adding nodes")?;
         let nodes = self.record().nodes;
         let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
-        let cloud = add.cloud.unwrap_or_else(|| DEFAULT_CLOUD.to_owned());
+        let cloud = add.cloud.unwrap_or_else(|| self.record().cloud);
         let wanted =
             vec![NodesCreate { service: self.id, roles, cloud, instance_type: add.instance_type }];
         let prepare = |record: &mut Record| {
@@ -98,7 +98,9 @@ impl Service {
                 Ok(nodes) => new.extend(nodes),
                 Err(error) => {
                     let told = format!("no nodes were added: {}", reason(error));
-                    if let Err(error) = self.give_back(new).await {
+                    if !new.is_empty()
+                        && let Err(error) = self.give_back(new).await
+                    {
                         tracing::error!(service = %self.id, %error, "nodes of a failed addition remain");
                     }
                     return Some(told);
