@@ -290,6 +290,7 @@ impl Cast {
             .path
             .replace("{id}", "1")
             .replace("{method}", method(endpoint.verb))
+            .replace("{cloud}", "default")
             .replace("{sha256}", "nonsense");
         let verb = Method::from_bytes(endpoint.verb.as_str().to_uppercase().as_bytes()).unwrap();
         let mut request = client.request(verb, format!("{}{path}", self.world.url()));

@@ -94,7 +94,7 @@ pub(super) fn register(api: &mut Api) {
     api.add(
         Endpoint::new(
             Verb::Get,
-            "/v1/vm/clouds/{name}",
+            "/v1/vm/clouds/{cloud}",
             "vm_cloud",
             Role::Manager,
             "What a cloud offers, and whether it can be used now.",

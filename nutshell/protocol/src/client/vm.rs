@@ -60,7 +60,7 @@ impl VmClient {
         self.0.call(Method::POST, "/v1/vm/nodes/delete", delete).await
     }
 
-    /// `GET /v1/vm/clouds/{name}`: what a cloud offers (managers only).
+    /// `GET /v1/vm/clouds/{cloud}`: what a cloud offers (managers only).
     pub async fn cloud(&self, name: &str) -> Result<Cloud, ClientError> {
         self.0.get(&format!("/v1/vm/clouds/{name}"), &[("", ""); 0]).await
     }
