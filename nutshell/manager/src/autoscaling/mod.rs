@@ -55,7 +55,10 @@ impl Autoscaler {
     /// Whether it is time for a decision.
     pub(crate) fn is_due(&self, wanted: Autoscaling, now: OffsetDateTime) -> bool {
         let journal = self.journal();
-        // What the timer comes early is no reason to wait for another minute.
+        if journal.memory.history.recent().next().is_none() {
+            return false;
+        }
+        // That the timer comes early is no reason to wait for another minute.
         let pause = self.pace.minutes(wanted.adapt_interval).saturating_sub(self.pace.minute / 2);
         journal.memory.decisions.back().is_none_or(|last| (now - last.at).abs() >= pause)
     }

@@ -46,17 +46,18 @@ pub(super) fn of_session(session: Pid, executable: &Path) -> Vec<Pid> {
     table.map(|entry| entry.pid).filter(runs_it).collect()
 }
 
-/// How long the processes of these sessions have kept processors busy, in the kernel's ticks, with
-/// those of their children that have ended.
+/// How long programs have kept processors busy, in the kernel's ticks, by the sessions that they were
+/// started in: all processes of the session or below its first one, with those of their children that
+/// have ended. Some daemons begin a session of their own.
 pub(super) fn ticks(sessions: &[i32]) -> BTreeMap<i32, u64> {
-    let mut ticks = BTreeMap::new();
-    for entry in processes().filter_map(Entry::read) {
-        let session = entry.session.map(|session| session.as_raw_nonzero().get());
-        if let Some(session) = session.filter(|session| sessions.contains(session)) {
-            *ticks.entry(session).or_default() += entry.ticks;
-        }
-    }
-    ticks
+    let table: Vec<Entry> = processes().filter_map(Entry::read).collect();
+    let used = |session: &i32| {
+        let first = Pid::from_raw(*session)?;
+        let below = descendants(&table, first);
+        let of_it = |one: &&Entry| one.session == Some(first) || below.contains(&one.pid);
+        Some((*session, table.iter().filter(of_it).map(|one| one.ticks).sum()))
+    };
+    sessions.iter().filter_map(used).collect()
 }
 
 /// The living children of a process.

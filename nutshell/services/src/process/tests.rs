@@ -149,7 +149,9 @@ async fn what_a_program_has_used_stays_used_when_it_has_ended() {
     let world = World::new();
     let mut fifo = world.fifo();
     let work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
-    let program = world.launch(&format!("({work}); echo done >fifo; exec sleep 1000"));
+    // Like php-fpm, it begins a session of its own.
+    let inner = format!("{work}; echo done >fifo; exec sleep 1000");
+    let program = world.launch(&format!("setsid --wait sh -c '{inner}'"));
     let (mut effort, sessions) = (Effort::default(), [program.session()]);
     assert_eq!(line(&mut fifo).await, "done");
     let used = effort.of(&sessions);
