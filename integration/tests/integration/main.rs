@@ -4,7 +4,6 @@
 
 mod api_document;
 mod architecture;
-mod autoscaling;
 mod bad_input;
 mod chaos;
 mod cloud_clients;

@@ -86,6 +86,7 @@ async fn a_service_that_scales_itself_shows_how_it_went_and_can_be_told_otherwis
     assert_eq!(site.last_order().1, wanted);
     site.post("/services/9/autoscaling", "autoscaling=off").await.leads_to("/services/9");
     assert!(site.last_order().0.ends_with("/off_autoscaling"));
-    let refused = site.post("/services/9/autoscaling", &asked.replace("=10", "=0")).await;
+    let never = asked.replace("=10", "=0");
+    let refused = site.post("/services/9/autoscaling", &never).await;
     refused.shows(&["adapt_interval is 0, not from 1 to 1440 minutes"]);
 }
