@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use super::{Network, PortWatcher};
@@ -93,7 +94,7 @@ impl Loopback {
         let (network, guard) = (self.clone(), self.clone());
         let door = Door {
             admits: Box::new(move |client| guard.table().admits(client, to)),
-            still_open: Box::new(move || network.is_open_or_close(from, to)),
+            keep: Box::new(move |listener| network.keep_or_close(listener, from, to)),
         };
         match Forward::start(&association.runtime, from, to, door) {
             Ok(forward) => {
@@ -113,19 +114,26 @@ impl Loopback {
     /// Asked when the target refused a connection: is it still meant to be open? If not, the port
     /// of the floating address is closed too. So late, because who closes a port is not asked first,
     /// as who opens one is: that would hold up every `close` of a server, whatever it closes.
-    fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+    fn keep_or_close(
+        &self,
+        listener: TcpListener,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+    ) -> Option<TcpListener> {
         if self.ports_of(*to.ip()).contains(&to.port()) {
-            return true;
+            return Some(listener);
         }
         let mut table = self.table();
         if table.is_about_to_listen(to) {
-            return true;
+            return Some(listener);
         }
         table.opened.remove(&to);
         if let Some(association) = table.associations.get_mut(from.ip()) {
             association.forwards.remove(&from.port());
         }
-        false
+        // Before anybody else sees the table: who opens the port again needs its place.
+        drop(listener);
+        None
     }
 }
 

@@ -118,6 +118,25 @@ async fn a_port_that_is_gone_is_closed_and_can_come_back() {
     assert_eq!(answer.unwrap(), "you said back");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_was_just_closed_can_be_opened_again_at_once() {
+    let (floating, fixed) = addresses(10);
+    let network = Loopback::new();
+    network.associate(floating, fixed).await.unwrap();
+    for _ in 0..20 {
+        let (listener, port) = listen(&network, fixed).await;
+        drop(listener);
+        network.table().opened.clear();
+        ask((floating, port), "anyone?").await.unwrap_err();
+        let has = || network.table().associations[&floating].forwards.contains_key(&port);
+        while has() {
+            std::hint::spin_loop();
+        }
+        network.opened(fixed, port);
+        assert!(has(), "its place is free");
+    }
+}
+
 #[test]
 fn a_port_that_cannot_be_opened_is_explained() {
     let explain = |errno| why_not_forwarded(&io::Error::from_raw_os_error(errno));

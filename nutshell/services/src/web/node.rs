@@ -127,8 +127,8 @@ impl Node {
     /// Which port a proxy has, or can have, here.
     pub(crate) fn proxy_port(&self, listen: Ipv4Addr) -> u16 {
         self.known_proxy_port().unwrap_or_else(|| match ports::availability(listen, ports::PROXY) {
-            Availability::Free | Availability::Taken => ports::PROXY,
-            Availability::Forbidden => ports::PROXY_UNPRIVILEGED,
+            Availability::Free => ports::PROXY,
+            Availability::Taken | Availability::Forbidden => ports::PROXY_UNPRIVILEGED,
         })
     }
 
