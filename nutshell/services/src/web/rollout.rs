@@ -9,9 +9,9 @@ use futures::future::join_all;
 use protocol::api::Node;
 use protocol::client::Upload;
 use protocol::{ApiError, CodeVersionId, NodeId};
-use serde::Serialize;
 
 use super::layout::{Duties, layout};
+use super::manager_half::{Hosting, Kept};
 use super::ports;
 use super::redis::SessionStore;
 use super::wire::{Copies, Install, Installed, Preparation, Prepared, Retirement, Routes};
@@ -23,26 +23,19 @@ use crate::{ManagerContext, ServiceError};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
 /// What the nodes are to do.
-#[derive(Debug)]
-pub(crate) struct Rollout<'a, B> {
+pub(crate) struct Rollout<'a, S: Hosting> {
     pub(crate) context: &'a ManagerContext,
     /// The version to show.
     pub(crate) version: CodeVersionId,
-    /// What the stores of the sessions are asked with.
-    pub(crate) password: String,
-    /// The largest body of a request, in bytes.
-    pub(crate) largest_body: u64,
-    /// What the backend of a node is told.
-    pub(crate) backend: fn(&Self, &Node) -> Result<B, ServiceError>,
-    /// What that is made of.
-    pub(crate) phpconf: protocol::api::php::Settings,
+    /// All else.
+    pub(crate) kept: Kept<S::Settings>,
 }
 
 /// The ports of the backends, once all is prepared.
 #[derive(Debug)]
 pub(crate) struct Ready(BTreeMap<NodeId, u16>);
 
-impl<B: Serialize + Send + Sync> Rollout<'_, B> {
+impl<S: Hosting> Rollout<'_, S> {
     /// All of it.
     pub(crate) async fn run(&self) -> Result<(), ServiceError> {
         let ready = self.prepare().await?;
@@ -162,7 +155,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             false => None,
         };
         let backend = match duties.backend {
-            true => Some((self.backend)(self, node)?),
+            true => Some(S::backend(self, node)?),
             false => None,
         };
         let preparation =
@@ -178,7 +171,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             true => None,
             false => Some(self.sessions(node)?),
         };
-        Ok(SessionStore { password: self.password.clone(), follows })
+        Ok(SessionStore { password: self.kept.password.clone(), follows })
     }
 
     /// Waits until every proxy has all sessions: any of them may be lost from then on.
@@ -189,7 +182,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             return;
         }
         let waited = async {
-            let (listen, password) = (own_address(first)?, self.password.clone());
+            let (listen, password) = (own_address(first)?, self.kept.password.clone());
             let copies = Copies { listen, password, copies: others.len() };
             let agent = self.context.agents.agent(first)?;
             agent.command::<usize>("await_copies", &copies).await.map_err(at(first.id))
@@ -225,7 +218,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             code_version: self.version.clone(),
             webs,
             backends,
-            largest_body: self.largest_body,
+            largest_body: S::largest_body(&self.kept.settings),
         };
         let agent = self.context.agents.agent(node)?;
         agent.command("route", &routes).await.map_err(at(node.id))
