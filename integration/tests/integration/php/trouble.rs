@@ -90,7 +90,8 @@ fn a_port_that_something_else_has_is_named_and_nothing_changes() {
     let taking = "python3 -c 'import socket, time\n\
                   s = socket.create_server((\"0.0.0.0\", 8888)); time.sleep(600)'";
     // Once the earlier web server has gone.
-    let script = format!("until timeout 0.5 {taking}; [ $? = 124 ]; do :; done; setsid -f {taking}");
+    let script =
+        format!("until timeout 0.5 {taking}; [ $? = 124 ]; do :; done; setsid -f {taking}");
     inside(&stack, &host, &script);
     // The host would have the role again.
     let refused = stack.cps(&["php", "remove-nodes", "1", "0", "1", "0"]);
@@ -118,7 +119,8 @@ fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
     inside(&stack, &node, small);
     let pages = Load::start(address, "/", &[Kept, New]);
     // Noise: it cannot be packed.
-    let noise: String = (0..2_000_000).map(|_| char::from(rand::random_range(b'0'..b'z'))).collect();
+    let noise: String =
+        (0..2_000_000).map(|_| char::from(rand::random_range(b'0'..b'z'))).collect();
     let files = [("index.php", "<?php echo 'two two';"), ("noise.txt", &noise)];
     let large = stack.file("large.tar.gz", &integration::archive::tar_gz(&files));
     let version = upload(&stack, &large);

@@ -32,7 +32,11 @@ impl Database {
         let ip = Ipv4Addr::new(127, a.max(128), b, c.clamp(1, 254));
         let user = if rustix::process::geteuid().is_root() { "--user=root" } else { "--console" };
         let mut install = Command::new("mariadb-install-db");
-        install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
+        install.args([
+            "--no-defaults",
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        ]);
         let _ = Output::of(install.args([&data, user])).ok();
         let access = format!(
             "CREATE DATABASE blog;\nCREATE USER blog@'%' IDENTIFIED BY '{PASSWORD}';\n\

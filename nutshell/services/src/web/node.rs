@@ -36,8 +36,10 @@ const EARLIER_REQUESTS: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// What web hosting needs beside what runs the user's programs.
-pub(crate) const NGINX: Need = Need { programs: &["nginx"], package: "nginx-light" };
-pub(crate) const REDIS: Need = Need { programs: &["redis-server"], package: "redis-server" };
+pub(crate) const NGINX: Need =
+    Need { programs: &["nginx"], package: "nginx-light", essential: true };
+pub(crate) const REDIS: Need =
+    Need { programs: &["redis-server"], package: "redis-server", essential: true };
 
 /// See the module.
 #[derive(Debug)]

@@ -38,7 +38,8 @@ pub(crate) fn bench(table: &mut Table, rounds: usize) {
         (1..).zip(LAYOUTS).map(|(service, (_, nodes))| deploy(&stack, service, nodes)).collect();
     let plain = Plain::start(&files());
     for path in PATHS {
-        let ask = |address| load::answered(&format!("http://{address}{path}"), CONNECTIONS, SECONDS);
+        let ask =
+            |address| load::answered(&format!("http://{address}{path}"), CONNECTIONS, SECONDS);
         let mut directly = Vec::new();
         let mut hosted = vec![Vec::new(); LAYOUTS.len()];
         let mut floating = Vec::new();
@@ -128,9 +129,8 @@ fn rows(table: &mut Table, what: &str, answers: &[Answered], beside: &[Answered]
 
 /// What a VM needs beyond nginx and php-fpm.
 fn memory(table: &mut Table, stack: &Stack) {
-    let memory = |pids: Vec<u32>| -> Vec<u64> {
-        pids.into_iter().filter_map(processes::pss_kib).collect()
-    };
+    let memory =
+        |pids: Vec<u32>| -> Vec<u64> { pids.into_iter().filter_map(processes::pss_kib).collect() };
     table.memory("a VM's agent", &memory(processes::running(stack.pid(), "agent")), "12 MiB");
     let stores = processes::named(stack.pid(), "redis-server");
     table.memory("the sessions beside a proxy", &memory(stores), "");
