@@ -110,7 +110,10 @@ async fn hand_on(mut client: TcpStream, address: SocketAddrV4, to: SocketAddrV4)
             refuse(&client);
             match error.kind() {
                 io::ErrorKind::ConnectionRefused => Outcome::Refused,
-                _ => Outcome::Ended,
+                _ => {
+                    tracing::warn!(%address, %to, %error, "a connection is not handed on");
+                    Outcome::Ended
+                }
             }
         }
     }

@@ -167,7 +167,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     let written = browser.send(request.body(post)).await;
     assert_eq!(written.status(), StatusCode::CREATED);
     let written: serde_json::Value = serde_json::from_str(&written.text().await.unwrap()).unwrap();
-    let page = format!("/?p={}", written["id"]);
+    let page = written["link"].as_str().unwrap().strip_prefix(&site).unwrap();
 
     let mut visitor = Browser::new();
     assert!(visitor.get(&format!("{site}{page}")).await.contains("Written through the proxy"));
