@@ -120,11 +120,12 @@ impl Loopback {
         from: SocketAddrV4,
         to: SocketAddrV4,
     ) -> Option<TcpListener> {
+        let looked = Instant::now();
         if self.ports_of(*to.ip()).contains(&to.port()) {
             return Some(listener);
         }
         let mut table = self.table();
-        if table.is_about_to_listen(to) {
+        if table.was_about_to_listen(to, looked) {
             return Some(listener);
         }
         table.opened.remove(&to);
@@ -144,8 +145,11 @@ impl Default for Loopback {
 }
 
 impl Table {
-    fn is_about_to_listen(&self, address: SocketAddrV4) -> bool {
-        self.opened.get(&address).is_some_and(|opened| opened.elapsed() < ABOUT_TO_LISTEN)
+    /// Whether a port was told of so shortly before a look at what is open that this may have missed
+    /// it, or since then: a look may take long.
+    fn was_about_to_listen(&self, address: SocketAddrV4, looked: Instant) -> bool {
+        let opened = self.opened.get(&address);
+        opened.is_some_and(|opened| looked.saturating_duration_since(*opened) < ABOUT_TO_LISTEN)
     }
 
     /// Whether a client of a floating address may connect to what it leads to.
@@ -189,13 +193,14 @@ impl Network for Loopback {
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
         // What is told from now on is opened; the kernel knows all that was opened before.
         self.table().associations.insert(floating, association);
+        let looked = Instant::now();
         let mut ports = self.ports_of(fixed);
         let mut guard = self.table();
         let table = &mut *guard;
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen
-                .filter(|address| table.is_about_to_listen(**address))
+                .filter(|address| table.was_about_to_listen(**address, looked))
                 .map(SocketAddrV4::port),
         );
         let association = table.associations.get_mut(&floating).filter(|it| it.fixed == fixed);

@@ -138,6 +138,20 @@ async fn a_port_that_was_just_closed_can_be_opened_again_at_once() {
 }
 
 #[test]
+fn a_port_that_is_told_of_during_a_look_counts_however_long_that_took() {
+    let address = SocketAddrV4::new(Ipv4Addr::new(127, 92, 11, 2), 80);
+    let network = Loopback::new();
+    let looked = Instant::now().checked_sub(5 * ABOUT_TO_LISTEN).unwrap();
+    let mut told = |at| {
+        network.table().opened.insert(address, at);
+        network.table().was_about_to_listen(address, looked)
+    };
+    assert!(told(looked + ABOUT_TO_LISTEN), "meanwhile");
+    assert!(told(looked.checked_sub(ABOUT_TO_LISTEN / 2).unwrap()), "just before");
+    assert!(!told(looked.checked_sub(2 * ABOUT_TO_LISTEN).unwrap()));
+}
+
+#[test]
 fn a_port_that_cannot_be_opened_is_explained() {
     let explain = |errno| why_not_forwarded(&io::Error::from_raw_os_error(errno));
     assert!(explain(libc::EADDRINUSE).contains("every address"));

@@ -43,7 +43,7 @@ impl Database {
              GRANT ALL ON blog.* TO blog@'%';\n"
         );
         std::fs::write(place("access.sql"), access).unwrap();
-        let process = Command::new("mariadbd")
+        let process = Command::new("/usr/sbin/mariadbd")
             .args(["--no-defaults", "--skip-name-resolve", &data, user])
             .arg(format!("--bind-address={ip}"))
             .arg("--port=3306")
