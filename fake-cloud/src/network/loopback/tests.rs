@@ -142,7 +142,7 @@ fn a_port_that_is_told_of_during_a_look_counts_however_long_that_took() {
     let address = SocketAddrV4::new(Ipv4Addr::new(127, 92, 11, 2), 80);
     let network = Loopback::new();
     let looked = Instant::now().checked_sub(5 * ABOUT_TO_LISTEN).unwrap();
-    let mut told = |at| {
+    let told = |at| {
         network.table().opened.insert(address, at);
         network.table().was_about_to_listen(address, looked)
     };
