@@ -5,9 +5,6 @@ use std::process::Command;
 
 use super::Recipe;
 
-/// Debian's own servers.
-const DEBIAN: &str = "http://deb.debian.org/debian";
-
 /// What is built where this machine is no Debian.
 const USUAL_SUITE: &str = "trixie";
 
@@ -25,14 +22,13 @@ fn own_suite(os_release: &str) -> Option<String> {
     value("VERSION_CODENAME").filter(|_| value("ID") == Some("debian")).map(str::to_owned)
 }
 
-/// Lines of a `sources.list`.
+/// Lines of a `sources.list`; none where mmdebstrap is to take the release's usual servers.
 pub(super) fn lines(recipe: &Recipe, suite: &str, mirror: Option<&str>) -> Vec<String> {
     let components = recipe.components.join(" ");
     if let Some(mirror) = mirror.or(recipe.mirror.as_deref()) {
         return vec![format!("deb {mirror} {suite} {components}")];
     }
-    let own = own_sources(&index_targets(), suite, &recipe.components);
-    if own.is_empty() { vec![format!("deb {DEBIAN} {suite} {components}")] } else { own }
+    own_sources(&index_targets(), suite, &recipe.components)
 }
 
 /// What apt would download here, a line each: address, release, component.

@@ -21,6 +21,15 @@ impl Problem {
         Self { status, message: message.into(), hint: None }
     }
 
+    /// All went well, but perhaps not as the user meant it.
+    pub(crate) fn warning(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, message)
+    }
+
+    pub(crate) fn is_warning(&self) -> bool {
+        self.status.is_success()
+    }
+
     /// What the user typed cannot be used.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use protocol::api::generic::ScriptStatus;
+use protocol::api::web::DaemonStatus;
 use protocol::api::{NodeState, Service, ServiceType, State, User, VolumeState};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -129,6 +130,22 @@ pub(crate) fn volume_led(state: &VolumeState) -> &'static str {
         VolumeState::Creating | VolumeState::Deleting => "led-on led-busy",
         VolumeState::Lost => "led-error",
     }
+}
+
+/// What is not as it should be with a program that a node keeps running.
+pub(crate) fn daemon(daemon: &DaemonStatus) -> String {
+    let DaemonStatus { name, running, restarts, last_exit } = daemon;
+    let mut told = name.clone();
+    if !running {
+        told.push_str(" is not running");
+    }
+    if *restarts > 0 {
+        told.push_str(&format!(", restarted {restarts} times"));
+    }
+    if let Some(status) = last_exit {
+        told.push_str(&format!(", last after exit {status}"));
+    }
+    told
 }
 
 /// The word for a volume's state.

@@ -92,30 +92,12 @@ fn is_going(node: &Node) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use protocol::{ApplicationId, ServiceId};
-    use time::OffsetDateTime;
-
+mod tests {
     use super::*;
-
-    pub(crate) fn node(id: i64, role: &str) -> Node {
-        Node {
-            id: NodeId(id),
-            application: ApplicationId(1),
-            service: Some(ServiceId(1)),
-            role: role.to_owned(),
-            cloud: "default".to_owned(),
-            server: String::new(),
-            state: NodeState::Ready,
-            public_ip: None,
-            private_ip: None,
-            created: OffsetDateTime::UNIX_EPOCH,
-        }
-    }
 
     fn record(state: State, nodes: &[i64], change: Option<Change>) -> Record {
         let mut record = Record::new("generic");
-        record.add(&nodes.iter().map(|id| node(*id, "node")).collect::<Vec<_>>());
+        record.add(&nodes.iter().map(|id| Node::example(*id, "node")).collect::<Vec<_>>());
         Record { state, change, ..record }
     }
 
@@ -150,7 +132,7 @@ pub(crate) mod tests {
         ];
         for (state, recorded, change, director, give_back, forget, next) in cases {
             let what = format!("{state} {recorded:?} {change:?} {director:?}");
-            let director: Vec<_> = director.iter().map(|id| node(*id, "node")).collect();
+            let director: Vec<_> = director.iter().map(|id| Node::example(*id, "node")).collect();
             let expected = Plan { give_back: ids(give_back), forget: ids(forget), next };
             assert_eq!(plan(&record(state, recorded, change), &director), expected, "{what}");
         }
@@ -158,9 +140,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_node_that_is_going_is_gone_already() {
-        let mut going = node(2, "node");
+        let mut going = Node::example(2, "node");
         going.state = NodeState::Stopping;
-        let plan = plan(&record(State::Running, &[1, 2], None), &[node(1, "node"), going]);
+        let plan = plan(&record(State::Running, &[1, 2], None), &[Node::example(1, "node"), going]);
         assert_eq!((plan.give_back, plan.forget), (ids(&[2]), ids(&[2])));
     }
 }

@@ -118,7 +118,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::recovery::tests::node;
 
     fn generic() -> (&'static ServiceType, Arc<dyn ManagerHalf>) {
         (services::service_type("generic").unwrap(), services::manager_half("generic").unwrap())
@@ -170,7 +169,12 @@ mod tests {
 
     #[test]
     fn the_newest_nodes_go_first_and_the_master_never() {
-        let nodes = [node(1, "master"), node(2, "node"), node(5, "node"), node(4, "node")];
+        let nodes = [
+            Node::example(1, "master"),
+            Node::example(2, "node"),
+            Node::example(5, "node"),
+            Node::example(4, "node"),
+        ];
         assert_eq!(remove(&nodes, &[("count", 2)]).unwrap(), [NodeId(5), NodeId(4)]);
         assert_eq!(remove(&nodes, &[("node", 3)]).unwrap().len(), 3);
         let mut lost = nodes.clone();
@@ -191,7 +195,7 @@ mod tests {
     fn one_node_of_a_service_always_remains() {
         let service_type = services::service_type("helloworld").unwrap();
         let half = services::manager_half("helloworld").unwrap();
-        let nodes = [node(1, "node"), node(2, "node")];
+        let nodes = [Node::example(1, "node"), Node::example(2, "node")];
         let remove =
             |count| nodes_to_remove(service_type, &*half, &nodes, &counts(&[("count", count)]));
         assert_eq!(remove(1).unwrap(), [NodeId(2)]);

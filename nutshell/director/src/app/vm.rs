@@ -284,8 +284,6 @@ async fn service_of_application(
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
 
     #[test]
@@ -296,18 +294,7 @@ mod tests {
             in_operation: false,
             metered_from: Duration::ZERO,
             metered_until: None,
-            node: Node {
-                id: NodeId(9),
-                application: ApplicationId(1),
-                service: service.map(ServiceId),
-                role: "node".to_owned(),
-                cloud: "default".to_owned(),
-                server: "s".to_owned(),
-                state,
-                public_ip: None,
-                private_ip: None,
-                created: OffsetDateTime::UNIX_EPOCH,
-            },
+            node: Node { service: service.map(ServiceId), state, ..Node::example(9, "node") },
         };
         let manager = Identity::Manager { application: ApplicationId(1) };
         let agent = Identity::Agent {

@@ -254,24 +254,13 @@ pub(super) async fn await_all_ready(app: &App, nodes: &[NodeId]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use protocol::{ApplicationId, ServiceId};
-    use time::OffsetDateTime;
 
     use super::*;
 
     #[test]
     fn a_server_is_named_after_its_user_application_and_service() {
-        let mut node = Node {
-            id: NodeId(9),
-            application: ApplicationId(2),
-            service: None,
-            role: "manager".to_owned(),
-            cloud: "default".to_owned(),
-            server: String::new(),
-            state: NodeState::Starting,
-            public_ip: None,
-            private_ip: None,
-            created: OffsetDateTime::UNIX_EPOCH,
-        };
+        let application = ApplicationId(2);
+        let mut node = Node { application, service: None, ..Node::example(9, "manager") };
         assert_eq!(server_name("home", UserId(1), &node, None), "home-u1-a2-mgr");
         node.service = Some(ServiceId(3));
         assert_eq!(

@@ -68,7 +68,8 @@ fn has_lost_its_server(record: &NodeRecord, servers: &[Server]) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use protocol::{ApplicationId, UserId};
+    use protocol::UserId;
+    use protocol::api::Node;
     use time::OffsetDateTime;
 
     use super::*;
@@ -80,18 +81,7 @@ mod tests {
             in_operation,
             metered_from: Duration::ZERO,
             metered_until: None,
-            node: protocol::api::Node {
-                id: NodeId(id),
-                application: ApplicationId(1),
-                service: None,
-                role: "manager".to_owned(),
-                cloud: "default".to_owned(),
-                server: server.to_owned(),
-                state,
-                public_ip: None,
-                private_ip: None,
-                created: OffsetDateTime::UNIX_EPOCH,
-            },
+            node: Node { server: server.to_owned(), state, ..Node::example(id, "manager") },
         }
     }
 

@@ -27,7 +27,14 @@ pub(crate) async fn upload(
     form: Multipart,
 ) -> Result<Response, Failure> {
     let mut entered = Fields::new();
-    let uploaded = read_form(&session, id, form, &mut entered).await;
+    let uploaded = match read_form(&session, id, form, &mut entered).await {
+        Ok(CodeUploaded { code_version, warning: Some(warning) }) => {
+            entered.clear();
+            let told = Problem::warning(format!("{code_version} is uploaded, but {warning}"));
+            Err(told.into())
+        }
+        uploaded => uploaded,
+    };
     answer(&session, id, uploaded, entered).await
 }
 
@@ -43,12 +50,14 @@ async fn read_form(
         match field.name().unwrap_or_default() {
             "archive" if !filename.is_empty() => {
                 let description = entered.get("description").cloned().unwrap_or_default();
-                let parameters = CodeUpload { filename, description, strip: false };
+                let strip = entered.contains_key("strip");
+                let parameters = CodeUpload { filename, description, strip };
                 return hand_on(session, id, &parameters, field).await;
             }
-            "description" => {
+            name @ ("description" | "strip") => {
+                let name = name.to_owned();
                 let text = field.text().await.map_err(unreadable)?;
-                entered.insert("description".to_owned(), text.trim().to_owned());
+                entered.insert(name, text.trim().to_owned());
             }
             _ => {}
         }

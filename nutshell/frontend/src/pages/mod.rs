@@ -16,6 +16,7 @@ mod service;
 mod service_actions;
 mod users;
 mod volumes;
+mod web;
 
 use std::collections::BTreeMap;
 
@@ -66,6 +67,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/services/{id}/code/{version}/download", get(code::download))
         .route("/services/{id}/keys", order(keys))
         .route("/services/{id}/keys/delete", order(post(keys::delete)))
+        .route("/services/{id}/settings", order(post(web::change_settings)))
         .route("/services/{id}/volumes", order(post(volumes::create)))
         .route("/services/{id}/volumes/{name}/delete", post(volumes::delete))
         .route("/manifests", deploy)

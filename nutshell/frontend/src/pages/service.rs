@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::ServiceId;
 use protocol::api::code::{CodeVersions, Keys};
 use protocol::api::generic::{Script, ScriptStatus, ScriptStatuses};
+use protocol::api::web::NodeStatuses;
 use protocol::api::{Application, CodeVersion, Node, Service, ServiceType, StateChange, Volume};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::keys::KeyRow;
+use super::web::Configuration;
 use super::{Fields, Named, service_page};
 use crate::failure::{Failure, Problem};
 use crate::session::Session;
@@ -25,10 +27,10 @@ type Part<T> = Result<T, Problem>;
 
 #[derive(Template)]
 #[template(path = "service.html")]
-struct ServicePage {
+pub(crate) struct ServicePage {
     frame: Frame,
     error: Option<Problem>,
-    row: ServiceRow,
+    pub(crate) row: ServiceRow,
     actions: Actions,
     application: Application,
     kind: Option<ServiceType>,
@@ -40,7 +42,9 @@ struct ServicePage {
     history: Part<Vec<(StateChange, Since)>>,
     scripts: Option<Part<ScriptStatuses>>,
     greeting: Option<Part<Greeting>>,
-    entered: Fields,
+    pub(crate) configuration: Option<Part<Configuration>>,
+    pub(crate) statuses: Option<Part<NodeStatuses>>,
+    pub(crate) entered: Fields,
 }
 
 /// The keys that open a service's repository.
@@ -70,6 +74,13 @@ impl ServicePage {
     /// The name in the form to change it: what was typed last, or the present one.
     fn name(&self) -> &str {
         self.entered.get("name").unwrap_or(&self.row.service.name)
+    }
+
+    /// Whether new instances come from this cloud unless another one is chosen.
+    fn is_cloud(&self, cloud: &str) -> bool {
+        let of_nodes = self.nodes.iter().flatten().map(|(node, _)| &node.cloud).next();
+        let chosen = self.entered.get("cloud").or(of_nodes);
+        chosen.is_some_and(|chosen| chosen == cloud)
     }
 
     fn scripts_run(&self) -> bool {
@@ -118,15 +129,19 @@ async fn render(
         async { Ok(director.cloud_list().await?) },
     )?;
     let kind = types.iter().find(|kind| kind.name == service.service_type);
-    let (application, nodes, volumes, history, keys, code, scripts, greeting) = tokio::join!(
+    let (application, nodes, volumes, history) = tokio::join!(
         director.application_view(service.application),
         director.service_nodes(id),
         volumes(session, &service, kind),
         director.service_history(id),
+    );
+    let (keys, code, scripts, greeting, configuration, statuses) = tokio::join!(
         query::<Keys>(session, &service, kind, "list_keys"),
         query::<CodeVersions>(session, &service, kind, "list_code"),
         query::<ScriptStatuses>(session, &service, kind, "get_script_status"),
         query::<Greeting>(session, &service, kind, "get_helloworld"),
+        query::<Configuration>(session, &service, kind, "get_configuration"),
+        query::<NodeStatuses>(session, &service, kind, "get_daemon_status"),
     );
     let now = OffsetDateTime::now_utc();
     let status = error.as_ref().map_or(StatusCode::OK, |problem| problem.status);
@@ -150,6 +165,8 @@ async fn render(
         code: code.map(|found| Ok(dated(found?.code_versions, |version| version.created, now))),
         scripts,
         greeting,
+        configuration,
+        statuses,
         row: ServiceRow::new(service, &types, now),
         entered,
     };

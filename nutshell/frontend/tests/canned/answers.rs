@@ -68,6 +68,24 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
         "GET /v1/applications/1/manifest" => {
             json!({"Application": "Web shop", "Services": []})
         }
+        "GET /v1/services/9/nodes" => {
+            json!({"nodes": [node(11, 9, "proxy"), node(12, 9, "backend")]})
+        }
+        "GET /v1/services/9/methods/list_code" => code_versions(),
+        "POST /v1/services/9/methods/upload_code" => {
+            json!({"code_version": "code-Xy12Za", "warning": "all of `b.zip` lies in `blog`"})
+        }
+        "GET /v1/services/9/methods/get_configuration" => json!({
+            "code_version": null, "urls": ["http://127.200.0.21:8080"],
+            "phpconf": {"memory_limit": "256M", "display_errors": "Off"},
+        }),
+        "GET /v1/services/9/methods/get_daemon_status" => json!({"nodes": {
+            "11": {"roles": ["proxy", "web"], "daemons": [
+                {"name": "proxy", "running": true, "restarts": 2, "last_exit": 137},
+                {"name": "web", "running": true, "restarts": 0},
+            ]},
+        }}),
+        "POST /v1/services/9/methods/update_php_configuration" => json!({"phpconf": {}}),
         "GET /v1/services/4/nodes" => json!({"nodes": [node(9, 4, "node")]}),
         "GET /v1/services/3/logs" => json!({
             "log": "10:02:11 INFO  run.sh started <3> & listens\n10:02:12 INFO  GET / 200\n",
@@ -160,6 +178,7 @@ fn services() -> Value {
         service(4, 1, "helloworld", "Greeter", "RUNNING", 1),
         service(5, 1, "generic", "Nightly reports", "STOPPED", 0),
         failed,
+        service(9, 1, "php", "Blog", "RUNNING", 2),
         service(7, 2, "helloworld", "Try-out", "PROLOGUE", 0),
         service(8, 2, "generic", "New generic service", "INIT", 0),
     ])
@@ -197,6 +216,15 @@ fn service_types() -> Value {
         {
             "name": "generic", "title": "Generic", "description": "Your own code, started by scripts, on as many machines as you like.",
             "roles": [{"name": "node", "initial": 0}, {"name": "master", "initial": 1}], "ports": [], "methods": generic,
+        },
+        {
+            "name": "php", "title": "PHP", "description": "Hosts web applications in PHP, and static files.",
+            "roles": [{"name": "backend", "initial": 0}, {"name": "web", "initial": 0}, {"name": "proxy", "initial": 1}],
+            "ports": [], "methods": [
+                method("upload_code", "upload"), method("list_code", "query"),
+                method("get_configuration", "query"), method("get_daemon_status", "query"),
+                method("update_php_configuration", "command"),
+            ],
         },
         {
             "name": "helloworld", "title": "Hello World", "description": "The smallest service: each of its machines greets.",

@@ -46,3 +46,29 @@ async fn a_service_has_a_history() {
     let table = place("history-entries");
     assert!(page.text[table..].find("ERROR") < page.text[table..].find("INIT"));
 }
+
+#[tokio::test]
+async fn a_web_service_shows_its_address_its_programs_and_its_settings() {
+    let site = Site::start().await;
+    let page = site.get("/services/9").await;
+    page.shows(&["<a href=\"http://127.200.0.21:8080/\"", "role.backend", "Strip the directory"]);
+    page.shows(&["proxy, restarted 2 times, last after exit 137", ">web</span>"]);
+    page.shows(&["name=\"setting.memory_limit\" value=\"256M\"", "<option selected>Off</option>"]);
+    assert!(!site.get("/services/3").await.text.contains("Strip the directory"));
+
+    let changed = "setting.memory_limit=512M&setting.display_errors=Off";
+    site.post("/services/9/settings", changed).await.leads_to("/services/9");
+    assert_eq!(site.last_order().1, r#"{"phpconf":{"memory_limit":"512M"}}"#);
+    let same = site.post("/services/9/settings", "setting.display_errors=Off").await;
+    same.shows(&["No setting differs", "<details id=\"settings\" class=\"card\" open>"]);
+}
+
+#[tokio::test]
+async fn a_doubtful_upload_is_told_of() {
+    let site = Site::start().await;
+    let fields = [("name=\"strip\"", "yes"), ("name=\"archive\"; filename=\"b.zip\"", "content")];
+    let page = site.post_parts("/services/9/code", &fields).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.shows(&["class=\"problem warning\"", "code-Xy12Za is uploaded, but all of `b.zip` lies"]);
+    assert!(site.last_order().0.contains("strip=true"), "{}", site.last_order().0);
+}

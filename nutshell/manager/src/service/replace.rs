@@ -9,6 +9,7 @@ use protocol::{ApiError, NodeId};
 use services::manager_half::Remark;
 use services::state::Request;
 
+use super::work::join;
 use super::{Service, reason};
 use crate::record::{Change, Record};
 
@@ -58,8 +59,8 @@ impl Service {
         };
         match replaced.await {
             Ok(remark) => {
-                let told = to_user.into_values().chain(remark).collect::<Vec<_>>();
-                (State::Running, (!told.is_empty()).then(|| told.join("; ")))
+                let told = to_user.into_values().map(Some).reduce(join).flatten();
+                (State::Running, join(told, remark))
             }
             Err(error) => {
                 let ids: Vec<String> = ids.iter().map(NodeId::to_string).collect();

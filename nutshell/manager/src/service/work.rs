@@ -76,7 +76,7 @@ impl Service {
         self.check(Request::AddNodes, "adding nodes")?;
         let nodes = self.record().nodes;
         let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
-        let cloud = add.cloud.unwrap_or_else(|| DEFAULT_CLOUD.to_owned());
+        let cloud = add.cloud.unwrap_or_else(|| self.record().cloud);
         let prepare = |record: &mut Record| {
             record.change = Some(Change::Adding);
             Ok(())
@@ -332,7 +332,8 @@ fn list(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn join(first: Remark, second: Remark) -> Remark {
+/// Both, where there are two.
+pub(super) fn join(first: Remark, second: Remark) -> Remark {
     match (first, second) {
         (Some(first), Some(second)) => Some(format!("{first}; {second}")),
         (first, second) => first.or(second),

@@ -66,4 +66,23 @@ impl Node {
     pub fn address_from(&self, cloud: &str) -> Option<Ipv4Addr> {
         self.private_ip.filter(|_| self.cloud == cloud).or(self.address())
     }
+
+    /// A node at work without addresses, in the first service of the first application, as tests of
+    /// decisions need them.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn example(id: i64, role: &str) -> Self {
+        Self {
+            id: NodeId(id),
+            application: ApplicationId(1),
+            service: Some(ServiceId(1)),
+            role: role.to_owned(),
+            cloud: "default".to_owned(),
+            server: "s".to_owned(),
+            state: NodeState::Ready,
+            public_ip: None,
+            private_ip: None,
+            created: time::OffsetDateTime::UNIX_EPOCH,
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::code::CodeVersion;
+use super::web::Deployment;
 use crate::error::ApiError;
 
 /// What a user may set of `php.ini`, each with what it is unless set, in the order of listings.
@@ -57,6 +57,12 @@ impl Setting {
             ApiError::invalid(format!("Unexpected arguments phpconf attribute \"{name}\""))
                 .hint(format!("there are {}", names.join(", ")))
         })
+    }
+
+    /// Whether it is `On` or `Off`.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        matches!(self.kind, Kind::Switch)
     }
 
     /// The value as `php.ini` takes it.
@@ -134,13 +140,11 @@ pub struct ConfigurationUpdate {
 /// Result of `get_configuration`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Configuration {
-    /// The code version at work.
-    pub code_version: Option<CodeVersion>,
+    /// What the web hosting services have in common.
+    #[serde(flatten)]
+    pub deployment: Deployment,
     /// All settings of PHP.
     pub phpconf: Settings,
-    /// Where users reach the application, proxy by proxy: `http://127.56.1.10`. The first stays as
-    /// long as the service runs.
-    pub urls: Vec<String>,
 }
 
 #[cfg(test)]

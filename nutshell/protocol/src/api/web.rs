@@ -4,7 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::code::CodeVersion;
 use crate::ids::NodeId;
+
+/// Result of `get_configuration`, beside the service's own settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Deployment {
+    /// The code version at work.
+    pub code_version: Option<CodeVersion>,
+    /// Where users reach it, proxy by proxy: `http://127.56.1.10`. The first stays as long as the
+    /// service runs.
+    pub urls: Vec<String>,
+}
 
 /// What is known of a program that a node keeps running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

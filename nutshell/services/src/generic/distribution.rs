@@ -140,25 +140,11 @@ fn remark<'a>(ended: impl Iterator<Item = (NodeId, &'a str, Ended)>) -> Remark {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use protocol::api::NodeState;
-    use protocol::{ApplicationId, ServiceId};
-    use time::OffsetDateTime;
-
     use super::*;
 
     fn node(id: i64, role: &str) -> Node {
-        Node {
-            id: NodeId(id),
-            application: ApplicationId(1),
-            service: Some(ServiceId(1)),
-            role: role.to_owned(),
-            cloud: "default".to_owned(),
-            server: "s".to_owned(),
-            state: NodeState::Ready,
-            public_ip: Some(Ipv4Addr::new(10, 0, 0, u8::try_from(id).unwrap())),
-            private_ip: None,
-            created: OffsetDateTime::UNIX_EPOCH,
-        }
+        let address = Ipv4Addr::new(10, 0, 0, u8::try_from(id).unwrap());
+        Node { public_ip: Some(address), ..Node::example(id, role) }
     }
 
     #[test]

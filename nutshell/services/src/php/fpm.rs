@@ -11,7 +11,7 @@ use crate::web::account::Account;
 
 /// What a backend is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Backend {
+pub(crate) struct Backend {
     /// All settings.
     pub(super) phpconf: Settings,
     /// Where the sessions are.

@@ -7,13 +7,14 @@ pub(crate) mod agent_half;
 mod default_code;
 mod fpm;
 pub(crate) mod manager_half;
+mod proxy;
 
 use protocol::api::{MethodKind, MethodSummary, PortRange, ServiceType};
 
 use crate::Need;
 use crate::code::methods::summaries;
 use crate::web::node::{NGINX, REDIS};
-use crate::web::{layout, ports};
+use crate::web::{self, layout, ports};
 
 const FPM: Need = Need {
     programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],
@@ -26,17 +27,11 @@ pub(crate) const NEEDS: &[Need] = &[NGINX, FPM, PHP_REDIS, REDIS];
 
 /// The catalogue's entry.
 pub(crate) fn service_type() -> ServiceType {
-    use MethodKind::{Command, Query};
-    let own = [
-        ("get_configuration", Query, "Tells the settings of PHP and where the application is"),
-        ("update_php_configuration", Command, "Changes settings of PHP on every backend"),
-        ("get_daemon_status", Query, "Tells what each node does, and how its programs fare"),
-    ]
-    .map(|(name, kind, description)| MethodSummary {
-        name: name.to_owned(),
-        kind,
-        description: description.to_owned(),
-    });
+    let update = MethodSummary {
+        name: "update_php_configuration".to_owned(),
+        kind: MethodKind::Command,
+        description: "Changes settings of PHP on every backend".to_owned(),
+    };
     ServiceType {
         name: "php".to_owned(),
         title: "PHP".to_owned(),
@@ -46,6 +41,10 @@ pub(crate) fn service_type() -> ServiceType {
         ports: [ports::PROXY, ports::PROXY_UNPRIVILEGED]
             .map(|port| PortRange::tcp(port, port))
             .into(),
-        methods: summaries("an archive with the application").into_iter().chain(own).collect(),
+        methods: summaries("an archive with the application")
+            .into_iter()
+            .chain(web::manager_half::summaries())
+            .chain([update])
+            .collect(),
     }
 }

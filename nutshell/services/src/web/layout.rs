@@ -76,33 +76,13 @@ pub(crate) fn check_scale(before: &NodeCounts, after: &NodeCounts) -> Result<(),
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::net::Ipv4Addr;
-
+mod tests {
     use proptest::prelude::*;
-    use protocol::api::NodeState;
-    use protocol::{ApplicationId, ServiceId};
-    use time::OffsetDateTime;
 
     use super::*;
 
-    pub(crate) fn node(id: i64, role: &str) -> Node {
-        Node {
-            id: NodeId(id),
-            application: ApplicationId(1),
-            service: Some(ServiceId(1)),
-            role: role.to_owned(),
-            cloud: "default".to_owned(),
-            server: "s".to_owned(),
-            state: NodeState::Ready,
-            public_ip: Some(Ipv4Addr::new(192, 0, 2, u8::try_from(id).unwrap())),
-            private_ip: Some(Ipv4Addr::new(10, 0, 0, u8::try_from(id).unwrap())),
-            created: OffsetDateTime::UNIX_EPOCH,
-        }
-    }
-
     fn shown(nodes: &[(i64, &str)]) -> Vec<String> {
-        let nodes: Vec<Node> = nodes.iter().map(|(id, role)| node(*id, role)).collect();
+        let nodes: Vec<Node> = nodes.iter().map(|(id, role)| Node::example(*id, role)).collect();
         let words = |duties: &Duties| {
             let words = [(duties.proxy, PROXY), (duties.backend, BACKEND), (duties.web, WEB)];
             words.into_iter().filter(|(does, _)| *does).map(|(_, word)| word).collect::<String>()
@@ -145,8 +125,9 @@ pub(crate) mod tests {
 
     fn any_nodes() -> impl Strategy<Value = Vec<Node>> {
         let role = prop_oneof![Just(PROXY), Just(WEB), Just(BACKEND)];
-        prop::collection::vec(role, 1..20)
-            .prop_map(|roles| roles.into_iter().zip(1..).map(|(role, id)| node(id, role)).collect())
+        prop::collection::vec(role, 1..20).prop_map(|roles| {
+            roles.into_iter().zip(1..).map(|(role, id)| Node::example(id, role)).collect()
+        })
     }
 
     proptest! {

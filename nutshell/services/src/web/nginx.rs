@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
 use super::account::Account;
+use super::wire::Routes;
 
 /// The places of one nginx.
 #[derive(Debug, Clone, Copy)]
@@ -31,13 +32,22 @@ impl Places<'_> {
 #[derive(Debug)]
 pub(crate) struct Proxy<'a> {
     pub(crate) listen: SocketAddrV4,
-    /// Leads to the code version that users see. What a request finds there when it comes is what
-    /// it gets: the name of the version goes with it to the other nodes.
-    pub(crate) link: &'a Path,
-    pub(crate) webs: &'a [SocketAddrV4],
-    pub(crate) backends: &'a [SocketAddrV4],
-    /// The largest body of a request, in bytes.
-    pub(crate) largest_body: u64,
+    pub(crate) routes: &'a Routes,
+    pub(crate) programs: &'a Programs,
+}
+
+/// What is a service's own in a proxy.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// The code that requests are led by. The name of the directory that it is, or leads to, goes with
+    /// them to the web nodes.
+    pub(crate) root: PathBuf,
+    /// What the whole of nginx is to know first: maps.
+    pub(crate) before: String,
+    /// Whether to keep connections to backends that are idle.
+    pub(crate) keepalive: bool,
+    /// Which requests go where: to the groups `backends` and `webs`.
+    pub(crate) locations: String,
 }
 
 /// The header by which a web node learns which version is meant.
@@ -98,59 +108,26 @@ pub(crate) fn web(places: Places<'_>, listen: SocketAddrV4, versions: &Path) -> 
     head(places, &body)
 }
 
-/// The configuration of a proxy in front of PHP.
-pub(crate) fn php_proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
-    let Proxy { listen, link, largest_body, .. } = proxy;
-    let (link, backends) = (link.display(), upstream("backends", proxy.backends, ""));
-    // Between nginx and nginx idle connections cost nothing; kept ones to PHP would hold its workers.
-    let webs = upstream("webs", proxy.webs, "    keepalive 32;\n");
+/// The configuration of a proxy.
+pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
+    let Proxy { listen, routes, programs } = proxy;
+    let Programs { root, before, keepalive, locations } = programs;
+    let (root, largest_body) = (root.display(), routes.largest_body);
+    let backends = upstream("backends", &routes.backends, *keepalive);
+    let webs = upstream("webs", &routes.webs, true);
     let closing = places.closing();
     let closing = closing.display();
     let body = format!(
         r#"  client_max_body_size {largest_body};
   map $realpath_root $code_version {{ "~/(?<name>[^/]+)$" $name; }}
-{webs}{backends}  server {{
+{before}{webs}{backends}  server {{
     listen {listen};
-    root "{link}";
+    root "{root}";
     set $asked $uri;
     if (-f "{closing}") {{ rewrite ^ /.closing last; }}
     location = /.closing {{ internal; keepalive_timeout 0; rewrite ^ $asked last; }}
     location ~ /\.(?!well-known) {{ return 404; }}
-    location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {{
-      if (!-f $document_root$script) {{ return 404; }}
-      fastcgi_pass backends;
-      fastcgi_param SCRIPT_FILENAME $realpath_root$script;
-      fastcgi_param DOCUMENT_ROOT $realpath_root;
-      fastcgi_param SCRIPT_NAME $script;
-      fastcgi_param DOCUMENT_URI $script;
-      fastcgi_param PATH_INFO $info;
-      fastcgi_param QUERY_STRING $query_string;
-      fastcgi_param REQUEST_METHOD $request_method;
-      fastcgi_param CONTENT_TYPE $content_type;
-      fastcgi_param CONTENT_LENGTH $content_length;
-      fastcgi_param REQUEST_URI $request_uri;
-      fastcgi_param REQUEST_SCHEME $scheme;
-      fastcgi_param SERVER_PROTOCOL $server_protocol;
-      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
-      fastcgi_param SERVER_SOFTWARE nginx;
-      fastcgi_param REMOTE_ADDR $remote_addr;
-      fastcgi_param REMOTE_PORT $remote_port;
-      fastcgi_param SERVER_ADDR $server_addr;
-      fastcgi_param SERVER_PORT $server_port;
-      fastcgi_param SERVER_NAME $host;
-      fastcgi_param REDIRECT_STATUS 200;
-      fastcgi_param HTTP_PROXY "";
-      fastcgi_buffers 16 16k;
-      fastcgi_buffer_size 32k;
-      fastcgi_connect_timeout 3s;
-      fastcgi_read_timeout 300s;
-    }}
-    location ~ /$ {{
-      if (-f $document_root${{uri}}index.php) {{ rewrite ^ ${{uri}}index.php last; }}
-      proxy_pass http://webs;
-    }}
-    location / {{ proxy_pass http://webs; }}
-    proxy_http_version 1.1;
+{locations}    proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -163,16 +140,18 @@ pub(crate) fn php_proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
 }
 
 /// A server that fails three times is left alone for a while; one that is alone never is.
-fn upstream(name: &str, servers: &[SocketAddrV4], more: &str) -> String {
+fn upstream(name: &str, servers: &[SocketAddrV4], keepalive: bool) -> String {
     let mut text = format!("  upstream {name} {{\n");
     for server in servers {
         // Writing to a string does not fail.
         let _ = writeln!(text, "    server {server} max_fails=3 fail_timeout=5s;");
     }
-    text.push_str(more);
+    if keepalive {
+        text.push_str("    keepalive 32;\n");
+    }
     text.push_str("  }\n");
     text
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -254,6 +254,15 @@ impl Node {
         let _ = fs::remove_file(closing);
     }
 
+    /// Removes the files of a backend that is gone.
+    pub(crate) fn forget(&self, name: &str) -> Result<(), ServiceError> {
+        for suffix in ["told", "conf"] {
+            remove(&self.config(name, suffix))?;
+        }
+        Ok(())
+    }
+
+    /// The file of a daemon, or of all of a kind.
     pub(crate) fn config(&self, name: &str, suffix: &str) -> PathBuf {
         self.etc.join(format!("{name}.{suffix}"))
     }

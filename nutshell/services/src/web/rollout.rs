@@ -9,9 +9,9 @@ use futures::future::join_all;
 use protocol::api::Node;
 use protocol::client::Upload;
 use protocol::{ApiError, CodeVersionId, NodeId};
-use serde::Serialize;
 
 use super::layout::{Duties, layout};
+use super::manager_half::{Hosting, Kept};
 use super::ports;
 use super::redis::SessionStore;
 use super::wire::{Copies, Install, Installed, Preparation, Prepared, Retirement, Routes};
@@ -23,26 +23,19 @@ use crate::{ManagerContext, ServiceError};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
 /// What the nodes are to do.
-#[derive(Debug)]
-pub(crate) struct Rollout<'a, B> {
+pub(crate) struct Rollout<'a, S: Hosting> {
     pub(crate) context: &'a ManagerContext,
     /// The version to show.
     pub(crate) version: CodeVersionId,
-    /// What the stores of the sessions are asked with.
-    pub(crate) password: String,
-    /// The largest body of a request, in bytes.
-    pub(crate) largest_body: u64,
-    /// What the backend of a node is told.
-    pub(crate) backend: fn(&Self, &Node) -> Result<B, ServiceError>,
-    /// What that is made of.
-    pub(crate) phpconf: protocol::api::php::Settings,
+    /// All else.
+    pub(crate) kept: Kept<S::Settings>,
 }
 
 /// The ports of the backends, once all is prepared.
 #[derive(Debug)]
 pub(crate) struct Ready(BTreeMap<NodeId, u16>);
 
-impl<B: Serialize + Send + Sync> Rollout<'_, B> {
+impl<S: Hosting> Rollout<'_, S> {
     /// All of it.
     pub(crate) async fn run(&self) -> Result<(), ServiceError> {
         let ready = self.prepare().await?;
@@ -51,6 +44,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
 
     /// Brings code to all nodes and starts what is new in them; users notice nothing.
     pub(crate) async fn prepare(&self) -> Result<Ready, ServiceError> {
+        in_one_cloud(&self.context.nodes)?;
         self.each(|node, _| async move { self.distribute(node).await }).await?;
         let prepared = self.each(|node, duties| self.prepare_one(node, duties)).await?;
         self.await_copies().await;
@@ -162,7 +156,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             false => None,
         };
         let backend = match duties.backend {
-            true => Some((self.backend)(self, node)?),
+            true => Some(S::backend(self, node)?),
             false => None,
         };
         let preparation =
@@ -178,7 +172,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             true => None,
             false => Some(self.sessions(node)?),
         };
-        Ok(SessionStore { password: self.password.clone(), follows })
+        Ok(SessionStore { password: self.kept.password.clone(), follows })
     }
 
     /// Waits until every proxy has all sessions: any of them may be lost from then on.
@@ -189,7 +183,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             return;
         }
         let waited = async {
-            let (listen, password) = (own_address(first)?, self.password.clone());
+            let (listen, password) = (own_address(first)?, self.kept.password.clone());
             let copies = Copies { listen, password, copies: others.len() };
             let agent = self.context.agents.agent(first)?;
             agent.command::<usize>("await_copies", &copies).await.map_err(at(first.id))
@@ -225,7 +219,7 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
             code_version: self.version.clone(),
             webs,
             backends,
-            largest_body: self.largest_body,
+            largest_body: S::largest_body(&self.kept.settings),
         };
         let agent = self.context.agents.agent(node)?;
         agent.command("route", &routes).await.map_err(at(node.id))
@@ -237,6 +231,20 @@ impl<B: Serialize + Send + Sync> Rollout<'_, B> {
     }
 }
 
+/// Refuses nodes in several clouds: what they say to each other is for their application alone, and
+/// between clouds everybody could come in between.
+fn in_one_cloud(nodes: &[Node]) -> Result<(), ApiError> {
+    let Some((first, others)) = nodes.split_first() else { return Ok(()) };
+    match others.iter().find(|node| node.cloud != first.cloud) {
+        None => Ok(()),
+        Some(other) => Err(ApiError::conflict(format!(
+            "the nodes of a web service must be in one cloud, and here they are in `{}` and `{}`",
+            first.cloud, other.cloud
+        ))
+        .hint(format!("name no cloud, or `{}`", first.cloud))),
+    }
+}
+
 /// The address that a node has itself.
 fn own_address(node: &Node) -> Result<Ipv4Addr, ServiceError> {
     node.private_ip.or(node.public_ip).ok_or_else(|| no_address(node).into())
@@ -244,4 +252,18 @@ fn own_address(node: &Node) -> Result<Ipv4Addr, ServiceError> {
 
 fn no_address(node: &Node) -> ApiError {
     ApiError::conflict(format!("node {} has no address yet", node.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_nodes_are_in_one_cloud() {
+        let node = |id, cloud: &str| Node { cloud: cloud.to_owned(), ..Node::example(id, "web") };
+        assert!(in_one_cloud(&[]).is_ok());
+        assert!(in_one_cloud(&[node(1, "a"), node(2, "a")]).is_ok());
+        let refused = in_one_cloud(&[node(1, "a"), node(2, "a"), node(3, "b")]).unwrap_err();
+        assert!(refused.message.ends_with("in `a` and `b`"), "{}", refused.message);
+    }
 }

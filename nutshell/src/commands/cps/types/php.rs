@@ -144,12 +144,12 @@ fn lines(settings: &Settings) -> String {
 }
 
 fn describe(configuration: &Configuration) -> String {
-    let version = configuration.code_version.as_ref().map(|version| version.id.as_str());
+    let version = configuration.deployment.code_version.as_ref().map(|version| version.id.as_str());
     let mut text = format!("codeVersionId: {}\nphpconf:", version.unwrap_or("none"));
     for (name, value) in &configuration.phpconf {
         text.push_str(&format!("\n\t{name}: {value}"));
     }
-    for url in &configuration.urls {
+    for url in &configuration.deployment.urls {
         text.push_str(&format!("\nurl: {url}/"));
     }
     text
@@ -179,16 +179,18 @@ fn describe_daemon(daemon: &DaemonStatus) -> String {
 #[cfg(test)]
 mod tests {
     use protocol::NodeId;
-    use protocol::api::web::NodeStatus;
+    use protocol::api::web::{Deployment, NodeStatus};
 
     use super::*;
 
     #[test]
     fn a_configuration_is_printed_as_the_original_did() {
         let configuration = Configuration {
-            code_version: None,
+            deployment: Deployment {
+                code_version: None,
+                urls: vec!["http://127.56.1.10".to_owned()],
+            },
             phpconf: [("memory_limit".to_owned(), "128M".to_owned())].into(),
-            urls: vec!["http://127.56.1.10".to_owned()],
         };
         let expected =
             "codeVersionId: none\nphpconf:\n\tmemory_limit: 128M\nurl: http://127.56.1.10/";

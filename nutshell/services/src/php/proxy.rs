@@ -1,0 +1,68 @@
+//! How a proxy leads to PHP. Text only.
+
+use std::path::Path;
+
+use crate::web::nginx::Programs;
+
+/// `link` leads to the code version that users see. What a request finds there when it comes is what
+/// it gets: the name of the version goes with it to the other nodes.
+pub(super) fn programs(link: &Path) -> Programs {
+    Programs {
+        root: link.to_owned(),
+        before: String::new(),
+        // Kept connections to PHP would hold its workers.
+        keepalive: false,
+        locations: LOCATIONS.to_owned(),
+    }
+}
+
+const LOCATIONS: &str = r#"    location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {
+      if (!-f $document_root$script) { return 404; }
+      fastcgi_pass backends;
+      fastcgi_param SCRIPT_FILENAME $realpath_root$script;
+      fastcgi_param DOCUMENT_ROOT $realpath_root;
+      fastcgi_param SCRIPT_NAME $script;
+      fastcgi_param DOCUMENT_URI $script;
+      fastcgi_param PATH_INFO $info;
+      fastcgi_param QUERY_STRING $query_string;
+      fastcgi_param REQUEST_METHOD $request_method;
+      fastcgi_param CONTENT_TYPE $content_type;
+      fastcgi_param CONTENT_LENGTH $content_length;
+      fastcgi_param REQUEST_URI $request_uri;
+      fastcgi_param REQUEST_SCHEME $scheme;
+      fastcgi_param SERVER_PROTOCOL $server_protocol;
+      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+      fastcgi_param SERVER_SOFTWARE nginx;
+      fastcgi_param REMOTE_ADDR $remote_addr;
+      fastcgi_param REMOTE_PORT $remote_port;
+      fastcgi_param SERVER_ADDR $server_addr;
+      fastcgi_param SERVER_PORT $server_port;
+      fastcgi_param SERVER_NAME $host;
+      fastcgi_param REDIRECT_STATUS 200;
+      fastcgi_param HTTP_PROXY "";
+      fastcgi_buffers 16 16k;
+      fastcgi_buffer_size 32k;
+      fastcgi_connect_timeout 3s;
+      fastcgi_read_timeout 300s;
+    }
+    location ~ /$ {
+      if (-f $document_root${uri}index.php) { rewrite ^ ${uri}index.php last; }
+      proxy_pass http://webs;
+    }
+    location / { proxy_pass http://webs; }
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::nginx::tests::{expect_taken, places, with_programs};
+
+    #[test]
+    fn nginx_takes_it_and_php_finds_its_files_in_one_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = with_programs(places(directory.path()), &programs(directory.path()));
+        assert!(text.contains("fastcgi_param SCRIPT_FILENAME $realpath_root$script;"));
+        assert!(!text.contains("fastcgi_keep_conn"), "kept connections would hold PHP's workers");
+        expect_taken(directory.path(), &text);
+    }
+}
