@@ -191,10 +191,10 @@ public final class SessionStore extends StoreBase {
                         return null;
                     }
                     byte[] data = in.readNBytes(length);
-                    if (data.length < length) {
+                    // The end of the line.
+                    if (in.readNBytes(2).length < 2) {
                         throw new EOFException();
                     }
-                    line();
                     return data;
                 default:
                     return bytes(line);

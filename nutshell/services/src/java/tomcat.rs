@@ -24,7 +24,8 @@ pub(crate) struct Backend {
 pub(super) const HEALTH: &str = "/.nutshell/health";
 
 /// `conf/server.xml`. It listens when the application is up, or has failed; at the end it closes idle
-/// connections and waits for the others as long as a request may take.
+/// connections and waits for the others as long as a request may take. Only the application's own
+/// libraries are looked through: Tomcat's have nothing for it that Tomcat does not know.
 pub(super) fn server(listen: SocketAddrV4, backend: &Backend, code: &Path) -> String {
     let Backend { sessions, password, .. } = backend;
     let (address, port) = (listen.ip(), listen.port());
@@ -46,6 +47,7 @@ pub(super) fn server(listen: SocketAddrV4, backend: &Backend, code: &Path) -> St
         <Valve className="org.apache.catalina.valves.ErrorReportValve" showServerInfo="false"
                showReport="false"/>
         <Context path="" docBase="{code}">
+          <JarScanner scanClassPath="false"/>
           <Valve className="org.apache.catalina.valves.PersistentValve"/>
           <Manager className="org.apache.catalina.session.PersistentManager" saveOnRestart="true">
             <Store className="nutshell.SessionStore" host="{store}" port="{store_port}"
@@ -127,6 +129,7 @@ const TYPES: [(&str, &str); 20] = [
 
 /// `conf/logging.properties`: all of it to the one log.
 pub(super) const LOGGING: &str = "\
+handlers = java.util.logging.ConsoleHandler
 .handlers = java.util.logging.ConsoleHandler
 java.util.logging.ConsoleHandler.level = INFO
 java.util.logging.ConsoleHandler.formatter = org.apache.juli.OneLineFormatter
@@ -148,9 +151,11 @@ pub(super) fn command(java: String, tomcat: &Path, base: &Path, account: Account
     // Two of them fit in a VM while one version follows the other, beside the other daemons.
     command.extend(["-XX:MaxRAMPercentage=35", "-XX:MinRAMPercentage=35"].map(str::to_owned));
     command.push("-XX:+ExitOnOutOfMemoryError".to_owned());
+    // By these Tomcat finds what an application leaves behind.
     command.extend(
-        ["java.lang", "java.io", "java.util", "java.util.concurrent"]
-            .map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")),
+        ["java.base/java.lang", "java.base/java.io", "java.base/java.util",
+         "java.base/java.util.concurrent", "java.rmi/sun.rmi.transport"]
+            .map(|package| format!("--add-opens={package}=ALL-UNNAMED")),
     );
     command.extend([
         format!("-Djava.util.logging.config.file={base}/conf/logging.properties"),
