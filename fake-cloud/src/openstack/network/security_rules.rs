@@ -71,15 +71,22 @@ fn filter(wanted: &mut Attributes) -> Result<Filter, Fault> {
         Some(number) => Some(number.to_string()),
     };
     let ethertype = wanted.take::<Option<EtherType>>("ethertype")?.flatten();
+    let (port_range_min, port_range_max) =
+        canonical((port(wanted, "port_range_min")?, port(wanted, "port_range_max")?));
     Ok(Filter {
         direction: wanted.required::<Direction>("direction")?,
         ethertype: ethertype.unwrap_or(EtherType::IPv4),
         protocol,
-        port_range_min: port(wanted, "port_range_min")?,
-        port_range_max: port(wanted, "port_range_max")?,
+        port_range_min,
+        port_range_max,
         remote_ip_prefix: wanted.text("remote_ip_prefix")?.filter(|prefix| !prefix.is_empty()),
         remote_group_id: remote_group_id.transpose()?,
     })
+}
+
+/// A range of ports as Neutron keeps it: all of them are none in particular.
+fn canonical(range: (Option<u16>, Option<u16>)) -> (Option<u16>, Option<u16>) {
+    if range == (Some(1), Some(u16::MAX)) { (None, None) } else { range }
 }
 
 /// Ports are sent as numbers and as text.

@@ -196,25 +196,8 @@ pub(crate) async fn server(
 
 /// All servers of the project.
 pub(crate) async fn servers(session: &Session) -> Result<Vec<ServerRecord>, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        servers: Vec<ServerRecord>,
-        /// Present when there is another page.
-        #[serde(default)]
-        servers_links: Vec<Value>,
-    }
-    let mut servers: Vec<ServerRecord> = Vec::new();
-    loop {
-        let call = Call::get("list servers", Compute, &["servers", "detail"])
-            .query("limit", Some(PAGE))
-            .query("marker", servers.last().map(|server| server.id.as_str()));
-        let page: Body = session.fetch(call).await?;
-        let is_last = page.servers_links.is_empty() || page.servers.is_empty();
-        servers.extend(page.servers);
-        if is_last {
-            return Ok(servers);
-        }
-    }
+    let call = Call::get("list servers", Compute, &["servers", "detail"]);
+    session.list(call.query("limit", Some(PAGE)), "servers").await
 }
 
 /// Asks for a server to be deleted.
@@ -266,17 +249,12 @@ impl From<FlavorRecord> for InstanceType {
 
 /// All flavors that the project may use.
 pub(crate) async fn flavors(session: &Session) -> Result<Vec<FlavorRecord>, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        flavors: Vec<FlavorRecord>,
-    }
     let call = Call::get("list flavors", Compute, &["flavors", "detail"]);
-    let body = match session.fetch::<Body>(call.clone().microversion(EXTRA_SPECS)).await {
+    match session.list(call.clone().microversion(EXTRA_SPECS), "flavors").await {
         // A Nova from before 2018: the same list, without prices.
-        Err(CloudError::Unexpected { status: 406, .. }) => session.fetch(call).await?,
-        other => other?,
-    };
-    Ok(body.flavors)
+        Err(CloudError::Unexpected { status: 406, .. }) => session.list(call, "flavors").await,
+        other => other,
+    }
 }
 
 #[cfg(test)]

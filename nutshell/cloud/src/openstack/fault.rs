@@ -26,6 +26,11 @@ pub(crate) fn classify(operation: &str, status: u16, body: &str) -> CloudError {
         }
         (_, "OverQuota") | (413, _) => CloudError::Quota { message },
         (403, _) if speaks_of_quota => CloudError::Quota { message },
+        (400 | 409, _) if message.starts_with("Multiple possible networks") => {
+            CloudError::Settings {
+                problem: "network is not set, and the project has several".to_owned(),
+            }
+        }
         (400 | 403, _) => CloudError::Refused { operation: operation.to_owned(), message },
         (409, _) => CloudError::Conflict { message },
         _ => CloudError::Unexpected {
@@ -110,6 +115,8 @@ mod tests {
         assert!(matches!(classify("pause", 409, conflict), CloudError::Conflict { .. }));
         let quota = r#"{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"}}"#;
         assert!(matches!(classify("create", 403, quota), CloudError::Quota { .. }));
+        let several = r#"{"conflictingRequest": {"code": 409, "message": "Multiple possible networks found, use a Network ID to be more specific."}}"#;
+        assert!(matches!(classify("create", 409, several), CloudError::Settings { .. }));
         let policy = r#"{"forbidden": {"code": 403, "message": "Policy doesn't allow os_compute_api:servers:create to be performed."}}"#;
         assert!(matches!(classify("create", 403, policy), CloudError::Refused { .. }));
     }

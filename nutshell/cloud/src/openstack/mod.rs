@@ -187,6 +187,21 @@ impl OpenStack {
         }
     }
 
+    async fn check_network(&self) -> Result<(), CloudError> {
+        if let Some(network) = &self.settings.network {
+            return self.id(Kind::Network, network).await.map(drop);
+        }
+        let mut networks = network::networks(&self.session).await?;
+        networks.retain(network::NetworkRecord::is_for_servers);
+        match networks.len() {
+            0 | 1 => Ok(()),
+            _ => Err(CloudError::Ambiguous {
+                what: "the network of the servers, which the settings do not name,".to_owned(),
+                candidates: networks.into_iter().map(|network| network.id).collect(),
+            }),
+        }
+    }
+
     async fn check_security_group(&self, name: &str) -> Result<(), CloudError> {
         let groups = security_group::group_names(&self.session).await?;
         match groups.iter().any(|group| group.id == name || group.name == name) {
@@ -221,9 +236,7 @@ impl Cloud for OpenStack {
         let mut problems = Vec::new();
         problems.extend(self.check_image().await.err());
         problems.extend(self.id(Kind::Flavor, &settings.flavor).await.err());
-        if let Some(network) = &settings.network {
-            problems.extend(self.id(Kind::Network, network).await.err());
-        }
+        problems.extend(self.check_network().await.err());
         if let Some(pool) = &settings.floating_pool {
             problems.extend(self.id(Kind::FloatingPool, pool).await.err());
         }

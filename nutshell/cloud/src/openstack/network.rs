@@ -25,6 +25,15 @@ pub(crate) struct NetworkRecord {
     pub(crate) name: String,
     #[serde(default, rename = "router:external")]
     pub(crate) external: bool,
+    #[serde(default)]
+    shared: bool,
+}
+
+impl NetworkRecord {
+    /// Whether Nova may put a server there that names no network. One that only leads outside shows to everybody.
+    pub(crate) fn is_for_servers(&self) -> bool {
+        self.shared || !self.external
+    }
 }
 
 /// A port as Neutron writes it.
@@ -108,22 +117,13 @@ pub(crate) fn choose_port<'a>(
 
 /// All networks that the project sees.
 pub(crate) async fn networks(session: &Session) -> Result<Vec<NetworkRecord>, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        networks: Vec<NetworkRecord>,
-    }
-    let call = Call::get("list networks", Network, &["networks"]);
-    Ok(session.fetch::<Body>(call).await?.networks)
+    session.list(Call::get("list networks", Network, &["networks"]), "networks").await
 }
 
 /// The ports of a server.
 pub(crate) async fn ports(session: &Session, server: &str) -> Result<Vec<PortRecord>, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        ports: Vec<PortRecord>,
-    }
     let call = Call::get("list ports", Network, &["ports"]).query("device_id", Some(server));
-    let mut ports = session.fetch::<Body>(call).await?.ports;
+    let mut ports: Vec<PortRecord> = session.list(call, "ports").await?;
     ports.retain(|port| port.device_id == server);
     Ok(ports)
 }
@@ -133,13 +133,9 @@ pub(crate) async fn floating_addresses(
     session: &Session,
     port: Option<&str>,
 ) -> Result<Vec<FloatingAddress>, CloudError> {
-    #[derive(Deserialize)]
-    struct Body {
-        floatingips: Vec<FloatingAddress>,
-    }
     let call =
         Call::get("list floating addresses", Network, &["floatingips"]).query("port_id", port);
-    let mut addresses = session.fetch::<Body>(call).await?.floatingips;
+    let mut addresses: Vec<FloatingAddress> = session.list(call, "floatingips").await?;
     if port.is_some() {
         addresses.retain(|address| address.port_id.as_deref() == port);
     }

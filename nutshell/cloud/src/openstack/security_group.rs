@@ -63,6 +63,11 @@ impl RuleRecord {
                 let protocol = Protocol::from_word(word)?;
                 Some(Admit::Anyone { protocol, first, last })
             }
+            // So Neutron writes it when all ports are meant, however it was asked.
+            (Some(word), (None, None), None) => {
+                let protocol = Protocol::from_word(word)?;
+                Some(Admit::Anyone { protocol, first: 1, last: u16::MAX })
+            }
             _ => None,
         }
     }
@@ -74,18 +79,13 @@ impl From<GroupRecord> for SecurityGroup {
     }
 }
 
-#[derive(Deserialize)]
-struct Groups {
-    security_groups: Vec<GroupRecord>,
-}
-
 /// All groups of the project, or those with one name, with their rules.
 pub(crate) async fn groups(
     session: &Session,
     name: Option<&str>,
 ) -> Result<Vec<GroupRecord>, CloudError> {
     let call = Call::get("list security groups", Network, &["security-groups"]).query("name", name);
-    let mut groups = session.fetch::<Groups>(call).await?.security_groups;
+    let mut groups: Vec<GroupRecord> = session.list(call, "security_groups").await?;
     groups.retain(|group| name.is_none_or(|name| group.name == name));
     Ok(groups)
 }
@@ -95,7 +95,7 @@ pub(crate) async fn group_names(session: &Session) -> Result<Vec<GroupRecord>, C
     let fields = ["id", "name", "description"].into_iter();
     let call = Call::get("list security groups", Network, &["security-groups"]);
     let call = fields.fold(call, |call, field| call.query("fields", Some(field)));
-    Ok(session.fetch::<Groups>(call).await?.security_groups)
+    session.list(call, "security_groups").await
 }
 
 /// Makes a group that lets nothing in yet.
@@ -173,5 +173,8 @@ mod tests {
         let mut narrower = rule("g1", tcp(80, 80));
         narrower["remote_ip_prefix"] = json!("10.0.0.0/8");
         assert_eq!(read(narrower), None);
+        let mut all_ports = rule("g1", tcp(1, 65_535));
+        (all_ports["port_range_min"], all_ports["port_range_max"]) = (Value::Null, Value::Null);
+        assert_eq!(read(all_ports), Some(tcp(1, 65_535)));
     }
 }

@@ -92,10 +92,9 @@ impl Session {
     pub(crate) async fn fetch<T: DeserializeOwned>(&self, call: Call) -> Result<T, CloudError> {
         let operation = call.operation;
         let answer = self.send(call).await?;
-        serde_json::from_slice(&answer.body).map_err(|error| CloudError::Unexpected {
-            operation: operation.to_owned(),
-            status: answer.status,
-            excerpt: excerpt(&format!("{error} in {}", String::from_utf8_lossy(&answer.body))),
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let shown = format!("{error} in {}", String::from_utf8_lossy(&answer.body));
+            unexpected(operation, answer.status, &shown)
         })
     }
 
@@ -108,6 +107,30 @@ impl Session {
             Ok(found) => Ok(Some(found)),
             Err(CloudError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the call as often as it takes to read the whole list that its answers call `collection`. A cloud may
+    /// cut any list, at a length of its own choice.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        collection: &str,
+    ) -> Result<Vec<T>, CloudError> {
+        let mut things = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.fetch(call.clone().query("marker", marker.as_deref())).await?;
+            let (entries, is_last) = page_of(page, collection).ok_or_else(|| {
+                unexpected(call.operation, 200, &format!("no {collection} in it"))
+            })?;
+            marker = entries.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+            let read: Result<Vec<T>, _> = entries.into_iter().map(serde_json::from_value).collect();
+            things
+                .extend(read.map_err(|error| unexpected(call.operation, 200, &error.to_string()))?);
+            if is_last || marker.is_none() {
+                return Ok(things);
+            }
         }
     }
 
@@ -165,6 +188,20 @@ impl Session {
     }
 }
 
+fn unexpected(operation: &str, status: u16, shown: &str) -> CloudError {
+    CloudError::Unexpected { operation: operation.to_owned(), status, excerpt: excerpt(shown) }
+}
+
+/// The entries on a page, and whether it is the last one. Glance has `next` for another one, all others have it
+/// among the links of the list.
+fn page_of(mut page: Value, collection: &str) -> Option<(Vec<Value>, bool)> {
+    let links = page.get(format!("{collection}_links")).and_then(Value::as_array);
+    let goes_on = links.is_some_and(|links| links.iter().any(|link| link["rel"] == "next"))
+        || page.get("next").is_some_and(|next| !next.is_null());
+    let entries = std::mem::take(page.get_mut(collection)?.as_array_mut()?);
+    Some((entries, !goes_on))
+}
+
 /// `endpoint` with `path` behind it; each segment is escaped, so a name cannot leave its place.
 fn address(mut endpoint: Url, path: &[String]) -> Url {
     if let Ok(mut segments) = endpoint.path_segments_mut() {
@@ -175,6 +212,8 @@ fn address(mut endpoint: Url, path: &[String]) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -184,5 +223,29 @@ mod tests {
             address(endpoint, &["images".into(), "my image/1?".into()]).as_str(),
             "http://cloud.test/image/v2/images/my%20image%2F1%3F"
         );
+    }
+
+    #[test]
+    fn every_service_says_in_its_own_way_that_there_is_more() {
+        let read = |page: Value, collection| {
+            page_of(page, collection).map(|(entries, is_last)| (entries.len(), is_last))
+        };
+        let next = json!([{"rel": "next", "href": "http://cloud.test/ports?marker=1"}]);
+        let previous =
+            json!([{"rel": "previous", "href": "http://cloud.test/ports?page_reverse=True"}]);
+        assert_eq!(
+            read(json!({"ports": [{"id": "1"}], "ports_links": next}), "ports"),
+            Some((1, false))
+        );
+        assert_eq!(
+            read(json!({"ports": [{"id": "1"}], "ports_links": previous}), "ports"),
+            Some((1, true))
+        );
+        assert_eq!(read(json!({"ports": []}), "ports"), Some((0, true)));
+        assert_eq!(
+            read(json!({"images": [{"id": "1"}], "next": "/v2/images?marker=1"}), "images"),
+            Some((1, false))
+        );
+        assert_eq!(read(json!({"message": "no list"}), "images"), None);
     }
 }

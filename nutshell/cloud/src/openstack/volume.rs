@@ -139,25 +139,8 @@ pub(crate) async fn volume(
 
 /// All volumes of the project.
 pub(crate) async fn volumes(session: &Session) -> Result<Vec<VolumeRecord>, CloudError> {
-    #[derive(Deserialize)]
-    struct Page {
-        volumes: Vec<VolumeRecord>,
-        /// Present when there is another page.
-        #[serde(default)]
-        volumes_links: Vec<Value>,
-    }
-    let mut volumes: Vec<VolumeRecord> = Vec::new();
-    loop {
-        let call = Call::get("list volumes", BlockStorage, &["volumes", "detail"])
-            .query("limit", Some(PAGE))
-            .query("marker", volumes.last().map(|volume| volume.id.as_str()));
-        let page: Page = session.fetch(call).await?;
-        let is_last = page.volumes_links.is_empty() || page.volumes.is_empty();
-        volumes.extend(page.volumes);
-        if is_last {
-            return Ok(volumes);
-        }
-    }
+    let call = Call::get("list volumes", BlockStorage, &["volumes", "detail"]);
+    session.list(call.query("limit", Some(PAGE)), "volumes").await
 }
 
 /// Asks for a volume to be deleted.

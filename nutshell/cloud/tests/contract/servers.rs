@@ -9,14 +9,15 @@ use crate::world::{TAG, World, new_server, tags};
 
 for_every_driver!(
     a_server_comes_with_its_addresses_and_goes_with_them,
-    an_empty_pool_leaves_nothing_behind,
     only_tagged_servers_are_listed,
     another_instance_type_can_be_asked_for,
     a_server_needs_a_tag,
     the_settings_are_found_good,
     types_come_smallest_first,
+    wrong_credentials_are_told_as_such;
+    steered:
+    an_empty_pool_leaves_nothing_behind,
     a_busy_cloud_is_asked_again,
-    wrong_credentials_are_told_as_such,
 );
 
 async fn a_server_comes_with_its_addresses_and_goes_with_them(world: &World) {
@@ -26,7 +27,9 @@ async fn a_server_comes_with_its_addresses_and_goes_with_them(world: &World) {
     assert_eq!(made.tags, tags());
     let listed = world.cloud.servers(TAG.0, TAG.1).await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((&listed[0].id, listed[0].public_ip), (&made.id, made.public_ip));
+    assert_eq!(listed[0].id, made.id);
+    // A list may be a little behind.
+    assert!(listed[0].public_ip.is_none() || listed[0].public_ip == made.public_ip, "{listed:?}");
     assert!(world.cloud.addresses_release_unused(TAG.0, TAG.1).await.unwrap().is_empty());
     world.cloud.server_delete(&made.id).await.unwrap();
     world.cloud.server_delete(&made.id).await.unwrap();
@@ -38,7 +41,7 @@ async fn a_server_comes_with_its_addresses_and_goes_with_them(world: &World) {
 }
 
 async fn an_empty_pool_leaves_nothing_behind(world: &World) {
-    world.fake.control().exhaust(&Supply::Pool("public".to_owned())).unwrap();
+    world.fake().control().exhaust(&Supply::Pool("public".to_owned())).unwrap();
     let error = world.cloud.server_create(&new_server()).await.unwrap_err();
     assert!(matches!(error, CloudError::AddressesExhausted { .. }), "{error}");
     assert!(world.cloud.servers(TAG.0, TAG.1).await.unwrap().is_empty());
@@ -90,7 +93,7 @@ async fn an_elastic_address_that_got_lost_on_its_way_is_found() {
     }
     let error = world.cloud.server_create(&new_server()).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
-    world.fake.control().clear().await;
+    world.fake().control().clear().await;
     assert!(world.cloud.servers(TAG.0, TAG.1).await.unwrap().is_empty());
     assert!(world.cloud.addresses_release_unused(TAG.0, "a").await.unwrap().is_empty());
     assert_eq!(world.cloud.addresses_release_unused(TAG.0, TAG.1).await.unwrap().len(), 1);

@@ -10,9 +10,10 @@ for_every_driver!(
     what_is_done_already_is_not_done_again,
     a_volume_of_another_server_is_not_taken_away,
     a_server_that_goes_lets_go_of_its_volumes,
+    a_volume_needs_a_tag;
+    steered:
     a_volume_that_the_cloud_cannot_make_leaves_nothing_behind,
     a_server_that_does_not_let_go_keeps_its_volume,
-    a_volume_needs_a_tag,
 );
 
 async fn a_volume_is_made_attached_detached_and_deleted(world: &World) {
@@ -81,7 +82,7 @@ async fn a_server_that_does_not_let_go_keeps_its_volume(world: &World) {
     let error = world.cloud.volume_detach(&volume.id).await.unwrap_err();
     assert!(matches!(error, CloudError::Conflict { .. }), "{error}");
     assert_eq!(world.cloud.volumes(TAG.0, TAG.1).await.unwrap()[0].server, Some(server.id));
-    world.fake.control().clear().await;
+    world.fake().control().clear().await;
     world.cloud.volume_detach(&volume.id).await.unwrap();
 }
 

@@ -8,6 +8,8 @@ use cloud::{Cloud, NewServer, NewVolume, Server};
 use fake_cloud::FakeCloud;
 use fake_cloud::control::{Effect, NewFault};
 
+use crate::real::{Administrator, Project};
+
 /// The tag that finds everything that the tests make.
 pub(crate) const TAG: (&str, &str) = ("installation", "a1");
 
@@ -16,7 +18,8 @@ pub(crate) struct World {
     pub(crate) cloud: Box<dyn Cloud>,
     /// The same with a wrong password.
     pub(crate) stranger: Box<dyn Cloud>,
-    pub(crate) fake: FakeCloud,
+    /// How to steer the cloud, when it is one that can be.
+    fake: Option<FakeCloud>,
 }
 
 impl World {
@@ -40,7 +43,7 @@ impl World {
         .unwrap();
         let stranger = openstack::Settings { password: "wrong".into(), ..settings.clone() };
         let driver = |settings| Box::new(OpenStack::new("default", settings).unwrap());
-        Self { cloud: driver(settings), stranger: driver(stranger), fake }
+        Self { cloud: driver(settings), stranger: driver(stranger), fake: Some(fake) }
     }
 
     pub(crate) async fn ec2() -> Self {
@@ -64,19 +67,32 @@ impl World {
         .unwrap();
         let stranger = ec2::Settings { secret_key: "wrong".into(), ..settings.clone() };
         let driver = |settings| Box::new(Ec2::new("default", settings).unwrap());
-        Self { cloud: driver(settings), stranger: driver(stranger), fake }
+        Self { cloud: driver(settings), stranger: driver(stranger), fake: Some(fake) }
+    }
+
+    /// A project of its own on the real OpenStack that the environment names.
+    pub(crate) async fn real_openstack() -> Self {
+        let project = Project::new(&Administrator::from_environment().await).await;
+        let settings = project.settings();
+        let stranger = openstack::Settings { password: "wrong".into(), ..settings.clone() };
+        let driver = |settings| Box::new(OpenStack::new("default", settings).unwrap());
+        Self { cloud: driver(settings), stranger: driver(stranger), fake: None }
+    }
+
+    pub(crate) fn fake(&self) -> &FakeCloud {
+        self.fake.as_ref().expect("only tests of clouds that can be steered do so")
     }
 
     /// The cloud answers these calls with this status from now on, or so many times.
     pub(crate) fn answers(&self, calls: &str, status: u16, times: Option<u64>) {
         let fault = NewFault { times, ..NewFault::new(calls, Effect::error(status)) };
-        self.fake.control().inject(fault).unwrap();
+        self.fake().control().inject(fault).unwrap();
     }
 
     /// What the cloud does after a call goes wrong from now on.
     pub(crate) fn fails(&self, step: &str) {
         let fault = NewFault::new(step, Effect::Fail { message: None });
-        self.fake.control().inject(fault).unwrap();
+        self.fake().control().inject(fault).unwrap();
     }
 
     /// A server with the tag.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use protocol::api::code::{CodeUpload, CodeUploaded, CodeVersionName, CodeVersions};
 use protocol::api::generic::VolumeAdd;
+use protocol::api::php::ConfigurationUpdate;
 use protocol::api::{
     Node, NodeState, NodesAdd, Service, ServiceStart, StartupScript, State, VolumeState,
 };
@@ -22,7 +23,7 @@ use time::OffsetDateTime;
 use super::application_delete::ApplicationDelete;
 use super::{Begun, Nature, Operation, Step};
 use crate::app::manager::check_running;
-use crate::app::manifest::read_file;
+use crate::app::manifest::{CHANGED_BY, read_file};
 use crate::app::service_method::{Call, Query};
 use crate::app::{App, Error, Result};
 use crate::db;
@@ -55,6 +56,8 @@ pub(crate) enum DeployStep {
     Manager,
     /// Set the script that new nodes of a service run.
     Script { service: ServiceId, name: String, file: StoredFile },
+    /// Change a service's settings.
+    Settings { service: ServiceId, name: String, settings: BTreeMap<String, String> },
     /// Bring code to a service and to work.
     Code { service: ServiceId, name: String, file: StoredFile },
     /// Start a service.
@@ -135,6 +138,10 @@ impl DeployStep {
             }
             Self::Manager => "Starting the manager".to_owned(),
             Self::Script { name, .. } => format!("{name}: setting the startup script"),
+            Self::Settings { name, settings, .. } => {
+                let settings: Vec<&str> = settings.keys().map(String::as_str).collect();
+                format!("{name}: setting {}", settings.join(", "))
+            }
             Self::Code { name, file, .. } => format!("{name}: uploading {}", file.name),
             Self::Start { name, .. } => format!("{name}: starting"),
             Self::Nodes { name, nodes, .. } => {
@@ -157,6 +164,12 @@ async fn step(app: &App, deploy: &ManifestDeploy, step: &DeployStep) -> Result<(
         }
         DeployStep::Manager => manager(app, deploy).await,
         DeployStep::Script { service, file, .. } => script(app, deploy, *service, file).await,
+        DeployStep::Settings { service, settings, .. } => {
+            let update = ConfigurationUpdate { phpconf: settings.clone() };
+            let method = app.service_method(deploy.user, *service, CHANGED_BY, Call::Post).await?;
+            app.service_command(&method, &json!(update)).await?;
+            Ok(())
+        }
         DeployStep::Code { service, file, .. } => code(app, deploy, *service, file).await,
         DeployStep::Start { service, cloud, .. } => start(app, deploy, *service, cloud).await,
         DeployStep::Nodes { service, nodes, cloud, .. } => {

@@ -76,6 +76,13 @@ impl ServicePage {
         self.entered.get("name").unwrap_or(&self.row.service.name)
     }
 
+    /// Whether new instances come from this cloud unless another one is chosen.
+    fn is_cloud(&self, cloud: &str) -> bool {
+        let of_nodes = self.nodes.iter().flatten().map(|(node, _)| &node.cloud).next();
+        let chosen = self.entered.get("cloud").or(of_nodes);
+        chosen.is_some_and(|chosen| chosen == cloud)
+    }
+
     fn scripts_run(&self) -> bool {
         self.scripts.iter().flatten().any(|statuses| {
             statuses

@@ -76,7 +76,7 @@ impl Service {
         self.check(Request::AddNodes, "adding nodes")?;
         let nodes = self.record().nodes;
         let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
-        let cloud = add.cloud.unwrap_or_else(|| DEFAULT_CLOUD.to_owned());
+        let cloud = add.cloud.unwrap_or_else(|| self.record().cloud);
         let prepare = |record: &mut Record| {
             record.change = Some(Change::Adding);
             Ok(())

@@ -57,6 +57,9 @@ pub struct ManifestService {
     /// Its code: an `http:`, `https:` or `data:` URL of an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
+    /// Settings that are not as by default, by their names; for types that have settings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Volumes of its nodes, empty ones; for types that have volumes, and services that start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<ManifestVolume>,

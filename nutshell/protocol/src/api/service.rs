@@ -144,7 +144,7 @@ pub struct ServiceStart {
 pub struct NodesAdd {
     /// How many of each role; the role `count` means the service's default role.
     pub nodes: NodeCounts,
-    /// Where they come from; the default cloud when absent.
+    /// Where they come from; the cloud that the service was started in when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
 }

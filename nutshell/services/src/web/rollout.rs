@@ -44,6 +44,7 @@ impl<S: Hosting> Rollout<'_, S> {
 
     /// Brings code to all nodes and starts what is new in them; users notice nothing.
     pub(crate) async fn prepare(&self) -> Result<Ready, ServiceError> {
+        in_one_cloud(&self.context.nodes)?;
         self.each(|node, _| async move { self.distribute(node).await }).await?;
         let prepared = self.each(|node, duties| self.prepare_one(node, duties)).await?;
         self.await_copies().await;
@@ -230,6 +231,20 @@ impl<S: Hosting> Rollout<'_, S> {
     }
 }
 
+/// Refuses nodes in several clouds: what they say to each other is for their application alone, and
+/// between clouds everybody could come in between.
+fn in_one_cloud(nodes: &[Node]) -> Result<(), ApiError> {
+    let Some((first, others)) = nodes.split_first() else { return Ok(()) };
+    match others.iter().find(|node| node.cloud != first.cloud) {
+        None => Ok(()),
+        Some(other) => Err(ApiError::conflict(format!(
+            "the nodes of a web service must be in one cloud, and here they are in `{}` and `{}`",
+            first.cloud, other.cloud
+        ))
+        .hint(format!("name no cloud, or `{}`", first.cloud))),
+    }
+}
+
 /// The address that a node has itself.
 fn own_address(node: &Node) -> Result<Ipv4Addr, ServiceError> {
     node.private_ip.or(node.public_ip).ok_or_else(|| no_address(node).into())
@@ -237,4 +252,18 @@ fn own_address(node: &Node) -> Result<Ipv4Addr, ServiceError> {
 
 fn no_address(node: &Node) -> ApiError {
     ApiError::conflict(format!("node {} has no address yet", node.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_nodes_are_in_one_cloud() {
+        let node = |id, cloud: &str| Node { cloud: cloud.to_owned(), ..Node::example(id, "web") };
+        assert!(in_one_cloud(&[]).is_ok());
+        assert!(in_one_cloud(&[node(1, "a"), node(2, "a")]).is_ok());
+        let refused = in_one_cloud(&[node(1, "a"), node(2, "a"), node(3, "b")]).unwrap_err();
+        assert!(refused.message.ends_with("in `a` and `b`"), "{}", refused.message);
+    }
 }

@@ -7,7 +7,7 @@ use protocol::api::code::CodeVersions;
 use protocol::api::manifest::MANIFEST_LIMIT;
 use protocol::api::{
     Application, InlineFile, Manifest, ManifestService, ManifestVolume, Node, Service, State,
-    Volume, VolumeState,
+    Volume, VolumeState, php,
 };
 use protocol::client::Download;
 use protocol::{ApplicationId, CodeVersionId, UserId};
@@ -15,6 +15,7 @@ use protocol::{ApplicationId, CodeVersionId, UserId};
 use super::super::manager::check_running;
 use super::super::service_method::{Call, Query};
 use super::super::{App, Error, Result};
+use super::read::CHANGED_BY;
 use crate::db;
 
 impl App {
@@ -46,9 +47,12 @@ impl App {
         room: &mut u64,
     ) -> Result<ManifestService> {
         let nodes = self.service_nodes(user, service.id).await?;
-        let archive = match check_running(application) {
-            Ok(()) => self.active_code(user, &service, room).await?,
-            Err(_) => None,
+        let (archive, settings) = match check_running(application) {
+            Ok(()) => (
+                self.active_code(user, &service, room).await?,
+                self.changed_settings(user, &service).await?,
+            ),
+            Err(_) => (None, BTreeMap::new()),
         };
         let script = self.service_startup_script(user, service.id).await?.script;
         let script = (!script.is_empty())
@@ -62,6 +66,7 @@ impl App {
             startup_instances: if started { counts(&nodes) } else { BTreeMap::new() },
             startup_script: script,
             archive,
+            settings,
             volumes: if started {
                 volumes(&nodes, &self.service_volumes(user, service.id).await?)
             } else {
@@ -69,6 +74,27 @@ impl App {
             },
             start_role: None,
         })
+    }
+
+    /// The settings that are not as by default.
+    async fn changed_settings(
+        &self,
+        user: UserId,
+        service: &Service,
+    ) -> Result<BTreeMap<String, String>> {
+        let service_type = super::super::service::known_type(&service.service_type)?;
+        if !service_type.methods.iter().any(|method| method.name == CHANGED_BY) {
+            return Ok(BTreeMap::new());
+        }
+        let method = self.service_method(user, service.id, "get_configuration", Call::Get).await?;
+        let configuration = self.service_query(&method, &Query::new()).await?;
+        let configuration: php::Configuration =
+            serde_json::from_value(configuration).map_err(Error::NotUnderstood)?;
+        let mut settings = configuration.phpconf;
+        for setting in php::SETTINGS {
+            settings.retain(|name, value| name != setting.name || value != setting.default);
+        }
+        Ok(settings)
     }
 
     /// The code version at work, when the user brought it.

@@ -27,6 +27,7 @@ use crate::db::operation::OperationRecord;
 use crate::operations::manifest_deploy::{DeployStep, ManifestDeploy, StoredFile};
 
 pub(crate) use files::read as read_file;
+pub(crate) use read::CHANGED_BY;
 pub(crate) use ready::REGISTER_LIMIT;
 
 /// The name of an application whose manifest gives none.
@@ -188,6 +189,10 @@ fn steps(services: &[(ServiceId, PlannedService)], cloud: &str) -> Vec<DeploySte
         let cloud = planned.cloud.as_deref().unwrap_or(cloud);
         if let Some(file) = planned.script.as_ref().map(&mut stored) {
             work.push(DeployStep::Script { service, name: name.clone(), file });
+        }
+        if !planned.settings.is_empty() {
+            let (name, settings) = (name.clone(), planned.settings.clone());
+            work.push(DeployStep::Settings { service, name, settings });
         }
         let code = planned.archive.as_ref().map(&mut stored);
         let code = code.map(|file| DeployStep::Code { service, name: name.clone(), file });

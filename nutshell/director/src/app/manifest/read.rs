@@ -1,5 +1,6 @@
 //! Reads a manifest: strictly, and with everything that is wrong with it told at once.
 
+mod settings;
 mod volumes;
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use super::super::{name, service};
 use crate::fetch;
 
+pub(crate) use settings::CHANGED_BY;
 pub(super) use volumes::PlannedVolume;
 
 /// The types of service that the original has, as it names them in manifests.
@@ -55,6 +57,8 @@ pub(super) struct PlannedService {
     pub(super) nodes: BTreeMap<String, u32>,
     pub(super) script: Option<Source>,
     pub(super) archive: Option<Source>,
+    /// Those that are not as by default.
+    pub(super) settings: BTreeMap<String, String>,
     pub(super) volumes: Vec<PlannedVolume>,
 }
 
@@ -194,6 +198,7 @@ impl Reader<'_> {
         let script = self.source(&mut object, "StartupScript");
         let archive = self.source(&mut object, "Archive");
         let start_role = self.text(&mut object, "StartRole");
+        let settings = self.settings(&mut object, service_type);
         let volumes = self.volumes(&mut object);
         for (key, of) in KEYS_OF_TYPES {
             if object.left.remove(key).is_some()
@@ -226,7 +231,17 @@ impl Reader<'_> {
         let nodes = self.nodes(service_type, counts, &at_instances);
         let volumes = self.placed(service_type, start, &nodes, volumes);
         let name = name.unwrap_or_else(|| service::default_name(service_type));
-        Some(PlannedService { service_type, name, cloud, start, nodes, script, archive, volumes })
+        Some(PlannedService {
+            service_type,
+            name,
+            cloud,
+            start,
+            nodes,
+            script,
+            archive,
+            settings,
+            volumes,
+        })
     }
 
     fn object(&mut self, path: String, value: Value) -> Option<Object> {
@@ -370,7 +385,21 @@ impl Reader<'_> {
                 }
             }
         }
+        self.check_scale(service_type, &nodes, path);
         nodes
+    }
+
+    fn check_scale(
+        &mut self,
+        service_type: &ServiceType,
+        nodes: &BTreeMap<String, u32>,
+        path: &str,
+    ) {
+        let initial = service_type.roles.iter().map(|role| (role.name.clone(), role.initial));
+        let half = services::manager_half(&service_type.name);
+        if let Some(Err(refusal)) = half.map(|half| half.check_scale(&initial.collect(), nodes)) {
+            self.problem(path, refusal.message);
+        }
     }
 
     fn may_add(&mut self, service_type: &ServiceType, role: &str, path: &str) {

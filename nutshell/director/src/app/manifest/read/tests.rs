@@ -72,6 +72,9 @@ fn everything_that_is_wrong_is_told_with_its_place() {
             "generic",
             { "Type": 1 },
             { "Type": "generic", "Archive": "data:,x" },
+            { "Type": "php", "Settings": { "memory_limit": "lots", "safe_mode": "On" } },
+            { "Type": "generic", "Settings": {} },
+            { "Type": "php", "StartupInstances": { "proxy": 2 } },
         ],
     }));
     assert_eq!(
@@ -96,6 +99,10 @@ fn everything_that_is_wrong_is_told_with_its_place() {
             "Services[8]: it is not an object",
             "Services[9].Type: it is not a string",
             "Services[10].Archive: the `data:` URL is not in base64",
+            "Services[11].Settings.memory_limit: memory_limit: `lots` is no value for it; expected a number with K, M or G",
+            "Services[11].Settings.safe_mode: Unexpected arguments phpconf attribute \"safe_mode\"",
+            "Services[12].Settings: generic services have no settings",
+            "Services[13].StartupInstances: Cannot add more proxy servers without at least one stand-alone 'web' node and one stand-alone 'backend' node",
         ]
     );
     assert_eq!(problems(json!([])), ["it is not an object"]);
