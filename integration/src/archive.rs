@@ -1,9 +1,11 @@
-//! Archives of Generic applications, made on the spot.
+//! Archives of applications, made on the spot.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// A `.tar.gz` of these files.
 #[must_use]
@@ -22,4 +24,15 @@ pub fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
     let mut encoder = tar.into_inner().expect("memory does not fail");
     encoder.flush().expect("memory does not fail");
     encoder.finish().expect("memory does not fail")
+}
+
+/// A zip archive of these files; a war is one.
+#[must_use]
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).expect("memory does not fail");
+        zip.write_all(content).expect("memory does not fail");
+    }
+    zip.finish().expect("memory does not fail").into_inner()
 }

@@ -9,6 +9,7 @@ mod chaos;
 mod cloud_clients;
 mod crash;
 mod ec2_client;
+mod java;
 mod libcloud_client;
 mod metrics;
 mod oidc;

@@ -30,6 +30,7 @@ macro_rules! entry {
 const ENTRIES: &[Entry] = &[
     entry!(generic),    // the user's own code, driven by five scripts
     entry!(helloworld), // the smallest service there can be
+    entry!(java),       // web applications in Java, and static files
     entry!(php),        // web applications in PHP, and static files
 ];
 

@@ -10,6 +10,7 @@ pub mod code;
 mod error;
 mod generic;
 mod helloworld;
+mod java;
 pub mod logs;
 pub mod manager_half;
 mod needs;

@@ -13,7 +13,7 @@ use protocol::CodeVersionId;
 
 /// What the original has for types of service that are not in this version: groups of `cps-tools`,
 /// then commands of `cpsclient`.
-const ABSENT: [(&str, &[&str]); 9] = [
+const ABSENT: [(&str, &[&str]); 8] = [
     ("flink", &[]),
     ("hadoop", &[]),
     (
@@ -33,7 +33,6 @@ const ABSENT: [(&str, &[&str]); 9] = [
             "upload-file",
         ],
     ),
-    ("java", &[]),
     (
         "mysql",
         &["add-glb-nodes", "dump", "load-dump", "remove-glb-nodes", "set-password", "sqldump"],

@@ -69,7 +69,7 @@ impl ServicePage {
 
     /// Whether an archive may hold its application in a directory.
     pub(crate) fn strips(&self) -> bool {
-        self.row.service.service_type == "php"
+        matches!(self.row.service.service_type.as_str(), "php" | "java")
     }
 
     /// What a node does, where that is known.

@@ -19,6 +19,21 @@ impl Contents {
     pub fn has_file(&self, name: &str) -> bool {
         self.names.get(OsStr::new(name)).copied().unwrap_or(false)
     }
+
+    /// Whether a directory of this name is unpacked at the top.
+    #[must_use]
+    pub fn has_directory(&self, name: &str) -> bool {
+        self.names.get(OsStr::new(name)).is_some_and(|is_file| !is_file)
+    }
+
+    /// The files that are unpacked at the top and have this extension.
+    #[must_use]
+    pub fn files_of_form(&self, extension: &str) -> usize {
+        let is_one = |(name, is_file): &(&OsString, &bool)| {
+            **is_file && Path::new(name).extension() == Some(OsStr::new(extension))
+        };
+        self.names.iter().filter(is_one).count()
+    }
 }
 
 /// Gathers the names of an archive, entry by entry.
@@ -62,15 +77,17 @@ pub(super) fn unwrapped(path: &Path, wrapper: Option<&Path>) -> PathBuf {
     plain.strip_prefix(wrapper).map(Path::to_owned).unwrap_or(plain)
 }
 
+/// The contents of an archive with these entries; each path with whether it is a file.
+#[cfg(test)]
+pub(crate) fn contents(entries: &[(&str, bool)]) -> Contents {
+    let mut tops = Tops::default();
+    entries.iter().for_each(|(path, is_file)| tops.note(Path::new(path), *is_file));
+    tops.contents()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn contents(entries: &[(&str, bool)]) -> Contents {
-        let mut tops = Tops::default();
-        entries.iter().for_each(|(path, is_file)| tops.note(Path::new(path), *is_file));
-        tops.contents()
-    }
 
     #[test]
     fn a_single_directory_is_a_wrapper_and_nothing_else_is() {

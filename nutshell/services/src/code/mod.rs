@@ -28,6 +28,8 @@ use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt;
 
 pub use contents::Contents;
+#[cfg(test)]
+pub(crate) use contents::contents as contents_of;
 
 use crate::ServiceError;
 use crate::manager_half::{Content, File};

@@ -62,7 +62,7 @@ impl Runtime for Agent {
         let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
         words.push("-t");
         check(&words).await?;
-        Ok(Spec { command, listen, log })
+        Ok(Spec::new(command, listen, log))
     }
 
     fn programs(&self, routes: &Routes) -> Result<Programs, ServiceError> {

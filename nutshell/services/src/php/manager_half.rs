@@ -7,11 +7,11 @@ use protocol::api::Node;
 use protocol::api::php::{self, ConfigurationUpdate, Setting, Settings};
 use serde_json::{Value, json};
 
-use super::default_code;
 use super::fpm::Backend;
 use crate::ServiceError;
 use crate::code::Contents;
 use crate::manager_half::parameters;
+use crate::web::default_code;
 use crate::web::manager_half::{Hosting, enclosing_directory};
 use crate::web::rollout::Rollout;
 
@@ -26,7 +26,7 @@ impl Hosting for Manager {
     const CHANGES: &'static [&'static str] = &["update_php_configuration"];
 
     fn default_code() -> Vec<u8> {
-        default_code::archive()
+        default_code::archive("PHP")
     }
 
     fn check_upload(

@@ -4,7 +4,6 @@
 //! proxies. How they change without a request lost is the module `web`.
 
 pub(crate) mod agent_half;
-mod default_code;
 mod fpm;
 pub(crate) mod manager_half;
 mod proxy;

@@ -3,8 +3,10 @@
 //! What a service does itself is a [`Runtime`]; with that it is an agent half.
 
 use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::ApiError;
@@ -44,8 +46,41 @@ pub(crate) trait Runtime: Send + Sync {
         told: &Self::Backend,
     ) -> Result<Spec, ServiceError>;
 
+    /// Waits until a backend that listens answers; `log` is what its daemon has said so far.
+    async fn answers(&self, _listen: SocketAddrV4, _log: LogSince<'_>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    /// Changes code that was unpacked, or refuses it.
+    fn finish(_directory: &Path) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     /// How a proxy leads to backends.
     fn programs(&self, routes: &Routes) -> Result<Programs, ServiceError>;
+}
+
+/// What was added to a log since it was so long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogSince<'a> {
+    log: &'a Path,
+    since: u64,
+}
+
+impl LogSince<'_> {
+    /// Reads it: at most the last 256 KiB.
+    pub(crate) fn read(self) -> String {
+        const LONGEST: u64 = 256 << 10;
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = fs::File::open(self.log)?;
+            let end = file.metadata()?.len();
+            file.seek(SeekFrom::Start(self.since.max(end.saturating_sub(LONGEST))))?;
+            let mut text = Vec::new();
+            file.take(LONGEST).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
 }
 
 #[async_trait]
@@ -81,7 +116,8 @@ impl<R: Runtime> AgentHalf for R {
             "install_code" => {
                 let Install { code_version, strip } = parameters(method, given)?;
                 let versions = &self.node().versions;
-                Ok(json!(versions.install(&code_version, strip.is_some(), content).await?))
+                let strip = strip.is_some();
+                Ok(json!(versions.install(&code_version, strip, content, R::finish).await?))
             }
             _ => Err(no_such_method(method)),
         }
@@ -162,7 +198,14 @@ async fn start<R: Runtime>(
         port.ok_or_else(|| ApiError::conflict(format!("no port is free for {}", R::NAME)))?;
     let name = name::<R>(port);
     let spec = runtime.set_up(&name, SocketAddrV4::new(listen, port), told).await?;
+    let log = spec.log.clone();
+    let since = fs::metadata(&log).map_or(0, |file| file.len());
     node.daemons.start(&name, spec).await?;
+    let answers = runtime.answers(SocketAddrV4::new(listen, port), LogSince { log: &log, since });
+    if let Err(error) = answers.await {
+        node.daemons.stop(&name, Duration::ZERO).await;
+        return Err(error);
+    }
     let path = node.config(&name, "told");
     let told = serde_json::to_vec(told).expect("what backends are told is plain data");
     files::write(&path, &told, Access::Secret).map_err(ServiceError::file(&path))?;

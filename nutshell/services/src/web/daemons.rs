@@ -21,13 +21,11 @@ use crate::ServiceError;
 use crate::code::random_name;
 use crate::process::{self, Launch, Program};
 
-pub(crate) use record::Spec;
 use record::{Entry, Record};
+pub(crate) use record::{Farewell, Spec};
 
 /// Where daemons' programs are, whatever the agent was started with.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// How long one may take until it listens.
-const STARTING: Duration = Duration::from_secs(20);
 /// Nobody tells when a daemon listens: it is tried.
 const TRY_AGAIN: Duration = Duration::from_millis(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -118,7 +116,10 @@ impl Daemons {
         entry.leaving = true;
         self.note(name, Some(entry.clone()));
         if let Some(program) = Program::find(&entry.marker, &self.0.directory) {
-            program.signal(Signal::QUIT);
+            program.signal(match entry.spec.farewell {
+                Farewell::Quit => Signal::QUIT,
+                Farewell::Terminate => Signal::TERM,
+            });
             if tokio::time::timeout(grace, program.ended()).await.is_err() {
                 program.kill().await;
             }
@@ -253,7 +254,7 @@ async fn listens(name: &str, spec: &Spec, program: &Program) -> Result<(), Servi
     tokio::select! {
         () = trying => Ok(()),
         _ = program.ended() => Err(does_not_start(name, &spec.log).into()),
-        () = tokio::time::sleep(STARTING) => Err(does_not_start(name, &spec.log).into()),
+        () = tokio::time::sleep(spec.start_limit) => Err(does_not_start(name, &spec.log).into()),
     }
 }
 

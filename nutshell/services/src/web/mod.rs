@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod agent_half;
 pub mod autoscaling;
 pub(crate) mod daemons;
+pub(crate) mod default_code;
 pub(crate) mod layout;
 pub(crate) mod manager_half;
 pub(crate) mod nginx;

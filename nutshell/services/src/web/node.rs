@@ -162,7 +162,7 @@ impl Node {
             let command = vec![REDIS.find()?, path.display().to_string()];
             let log = self.logs.join("sessions.log");
             expect_free(listen)?;
-            self.daemons.start(SESSIONS, Spec { command, listen, log }).await?;
+            self.daemons.start(SESSIONS, Spec::new(command, listen, log)).await?;
         }
         redis::follow(listen, store).await.map_err(|error| {
             ApiError::conflict(format!("the store of the sessions does not obey: {error}")).into()
@@ -278,7 +278,7 @@ impl Node {
         } else {
             let command = vec![program, "-c".to_owned(), path.display().to_string()];
             let log = self.logs.join(format!("{name}.error.log"));
-            self.daemons.start(name, Spec { command, listen, log }).await?;
+            self.daemons.start(name, Spec::new(command, listen, log)).await?;
         }
         fs::remove_file(&pending).map_err(ServiceError::file(&pending))
     }
@@ -304,7 +304,18 @@ impl Node {
         for suffix in ["told", "conf"] {
             remove(&self.config(name, suffix))?;
         }
-        Ok(())
+        let directory = self.directory(name);
+        match fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(ServiceError::file(&directory)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a backend may keep files: its account's own, once somebody makes it.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        self.run.join(name)
     }
 
     /// The file of a daemon, or of all of a kind.

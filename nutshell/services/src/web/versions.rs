@@ -20,6 +20,9 @@ use crate::ServiceError;
 use crate::code::{archive, random_name, receive};
 use crate::manager_half::Content;
 
+/// What a service does with code that was unpacked.
+pub(crate) type Finish = fn(&Path) -> Result<(), ServiceError>;
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Versions {
@@ -60,11 +63,13 @@ impl Versions {
     }
 
     /// Receives an archive and unpacks it beside the others; nothing is left of one that cannot be.
+    /// `finish` is shown the directory before it counts, and may change it or refuse it.
     pub(crate) async fn install(
         &self,
         version: &CodeVersionId,
         strip: bool,
         content: Content,
+        finish: Finish,
     ) -> Result<(), ServiceError> {
         let refused = |error| match error {
             ServiceError::File { source, .. } if is_full(&source) => disk_is_full(version).into(),
@@ -78,7 +83,7 @@ impl Versions {
         let (versions, version) = (self.clone(), version.clone());
         let unpack = move || {
             let scratch = versions.directory.join(format!(".{}", random_name(12)));
-            let unpacked = versions.unpack(&version, &upload, &scratch);
+            let unpacked = versions.unpack(&version, &upload, &scratch, finish);
             if unpacked.is_err() {
                 // What cannot be removed now is removed by the next agent.
                 let _ = fs::remove_dir_all(&scratch);
@@ -93,6 +98,7 @@ impl Versions {
         version: &CodeVersionId,
         upload: &crate::code::Upload,
         scratch: &Path,
+        finish: Finish,
     ) -> Result<(), ServiceError> {
         let failed = |source: io::Error| match is_full(&source) {
             true => disk_is_full(version).into(),
@@ -102,6 +108,10 @@ impl Versions {
         archive::unpack(&upload.path, &upload.contents, scratch).map_err(|error| match error {
             archive::ArchiveError::File(source) => failed(source),
             other => other.refusal(version.as_str()).into(),
+        })?;
+        finish(scratch).map_err(|error| match error {
+            ServiceError::File { source, .. } => failed(source),
+            other => other,
         })?;
         self.account.own_all(scratch).map_err(failed)?;
         match fs::rename(scratch, self.directory.join(version.as_str())) {
@@ -187,6 +197,10 @@ mod tests {
         futures::stream::once(async move { Ok(bytes) }).boxed()
     }
 
+    fn as_it_is(_: &Path) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     fn version(name: &str) -> CodeVersionId {
         name.parse().unwrap()
     }
@@ -196,15 +210,15 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let versions = Versions::open(cache.path(), Account::Own).unwrap();
         let (a, b) = (version("code-a"), version("code-b"));
-        versions.install(&a, false, archive(&[("index.php", "a")])).await.unwrap();
+        versions.install(&a, false, archive(&[("index.php", "a")]), as_it_is).await.unwrap();
         assert_eq!(versions.show(&a).unwrap(), None);
-        versions.install(&b, false, archive(&[("index.php", "b")])).await.unwrap();
+        versions.install(&b, false, archive(&[("index.php", "b")]), as_it_is).await.unwrap();
         let seen = || fs::read_to_string(versions.link().join("index.php")).unwrap();
         assert_eq!(seen(), "a");
         assert_eq!(versions.show(&b).unwrap(), Some(a.clone()));
         assert_eq!(seen(), "b");
         // The answer to the first call was lost.
-        versions.install(&b, false, archive(&[("index.php", "b")])).await.unwrap();
+        versions.install(&b, false, archive(&[("index.php", "b")]), as_it_is).await.unwrap();
         versions.keep(std::slice::from_ref(&b)).unwrap();
         assert!(!versions.has(&a) && versions.has(&b));
         assert_eq!(fs::read_dir(versions.directory()).unwrap().count(), 1);
@@ -215,8 +229,8 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let versions = Versions::open(cache.path(), Account::Own).unwrap();
         let files = [("blog/index.php", "x"), ("blog/a.css", "y")];
-        versions.install(&version("code-a"), false, archive(&files)).await.unwrap();
-        versions.install(&version("code-b"), true, archive(&files)).await.unwrap();
+        versions.install(&version("code-a"), false, archive(&files), as_it_is).await.unwrap();
+        versions.install(&version("code-b"), true, archive(&files), as_it_is).await.unwrap();
         assert!(versions.directory().join("code-a/blog/index.php").is_file());
         assert!(versions.directory().join("code-b/index.php").is_file());
     }
@@ -226,7 +240,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let versions = Versions::open(cache.path(), Account::Own).unwrap();
         let bad = futures::stream::once(async { Ok(Bytes::from_static(b"no archive")) }).boxed();
-        assert!(versions.install(&version("code-a"), false, bad).await.is_err());
+        assert!(versions.install(&version("code-a"), false, bad, as_it_is).await.is_err());
         fs::create_dir(versions.directory().join(".torn")).unwrap();
         let versions = Versions::open(cache.path(), Account::Own).unwrap();
         assert_eq!(fs::read_dir(versions.directory()).unwrap().count(), 0);

@@ -72,6 +72,10 @@ const TOOLS: &[(&str, &str)] = &[
     ("cps-generic cleanup 1 2 -p fast", "cps generic cleanup 1/2 -p fast"),
     ("cps-generic get_script_status 1 2", "cps generic get-script-status 1/2"),
     ("cps-helloworld get_helloworld 1 2", "cps helloworld get-helloworld 1/2"),
+    ("cps-java add_nodes 1 2 --backend 1 --web 1", "cps java add-nodes 1/2 backend=1 web=1"),
+    ("cps-java enable_code 1 2 code-abc", "cps java enable-code 1/2 code-abc"),
+    ("cps-java list_codes 1 2", "cps java list-uploads 1/2"),
+    ("cps-java upload_code 1 2 a.war", "cps java upload-code 1/2 a.war"),
     ("cps-php debug 1 2 on", "cps php debug 1/2 on"),
     ("cps-php get_php_config 1 2", "cps php get-php-config 1/2"),
     ("cps-php add_nodes 1 2 --backend 1 --web 1", "cps php add-nodes 1/2 backend=1 web=1"),
@@ -134,7 +138,6 @@ const CLIENT: &[&str] = &[
 
 /// Lines that are for types of service that are not in this version, and for which.
 const OF_ABSENT_TYPES: &[(&str, &str)] = &[
-    ("cps-java upload_code 1 2 a.war", "java"),
     ("cps-mysql set_password 1 2 -p x", "mysql"),
     ("cps-xtreemfs add_xfs_volume 1 2 data", "xtreemfs"),
     ("cps-flink list", "flink"),

@@ -21,6 +21,7 @@ pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod users;
 pub(crate) mod volumes;
+pub(crate) mod web;
 
 pub(crate) use error::CpsError;
 

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use protocol::files::{self, Access};
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,34 @@ pub(crate) struct Spec {
     pub(crate) listen: SocketAddrV4,
     /// What it says is added here.
     pub(crate) log: PathBuf,
+    /// What has it finish what it is doing and end.
+    #[serde(default)]
+    pub(crate) farewell: Farewell,
+    /// How long it may take until it listens.
+    #[serde(default = "usual_start")]
+    pub(crate) start_limit: Duration,
+}
+
+/// The signal that has a daemon finish what it is doing and end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Farewell {
+    /// As nginx and php-fpm understand it.
+    #[default]
+    Quit,
+    /// As most others do.
+    Terminate,
+}
+
+fn usual_start() -> Duration {
+    Duration::from_secs(20)
 }
 
 impl Spec {
+    /// A daemon that comes up soon, and ends on `SIGQUIT`.
+    pub(crate) fn new(command: Vec<String>, listen: SocketAddrV4, log: PathBuf) -> Self {
+        Self { command, listen, log, farewell: Farewell::default(), start_limit: usual_start() }
+    }
+
     pub(super) fn executable(&self) -> &Path {
         Path::new(self.command.first().map_or("", String::as_str))
     }

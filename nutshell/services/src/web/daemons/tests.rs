@@ -26,11 +26,8 @@ impl World {
             "import os, socket, sys, time\n{line}\ns = socket.create_server((\"{address}\", {port}))\n\
              os.fork()\ntime.sleep(600)\n"
         );
-        Spec {
-            command: vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), text],
-            listen: self.listen,
-            log: self.directory.path().join("log"),
-        }
+        let command = vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), text];
+        Spec::new(command, self.listen, self.directory.path().join("log"))
     }
 
     fn adopt(&self) -> Daemons {

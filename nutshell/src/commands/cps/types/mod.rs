@@ -5,6 +5,7 @@
 
 mod generic;
 mod helloworld;
+mod java;
 mod php;
 
 use clap::Subcommand;
@@ -41,6 +42,8 @@ groups! {
     Generic(GenericCommand) => generic::run,
     /// Hello World services
     Helloworld(helloworld::HelloworldCommand) => helloworld::run,
+    /// Java services: web applications of servlets and JSP, and static files
+    Java(java::JavaCommand) => java::run,
     /// PHP services: web applications in PHP, and static files
     Php(php::PhpCommand) => php::run,
 }

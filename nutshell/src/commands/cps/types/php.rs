@@ -3,10 +3,9 @@
 use clap::Subcommand;
 use protocol::ServiceId;
 use protocol::api::php::{Configuration, ConfigurationUpdate, Settings};
-use protocol::api::web::{DaemonStatus, NodeStatuses};
 use serde_json::{Value, json};
 
-use super::super::{Caller, CpsError, autoscaling, code, service};
+use super::super::{Caller, CpsError, autoscaling, code, service, web};
 use crate::args::{AutoscalingCommand, CodeCommand, ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
@@ -93,11 +92,7 @@ pub(crate) async fn run(caller: &Caller<'_>, command: PhpCommand) -> Result<Exit
             Ok(Exit::Success)
         }
         PhpCommand::GetDaemonStatus(service) => {
-            let service = caller.service_of(&service.service, TYPE).await?;
-            let statuses: NodeStatuses =
-                caller.client.service_query(service, "get_daemon_status", &json!({})).await?;
-            caller.printer.answer(&statuses, describe_nodes);
-            Ok(Exit::Success)
+            web::get_daemon_status(caller, caller.service_of(&service.service, TYPE).await?).await
         }
     }
 }
@@ -149,42 +144,16 @@ fn lines(settings: &Settings) -> String {
 }
 
 fn describe(configuration: &Configuration) -> String {
-    let version = configuration.deployment.code_version.as_ref().map(|version| version.id.as_str());
-    let mut text = format!("codeVersionId: {}\nphpconf:", version.unwrap_or("none"));
+    let mut settings = String::from("\nphpconf:");
     for (name, value) in &configuration.phpconf {
-        text.push_str(&format!("\n\t{name}: {value}"));
+        settings.push_str(&format!("\n\t{name}: {value}"));
     }
-    for url in &configuration.deployment.urls {
-        text.push_str(&format!("\nurl: {url}/"));
-    }
-    text
-}
-
-fn describe_nodes(statuses: &NodeStatuses) -> String {
-    if statuses.nodes.is_empty() {
-        return "No existing nodes.".to_owned();
-    }
-    let nodes = statuses.nodes.iter().map(|(node, status)| {
-        let daemons: String = status.daemons.iter().map(describe_daemon).collect();
-        format!("node {node}: {}{daemons}", status.roles.join(", "))
-    });
-    nodes.collect::<Vec<_>>().join("\n")
-}
-
-fn describe_daemon(daemon: &DaemonStatus) -> String {
-    let state = if daemon.running { "running" } else { "not running" };
-    let restarts = match (daemon.restarts, daemon.last_exit) {
-        (0, _) => String::new(),
-        (times, None) => format!(", restarted {times} times"),
-        (times, Some(status)) => format!(", restarted {times} times, last after exit {status}"),
-    };
-    format!("\n  {}: {state}{restarts}", daemon.name)
+    web::describe(&configuration.deployment, &settings)
 }
 
 #[cfg(test)]
 mod tests {
-    use protocol::NodeId;
-    use protocol::api::web::{Deployment, NodeStatus};
+    use protocol::api::web::Deployment;
 
     use super::*;
 
@@ -202,22 +171,5 @@ mod tests {
         assert_eq!(describe(&configuration), expected);
         assert!(setting("memory_limit").is_err());
         assert_eq!(setting("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
-    }
-
-    #[test]
-    fn nodes_are_printed_with_their_roles_and_programs() {
-        let daemon = |restarts, last_exit| DaemonStatus {
-            name: "proxy".to_owned(),
-            running: true,
-            restarts,
-            last_exit,
-        };
-        let roles = vec!["proxy".to_owned(), "web".to_owned()];
-        let status = NodeStatus { roles, daemons: vec![daemon(0, None), daemon(2, Some(137))] };
-        let statuses = NodeStatuses { nodes: [(NodeId(4), status)].into() };
-        assert_eq!(
-            describe_nodes(&statuses),
-            "node 4: proxy, web\n  proxy: running\n  proxy: running, restarted 2 times, last after exit 137"
-        );
     }
 }
