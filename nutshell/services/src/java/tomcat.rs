@@ -153,9 +153,14 @@ pub(super) fn command(java: String, tomcat: &Path, base: &Path, account: Account
     command.push("-XX:+ExitOnOutOfMemoryError".to_owned());
     // By these Tomcat finds what an application leaves behind.
     command.extend(
-        ["java.base/java.lang", "java.base/java.io", "java.base/java.util",
-         "java.base/java.util.concurrent", "java.rmi/sun.rmi.transport"]
-            .map(|package| format!("--add-opens={package}=ALL-UNNAMED")),
+        [
+            "java.base/java.lang",
+            "java.base/java.io",
+            "java.base/java.util",
+            "java.base/java.util.concurrent",
+            "java.rmi/sun.rmi.transport",
+        ]
+        .map(|package| format!("--add-opens={package}=ALL-UNNAMED")),
     );
     command.extend([
         format!("-Djava.util.logging.config.file={base}/conf/logging.properties"),
