@@ -56,15 +56,12 @@ fn the_scripts_are_clean() {
     assert!(scripts.len() > 15, "{scripts:?}");
     // The scripts say where what they read is, from the root of the project.
     let root = provisioning().join("..");
-    let checked =
-        Command::new("shellcheck").arg("-x").args(&scripts).current_dir(root).output();
+    let checked = Command::new("shellcheck").arg("-x").args(&scripts).current_dir(root).output();
     let checked = checked.expect("shellcheck, of the package of that name");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 fn all_files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] })
-        .collect()
+    entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
