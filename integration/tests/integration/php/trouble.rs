@@ -59,7 +59,7 @@ fn programs_that_are_killed_are_started_again_counted_and_reported() {
         answers(address, "/a.css", "one");
     }
     // The master has others in the place of its workers: none of our business.
-    inside(&stack, &node, "kill -9 $(pgrep -f 'php-fpm: pool|nginx: worker')");
+    inside(&stack, &node, "kill -9 $(pgrep -f 'php-fpm: [p]ool|nginx: [w]orker')");
     answers(address, "/", "one one");
     reported(&stack, "proxy", "restarted 1 times");
     reported(&stack, "php-fpm-", "restarted 1 times");
