@@ -129,6 +129,12 @@ impl Browser {
     }
 }
 
+/// The site at a proxy, as browsers write it: without the port that is meant anyway.
+fn site(proxy: SocketAddrV4) -> String {
+    let url: reqwest::Url = format!("http://{proxy}").parse().unwrap();
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
 #[tokio::test]
 async fn wordpress_is_installed_written_to_and_scaled() {
     let database = Database::start();
@@ -142,7 +148,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     cps(&format!("php enable-code 1 {version}"));
 
     let mut browser = Browser::new();
-    let site = format!("http://{}", addresses(&stack)[0]);
+    let first = site(addresses(&stack)[0]);
     let form = [
         ("weblog_title", "A blog"),
         ("user_name", "ada"),
@@ -151,26 +157,26 @@ async fn wordpress_is_installed_written_to_and_scaled() {
         ("admin_email", "ada@example.org"),
         ("blog_public", "0"),
     ];
-    let installed = browser.submit(&format!("{site}/wp-admin/install.php?step=2"), &form).await;
+    let installed = browser.submit(&format!("{first}/wp-admin/install.php?step=2"), &form).await;
     let page = installed.text().await.unwrap();
     assert!(page.contains("Success!"), "{page}");
 
-    browser.get(&format!("{site}/wp-login.php")).await;
+    browser.get(&format!("{first}/wp-login.php")).await;
     let form = [("log", "ada"), ("pwd", PASSWORD), ("testcookie", "1")];
-    let entered = browser.submit(&format!("{site}/wp-login.php"), &form).await;
+    let entered = browser.submit(&format!("{first}/wp-login.php"), &form).await;
     assert_eq!(entered.status(), StatusCode::FOUND, "to the dashboard");
-    assert!(browser.get(&format!("{site}/wp-admin/")).await.contains("Dashboard"));
-    let nonce = browser.get(&format!("{site}/wp-admin/admin-ajax.php?action=rest-nonce")).await;
+    assert!(browser.get(&format!("{first}/wp-admin/")).await.contains("Dashboard"));
+    let nonce = browser.get(&format!("{first}/wp-admin/admin-ajax.php?action=rest-nonce")).await;
     let post = r#"{"title": "First", "content": "Written through the proxy", "status": "publish"}"#;
-    let request = browser.client.post(format!("{site}/?rest_route=/wp/v2/posts"));
+    let request = browser.client.post(format!("{first}/?rest_route=/wp/v2/posts"));
     let request = request.header("X-WP-Nonce", nonce).header(CONTENT_TYPE, "application/json");
     let written = browser.send(request.body(post)).await;
     assert_eq!(written.status(), StatusCode::CREATED);
     let written: serde_json::Value = serde_json::from_str(&written.text().await.unwrap()).unwrap();
-    let page = written["link"].as_str().unwrap().strip_prefix(&site).unwrap();
+    let page = written["link"].as_str().unwrap().strip_prefix(&first).unwrap();
 
     let mut visitor = Browser::new();
-    assert!(visitor.get(&format!("{site}{page}")).await.contains("Written through the proxy"));
+    assert!(visitor.get(&format!("{first}{page}")).await.contains("Written through the proxy"));
     cps("php add-nodes 1 2 1 1");
     assert_eq!(roles(&stack), ["proxy", "backend", "backend", "web", "proxy"]);
     let proxies = addresses(&stack);
@@ -178,10 +184,10 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     for proxy in proxies {
         // By both backends.
         for _ in 0..2 {
-            let text = visitor.get(&format!("http://{proxy}{page}")).await;
+            let text = visitor.get(&format!("{}{page}", site(proxy))).await;
             assert!(text.contains("Written through the proxy"), "{text}");
         }
-        let style = format!("http://{proxy}/wp-includes/css/dashicons.min.css");
+        let style = format!("{}/wp-includes/css/dashicons.min.css", site(proxy));
         assert!(visitor.get(&style).await.contains("dashicons"));
     }
 }
