@@ -4,8 +4,8 @@ use clap::Subcommand;
 use protocol::api::web::Deployment;
 use serde_json::json;
 
-use super::super::{Caller, CpsError, code, service, web};
-use crate::args::{CodeCommand, ServiceArgument, TypedCommand};
+use super::super::{Caller, CpsError, autoscaling, code, service, web};
+use crate::args::{AutoscalingCommand, CodeCommand, ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
 /// The type of service that the group is for.
@@ -18,6 +18,8 @@ pub(crate) enum JavaCommand {
     Typed(TypedCommand),
     #[command(flatten)]
     Code(CodeCommand),
+    #[command(flatten)]
+    Autoscaling(AutoscalingCommand),
     /// Print the code version at work, and the address of the application
     #[command(visible_alias = "get-configuration")]
     GetJavaConfig(ServiceArgument),
@@ -41,6 +43,7 @@ pub(crate) async fn run(caller: &Caller<'_>, command: JavaCommand) -> Result<Exi
     match command {
         JavaCommand::Typed(command) => service::typed(caller, command, TYPE).await,
         JavaCommand::Code(command) => code::run(caller, command, TYPE).await,
+        JavaCommand::Autoscaling(command) => autoscaling::run(caller, command, TYPE).await,
         JavaCommand::GetJavaConfig(service) => {
             let service = caller.service_of(&service.service, TYPE).await?;
             let deployment: Deployment =
