@@ -6,7 +6,8 @@ use std::process::Command;
 use integration::archive::zip;
 use integration::load::Connection::{Kept, New};
 use integration::load::Load;
-use integration::{Output, Stack, http};
+use integration::stack::Output;
+use integration::{Stack, http};
 
 /// Servlets: two say the version that they are of, one that its annotation names and one that
 /// `web.xml` does; one counts in a session; one cannot start.
@@ -124,7 +125,9 @@ fn compile(stack: &Stack) -> Vec<Vec<u8>> {
     }
     let compiled = compiler.output().expect("the packages default-jre-headless, tomcat10-common");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    let class = |(name, ..)| std::fs::read(directory.join(format!("{name}.class"))).unwrap();
+    let class = |(name, ..): (&str, &str, &str)| {
+        std::fs::read(directory.join(format!("{name}.class"))).unwrap()
+    };
     SERVLETS.map(class).into()
 }
 

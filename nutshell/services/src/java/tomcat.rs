@@ -127,12 +127,14 @@ const TYPES: [(&str, &str); 20] = [
     ("zip", "application/zip"),
 ];
 
-/// `conf/logging.properties`: all of it to the one log.
+/// `conf/logging.properties`: all of it to the one log, but for complaints that Java cannot tell its
+/// beans of a control group that is not shown in the VM: nobody asks for them.
 pub(super) const LOGGING: &str = "\
 handlers = java.util.logging.ConsoleHandler
 .handlers = java.util.logging.ConsoleHandler
 java.util.logging.ConsoleHandler.level = INFO
 java.util.logging.ConsoleHandler.formatter = org.apache.juli.OneLineFormatter
+org.apache.tomcat.util.modeler.Registry.level = OFF
 ";
 
 /// What starts Tomcat with its configuration below `base`.
@@ -176,19 +178,26 @@ pub(super) fn command(java: String, tomcat: &Path, base: &Path, account: Account
     command
 }
 
-/// Why an application did not come up, by what Tomcat said: the first cause of the first failure.
+/// Why an application did not come up, by what Tomcat said: the first cause of the last failure that
+/// has one, for what follows it only says that all is over.
 pub(super) fn reason(log: &str) -> Option<&str> {
-    let mut lines = log.lines().skip_while(|line| !line.contains(" SEVERE "));
-    // `<date> SEVERE [<thread>] <class>.<method> <what happened>`, then what was thrown.
-    let (_, message) = lines.next()?.split_once("] ")?;
-    let message = message.split_once(' ').map_or(message, |(_, message)| message);
-    let thrown: Vec<&str> = lines
-        .take_while(|line| line.starts_with(char::is_whitespace))
-        .map(str::trim)
-        .filter(|line| !line.starts_with("at ") && !line.starts_with("... "))
-        .collect();
-    let cause = thrown.iter().filter_map(|line| line.strip_prefix("Caused by: ")).next_back();
-    Some(cause.or(thrown.first().copied()).unwrap_or(message))
+    let lines: Vec<&str> = log.lines().collect();
+    let failures = || (0..lines.len()).rev().filter(|at| lines[*at].contains(" SEVERE "));
+    failures().find_map(|at| thrown(&lines[at + 1..])).or_else(|| {
+        // `<date> SEVERE [<thread>] <class>.<method> <what happened>`
+        let (_, message) = lines[failures().next()?].split_once("] ")?;
+        Some(message.split_once(' ').map_or(message, |(_, message)| message))
+    })
+}
+
+/// The first cause of what these lines say was thrown, if they do.
+fn thrown<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    let thrown = || {
+        let indented = lines.iter().take_while(|line| line.starts_with(char::is_whitespace));
+        let told = indented.map(|line| line.trim());
+        told.filter(|line| !line.starts_with("at ") && !line.starts_with("... "))
+    };
+    thrown().filter_map(|line| line.strip_prefix("Caused by: ")).last().or(thrown().next())
 }
 
 fn escaped(text: &str) -> String {
@@ -222,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_reason_of_a_failure_is_its_first_cause() {
-        let log = "22-Nov-2026 INFO [main] a.b Starting\n\
+        let log = "22-Nov-2026 SEVERE [main] a.Registry.add Error registering MBean\n\
+                   \tjava.lang.NullPointerException\n\t\tat a.b\n\
                    22-Nov-2026 SEVERE [main] a.Context.load Servlet [x] threw load() exception\n\
                    \tjava.lang.RuntimeException: outer\n\t\tat c.d\n\
                    \tCaused by: e.F: inner\n\t\tat g\n\t\t... 14 more\n\
