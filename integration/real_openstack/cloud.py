@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG = 1
 # As slow as a busy machine with two processors may be.
 PATIENCE_SECONDS = 180
 # Threads are cheap and processes are not; Neutron has the session of a database to each process.
-WORKERS = {"neutron": (2, 1)}
+WORKERS = {"neutron": (3, 1)}
 AGENTS = {
     "nova-conductor": "nova.conf",
     "nova-scheduler": "nova.conf",
