@@ -193,7 +193,9 @@ class Cloud:
             "--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads),
             "--certfile", self.path("certificate.pem"), "--keyfile", self.path("key.pem"),
             # Nova asks Neutron for the ports of many servers in one line.
-            "--limit-request-line", "0", "--timeout", "120", "--keep-alive", "30", "--no-control-socket",
+            "--limit-request-line", "0", "--timeout", "120", "--no-control-socket",
+            # One thread that waits for the next request of a connection would keep all others from Neutron.
+            "--keep-alive", "0",
             "--worker-tmp-dir", self.directory, "serve:application",
             SERVICE=name, PYTHONPATH=f"{os.path.dirname(os.path.abspath(__file__))}:{self.path('plugins')}",
         )  # fmt: skip

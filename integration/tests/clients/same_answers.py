@@ -1,21 +1,23 @@
 """Asks fake-cloud and a real OpenStack the same, mostly what they must refuse, and compares what they answer.
 
-The environment names fake-cloud in FAKE_OS_AUTH_URL and so on, and the real one in OS_AUTH_URL and so on; both as
+The environment names fake-cloud in OS_AUTH_URL and so on, and the real one in REAL_OS_AUTH_URL and so on; both as
 their administrator. Compared are the status, the names and types of what is in the answer, the words of a refusal,
-and the headers that say which version answered. Prints the differences; those in DIFFER are known and right.
+and the headers that say which version answered. Fails when there are differences that are not in
+`same_answers_differ.txt`, which `same_answers.py --bless` writes anew; tells also which of those are gone.
 """
 
+import json
 import os
 import re
 import sys
+import urllib.parse
 import uuid
 
 import requests
 
 NOTHING = "00000000-0000-0000-0000-000000000000"
 
-# Which answers differ, and why they may.
-DIFFER = {}
+KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "same_answers_differ.txt")
 
 HEADERS = ["openstack-api-version", "x-openstack-nova-api-version", "content-type", "location", "vary",
            "x-openstack-request-id", "www-authenticate"]  # fmt: skip
@@ -44,7 +46,7 @@ class Cloud:
         self.identity("PUT", f"projects/{self.project}/users/{user['user']['id']}/roles/{role}")
         self.log_in({"user": name, "password": "sesame", "project": name})
         # What a step of the conversation may name.
-        self.known = {"project": self.project, "nothing": NOTHING}
+        self.known = {"project": self.project, "nothing": NOTHING, "addresses": free_addresses(self.base)}
 
     def identity(self, method, path, body=None):
         answer = self.session.request(method, f"{self.base}/{path}", json=body, headers={"X-Auth-Token": self.token})
@@ -73,10 +75,15 @@ class Cloud:
             headers["OpenStack-API-Version"] = version
         return self.session.request(method, url + self.filled(path), json=self.filled(body), headers=headers)
 
+    def follow(self, links):
+        """The next page of a list."""
+        url = next(link["href"] for link in links if link["rel"] == "next")
+        return self.session.get(url, headers={"X-Auth-Token": self.token}).json()
+
     def filled(self, thing):
         """With what this cloud calls the things that are named in it."""
         if isinstance(thing, str):
-            return re.sub(r"<(\w+)>", lambda match: self.known[match[1]], thing)
+            return re.sub(r"<(\w+)>", lambda match: self.known.get(match[1], NOTHING), thing)
         if isinstance(thing, dict):
             return {self.filled(key): self.filled(value) for key, value in thing.items()}
         if isinstance(thing, list):
@@ -84,10 +91,15 @@ class Cloud:
         return thing
 
 
+def free_addresses(url):
+    """What a new subnet may have. fake-cloud has none but those that begin as its own."""
+    return ".".join([*urllib.parse.urlsplit(url).hostname.split(".")[:2], "250.0/24"])
+
+
 def shape(value):
-    """Names and types: of the first of several, for they are alike."""
+    """Names and types: of the first of several, for they are alike. Whether a list has another page says nothing."""
     if isinstance(value, dict):
-        return {key: shape(inner) for key, inner in sorted(value.items())}
+        return {key: shape(inner) for key, inner in sorted(value.items()) if not key.endswith("s_links")}
     if isinstance(value, list):
         return [shape(value[0])] if value else []
     return type(value).__name__
@@ -102,7 +114,7 @@ def alike(one, other):
     return one == other or "NoneType" in (one, other)
 
 
-def words(cloud, text):
+def words(text):
     """What is said, without what each cloud calls its own things."""
     text = re.sub(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", "ID", text)
     text = re.sub(r"https?://[^/\"' ]+(/(identity|compute|image|network|volume|placement))?", "URL", text)
@@ -111,18 +123,19 @@ def words(cloud, text):
     return re.sub(r"\s+", " ", text.replace("req-ID", "ID")).strip()
 
 
-def told(cloud, answer):
+def told(answer):
     """What of an answer is compared."""
     kind = answer.headers.get("content-type", "").split(";")[0]
     told = {"status": answer.status_code}
     for name in HEADERS:
         value = answer.headers.get(name)
-        told[name] = value and words(cloud, value)
+        told[name] = value and words(value)
     told["content-type"] = kind or None
     if kind == "application/json" and answer.content:
         told["body"] = shape(answer.json())
     if answer.status_code >= 400:
-        told["words"] = words(cloud, answer.text)
+        # The order in which it is written says nothing.
+        told["words"] = words(json.dumps(answer.json(), sort_keys=True) if "body" in told else answer.text)
     return told
 
 
@@ -138,22 +151,28 @@ def differences(fake, real):
 def main():
     from same_answers_asked import conversation
 
-    fake, real = Cloud("FAKE_"), Cloud("")
-    found, asked = set(), 0
+    fake, real = Cloud(""), Cloud("REAL_")
+    found, asked = {}, 0
     for title, question, remember in conversation():
         asked += 1
         answers = [cloud.ask(**question) for cloud in (fake, real)]
         for cloud, answer in zip((fake, real), answers):
             if remember:
                 remember(cloud, answer)
-        for name, one, other in differences(*(told(cloud, answer) for cloud, answer in zip((fake, real), answers))):
-            found.add((title, name))
-            if (title, name) not in DIFFER:
-                print(f"{title}: {name}\n    fake: {one}\n    real: {other}")
-    for title, name in DIFFER.keys() - found:
-        print(f"{title}: {name} does not differ any more: take it out of DIFFER")
-    print(f"{asked} questions, {len(found)} differences, {len(found - DIFFER.keys())} of them not known")
-    sys.exit(found != DIFFER.keys())
+        for name, one, other in differences(*map(told, answers)):
+            found[f"{title}: {name}"] = f"    fake: {one}\n    real: {other}"
+    if sys.argv[1:] == ["--bless"]:
+        with open(KNOWN, "w") as file:
+            file.write("# In what fake-cloud is known to answer otherwise than a real OpenStack: this list should shrink.\n")
+            file.writelines(f"{difference}\n" for difference in sorted(found))
+    with open(KNOWN) as file:
+        known = {line.strip() for line in file if not line.startswith("#")}
+    for difference in sorted(found.keys() - known):
+        print(f"new: {difference}\n{found[difference]}")
+    for difference in sorted(known - found.keys()):
+        print(f"gone, take it out of the list: {difference}")
+    print(f"{asked} questions, {len(found)} differences")
+    sys.exit(bool(found.keys() - known))
 
 
 if __name__ == "__main__":
