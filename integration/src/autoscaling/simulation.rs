@@ -45,6 +45,7 @@ impl Default for Cloud {
             name: name.to_owned(),
             price_per_hour,
             relative_capacity,
+            offered: true,
         });
         let really = offered.map(|(name, _, really, _)| (name.to_owned(), really));
         Self { types: types.to_vec(), really: really.into(), boot: 2 }
@@ -161,6 +162,7 @@ impl Service<'_> {
             requests_per_second: counted,
             response: Some(ResponseTime { mean, percentile_95 }),
             backends,
+            nodes: BTreeMap::new(),
         });
     }
 
@@ -170,6 +172,7 @@ impl Service<'_> {
             now: moment(minute),
             history: &self.history,
             backends: &backends,
+            host: None,
             instance_types: &self.cloud.types,
             wanted,
             boot: Duration::minutes(self.cloud.boot as i64),

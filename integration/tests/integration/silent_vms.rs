@@ -17,7 +17,7 @@ async fn a_vm_that_is_cut_off_is_replaced() {
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let director = stack.director().await.client;
     let id = ServiceId(1);
-    let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), cloud: None };
+    let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
     let service = director.service_add_nodes(id, &add).await.unwrap();
     let mut service = director.service_await(service, State::Running).await.unwrap();
     let before = director.service_nodes(id).await.unwrap().nodes;

@@ -49,7 +49,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         .map_err(Error::Half)?;
     let identity = vm.membership.identity();
     let logs: Vec<_> = half.logs().into_iter().map(|(_, path)| path).collect();
-    let meter = Meter::start(&settings.root, &cache, move || bound(&logs));
+    let tended = Arc::clone(&half);
+    let meter = Meter::start(&settings.root, &cache, move || {
+        tended.tend();
+        bound(&logs);
+    });
     let agent = Arc::new(Agent { identity, half, log_file: log_file(&settings.root), meter });
     let listener = vm.listen(AGENT_PORT).await?;
     // The manager's calls are served while the director is being told.

@@ -22,6 +22,9 @@ pub trait Cloud: Volumes + SecurityGroups + Debug + Send + Sync {
     /// Which driver this is, as written in the settings: `openstack`, `ec2`.
     fn kind(&self) -> &'static str;
 
+    /// The name or id of the kind of server that is made when none is named, as in the settings.
+    fn usual_instance_type(&self) -> &str;
+
     /// Asks the cloud whether the credentials work and everything named in the settings exists.
     /// Reports all problems, not only the first.
     async fn check(&self) -> Result<(), Vec<CloudError>>;
@@ -119,6 +122,8 @@ pub struct InstanceType {
     pub memory_mib: u64,
     /// Root disk, in GiB.
     pub disk_gib: u64,
-    /// Price of one hour, in credits, where the cloud states one.
+    /// Price of one hour, where the settings or the cloud state one.
     pub price_per_hour: Option<f64>,
+    /// Whether services may grow by it on their own.
+    pub autoscaling: bool,
 }

@@ -7,6 +7,7 @@ mod contract;
 pub mod ec2;
 mod error;
 mod fault;
+mod offer;
 pub mod openstack;
 mod patience;
 mod pauses;

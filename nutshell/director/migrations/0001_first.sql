@@ -74,6 +74,7 @@ CREATE TABLE nodes (
     service     INTEGER REFERENCES services (id),
     role        TEXT    NOT NULL,
     cloud       TEXT    NOT NULL,
+    instance_type TEXT  NOT NULL,
     state       TEXT    NOT NULL,
     server      TEXT    NOT NULL DEFAULT '',
     public_ip   TEXT,

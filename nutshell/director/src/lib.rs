@@ -69,6 +69,8 @@ pub struct Settings {
     pub registration: bool,
     /// Whom users may come from, besides.
     pub identity_providers: Vec<IdentityProviderSettings>,
+    /// How many milliseconds a minute of autoscaling takes, where it is to be watched.
+    pub autoscaling_minute: Option<u32>,
 }
 
 /// Why the director did not start.
@@ -198,6 +200,7 @@ impl Director {
             clouds,
             image_roots: settings.image_roots,
             tuning,
+            autoscaling_minute: settings.autoscaling_minute,
             db,
             backups,
             authority,

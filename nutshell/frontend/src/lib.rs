@@ -10,6 +10,7 @@ mod guard;
 mod live;
 mod pages;
 mod parameters;
+mod picture;
 mod session;
 mod view;
 

@@ -26,7 +26,10 @@ impl Application {
     pub(crate) async fn open(world: World) -> Result<Arc<Self>, ServiceError> {
         let world = Arc::new(world);
         let records = world.records();
-        std::fs::create_dir_all(&records).map_err(ServiceError::file(&records))?;
+        let journals = world.cache.join("autoscaling");
+        for directory in [&records, &journals] {
+            std::fs::create_dir_all(directory).map_err(ServiceError::file(directory))?;
+        }
         let mut services = BTreeMap::new();
         for file in std::fs::read_dir(&records).map_err(ServiceError::file(&records))?.flatten() {
             let name = file.file_name();

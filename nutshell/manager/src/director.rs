@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use protocol::api::backup::Backup;
 use protocol::api::internal::{NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
-use protocol::api::{Node, Volume, VolumeCreate};
+use protocol::api::{Cloud, Node, Volume, VolumeCreate};
 use protocol::client::{Upload, VmClient, is_absence, is_passing, persist};
 use protocol::{ApiError, ClientError, ErrorCode, NodeId, ServiceId, VolumeId};
 use services::ServiceError;
@@ -107,6 +107,11 @@ impl Director {
             .map(|node| node.id)
             .collect();
         self.0.delete_nodes(&NodesDelete { nodes: strays }).await
+    }
+
+    /// What a cloud offers, asked once.
+    pub(crate) async fn cloud(&self, name: &str) -> Result<Cloud, ApiError> {
+        self.0.cloud(name).await.map_err(refusal)
     }
 
     /// The volumes of the application's services.

@@ -6,6 +6,7 @@
 
 mod agents;
 mod application;
+mod autoscaling;
 mod backup;
 mod director;
 mod endpoints;
@@ -26,6 +27,7 @@ use services::ServiceError;
 use services::usage::Meter;
 
 use application::Application;
+use autoscaling::Pace;
 use backup::Keeper;
 use director::Director;
 use endpoints::Manager;
@@ -72,8 +74,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let git = Git::open(&cache, vm.membership.public_ip, settings.listen);
     let git = git.map_err(Error::Services)?;
     let measured = cache.clone();
-    let world =
-        World { director, backup: Arc::clone(&backup), agents, git: Arc::clone(&git), cache, logs };
+    let world = World {
+        director,
+        backup: Arc::clone(&backup),
+        agents,
+        git: Arc::clone(&git),
+        pace: Pace::new(vm.membership.boot.autoscaling_minute),
+        cache,
+        logs,
+    };
     let application = Application::open(world).await.map_err(Error::Services)?;
     git.attach(&application).await;
     tokio::spawn(backup.run());

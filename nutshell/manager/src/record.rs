@@ -5,7 +5,7 @@ use std::path::Path;
 
 use protocol::NodeId;
 use protocol::api::internal::ServiceReport;
-use protocol::api::{Node, NodeState, State};
+use protocol::api::{Autoscaling, Node, NodeState, State};
 use protocol::files::{self, Access};
 use serde::{Deserialize, Serialize};
 use services::ServiceError;
@@ -24,6 +24,12 @@ pub(crate) struct Record {
     pub(crate) nodes: Vec<Node>,
     /// Grows whenever nodes come or go.
     pub(crate) membership: u64,
+    /// What is asked of autoscaling; `None` while it is off.
+    #[serde(default)]
+    pub(crate) autoscaling: Option<Autoscaling>,
+    /// The shares of the requests that it gave to nodes.
+    #[serde(default)]
+    pub(crate) weights: BTreeMap<NodeId, u32>,
     /// What is being done to the nodes while the state is ADAPTING.
     pub(crate) change: Option<Change>,
 }
@@ -48,6 +54,8 @@ impl Record {
             cloud: protocol::api::DEFAULT_CLOUD.to_owned(),
             nodes: Vec::new(),
             membership: 0,
+            autoscaling: None,
+            weights: BTreeMap::new(),
             change: None,
         }
     }
@@ -83,6 +91,7 @@ impl Record {
     pub(crate) fn remove(&mut self, nodes: &[NodeId]) {
         let before = self.nodes.len();
         self.nodes.retain(|node| !nodes.contains(&node.id));
+        self.weights.retain(|node, _| !nodes.contains(node));
         self.membership += u64::from(self.nodes.len() < before);
         self.change = None;
     }

@@ -26,6 +26,9 @@ pub struct BootConfig {
     pub application: ApplicationId,
     /// What it is to be.
     pub role: BootRole,
+    /// How many milliseconds a minute of autoscaling takes, where it is to be watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling_minute: Option<u32>,
 }
 
 impl std::fmt::Debug for BootConfig {

@@ -32,6 +32,9 @@ pub trait AgentHalf: Send + Sync {
         Err(no_such_method(method))
     }
 
+    /// What it does every few seconds, before its logs are kept from growing.
+    fn tend(&self) {}
+
     /// The logs it keeps beside the agent's own: the names users know, and the files.
     fn logs(&self) -> Vec<(&'static str, PathBuf)> {
         Vec::new()

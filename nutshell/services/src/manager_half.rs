@@ -1,5 +1,6 @@
 //! The contract of a manager half: what a service decides for all its nodes together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +135,8 @@ pub struct ManagerContext {
     pub nodes: Vec<Node>,
     /// How often its nodes have changed: grows whenever some come or go.
     pub membership: u64,
+    /// The shares of the work that autoscaling gave to nodes, relative to each other.
+    pub weights: BTreeMap<NodeId, u32>,
     /// Its code versions.
     pub code: Arc<CodeStore>,
     /// What it keeps beside that.

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use protocol::{CodeVersionId, NodeId};
 
 use super::{
-    ApplicationRef, ConnectionOptions, ManifestFile, NodesArgument, OutputOptions, ScriptArguments,
-    ServiceArgument,
+    ApplicationRef, ConnectionOptions, ManifestFile, NodesArgument, OnAutoscaling, OutputOptions,
+    ScriptArguments, ServiceArgument,
 };
 
 /// Create, use and remove services
@@ -198,6 +198,10 @@ pub(crate) enum CpsclientCommand {
     },
     /// Show errors of PHP to the visitors of a PHP service, or no longer
     ToggleDebug(ServiceArgument),
+    /// Have backends come and go with the load; once more changes how
+    OnAutoscaling(OnAutoscaling),
+    /// Leave the number of backends as it is
+    OffAutoscaling(ServiceArgument),
     /// Print the greetings of all nodes of a Hello World service
     GetHelloworld(ServiceArgument),
 }

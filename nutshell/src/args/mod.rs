@@ -4,6 +4,7 @@
 //! user guide; `cpsclient` and `cpsclient.py` the older one. Hyphens and underscores are the same.
 
 mod application;
+mod autoscaling;
 mod code;
 mod connection;
 mod cps;
@@ -22,6 +23,7 @@ mod user;
 use clap::{Args, Command};
 
 pub(crate) use application::ApplicationCommand;
+pub(crate) use autoscaling::{AutoscalingCommand, OnAutoscaling};
 pub(crate) use code::CodeCommand;
 pub(crate) use connection::{ConnectionOptions, WaitingOptions};
 pub(crate) use cps::*;
@@ -33,7 +35,7 @@ pub(crate) use nutshell::*;
 pub(crate) use program::{Invocation, completions, cpsclient_help, manual_pages, parse, programs};
 pub(crate) use reference::{ApplicationRef, ServiceRef};
 pub(crate) use service::{
-    AgentLog, CommonCommand, NewService, NodesArgument, ServiceArgument, ServiceCommand,
+    AgentLog, CommonCommand, NewService, NodePlace, NodesArgument, ServiceArgument, ServiceCommand,
     TypedCommand,
 };
 pub(crate) use shell::Shell;

@@ -134,12 +134,22 @@ pub(crate) enum CommonCommand {
     AddNodes {
         #[command(flatten)]
         nodes: NodesArgument,
-        /// Where they are to run
-        #[arg(long, short)]
-        cloud: Option<String>,
+        #[command(flatten)]
+        place: NodePlace,
     },
     /// Remove nodes of a service and wait until they are gone
     RemoveNodes(NodesArgument),
+}
+
+/// What new nodes are.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct NodePlace {
+    /// Where they are to run
+    #[arg(long, short)]
+    pub(crate) cloud: Option<String>,
+    /// What kind of VM they are [default: the cloud's usual one]
+    #[arg(long, short = 't', value_name = "TYPE")]
+    pub(crate) instance_type: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -4,13 +4,13 @@ use protocol::api::generic::{Script, VolumeAdd};
 use protocol::api::{Service, ServiceStart, ServiceType, State};
 
 use super::cps::{
-    Caller, CpsError, application, cloud, code, connection, keys, manifest, nodes, service, types,
-    user, volumes,
+    Caller, CpsError, application, autoscaling, cloud, code, connection, keys, manifest, nodes,
+    service, types, user, volumes,
 };
 use super::runtime::block_on;
 use crate::args::{
     AgentLog, ApplicationRef, ConnectionOptions, CpsclientCommand, Login, ManifestFile, NewService,
-    ServiceRef, cpsclient_help,
+    NodePlace, ServiceRef, cpsclient_help,
 };
 use crate::diagnostics::{Exit, Failure};
 use crate::printer::Printer;
@@ -77,7 +77,7 @@ async fn dispatch(
         Command::ListNodes(service) => {
             nodes::list_nodes(caller, caller.service_id(&service.service).await?).await
         }
-        Command::AddNodes(wanted) => nodes::add_nodes(caller, &wanted, None).await,
+        Command::AddNodes(wanted) => nodes::add_nodes(caller, &wanted, NodePlace::default()).await,
         Command::RemoveNodes(wanted) => nodes::remove_nodes(caller, &wanted).await,
         Command::UploadCode { service, file } => {
             let service = caller.service_id(&service.service).await?;
@@ -135,6 +135,13 @@ async fn dispatch(
         }
         Command::ToggleDebug(service) => {
             types::toggle_debug(caller, caller.service_id(&service.service).await?).await
+        }
+        Command::OnAutoscaling(on) => {
+            let service = caller.service_id(&on.service.service).await?;
+            autoscaling::switch_on(caller, service, on.wanted()).await
+        }
+        Command::OffAutoscaling(service) => {
+            autoscaling::switch_off(caller, caller.service_id(&service.service).await?).await
         }
         Command::GetHelloworld(service) => {
             let service = caller.service_id(&service.service).await?;

@@ -54,6 +54,9 @@ pub struct Configuration {
     /// Whether files that manifests name by URL may come from this machine and private networks.
     #[serde(default)]
     pub fetch_private: bool,
+    /// How many milliseconds a minute of autoscaling takes, to watch it work.
+    #[serde(default)]
+    pub autoscaling_minute_ms: Option<u32>,
 }
 
 const HEADER: &str = "\

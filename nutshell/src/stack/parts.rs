@@ -1,5 +1,6 @@
 //! From one stack's settings to those of its parts: the cloud, the driver and the director.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,6 +111,7 @@ pub(super) fn driver(
         interface: cloud::openstack::Interface::Public,
         image: image.name,
         flavor: FLAVOR.to_owned(),
+        prices: BTreeMap::new(),
         network: Some("private".to_owned()),
         floating_pool: Some("public".to_owned()),
         security_groups: Vec::new(),

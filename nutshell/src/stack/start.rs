@@ -229,6 +229,7 @@ fn decide(
         },
         registration: configuration.registration.unwrap_or_default(),
         identity_providers,
+        autoscaling_minute: configuration.autoscaling_minute_ms,
     };
     Ok(Parts { credentials, addresses, cloud, director })
 }

@@ -287,6 +287,7 @@ impl From<TypeRecord> for InstanceType {
             disk_gib: record.instance_storage_info.map_or(0, |storage| storage.total),
             // EC2 states prices elsewhere.
             price_per_hour: None,
+            autoscaling: false,
         }
     }
 }

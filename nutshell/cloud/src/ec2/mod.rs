@@ -30,6 +30,7 @@ pub use self::settings::Settings;
 
 use self::api::Api;
 use crate::fault::check_tags;
+use crate::offer::offer;
 use crate::patience::{in_time, undo_server, until_gone};
 use crate::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState, pauses};
 
@@ -151,6 +152,10 @@ impl Cloud for Ec2 {
         "ec2"
     }
 
+    fn usual_instance_type(&self) -> &str {
+        &self.settings.instance_type
+    }
+
     async fn check(&self) -> Result<(), Vec<CloudError>> {
         *self.image.lock().await = None;
         *self.vpc.lock().await = None;
@@ -235,11 +240,8 @@ impl Cloud for Ec2 {
     }
 
     async fn instance_types(&self) -> Result<Vec<InstanceType>, CloudError> {
-        let mut types = instance::types(&self.api, None).await?;
-        types.sort_by(|a, b| {
-            (a.memory_mib, a.vcpus, &a.name).cmp(&(b.memory_mib, b.vcpus, &b.name))
-        });
-        Ok(types)
+        let types = instance::types(&self.api, None).await?;
+        Ok(offer(types, &self.settings.instance_type, &self.settings.prices))
     }
 
     async fn console(&self, id: &str) -> Result<String, CloudError> {

@@ -1,5 +1,6 @@
 //! What the director must be told about an EC2 cloud.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -23,6 +24,10 @@ pub struct Settings {
     pub image: String,
     /// Instance type of the servers, unless a server asks for another.
     pub instance_type: String,
+    /// Prices of an hour, by the names of instance types: services grow by these on their own. Without
+    /// any, by the family of the usual one, at the prices that the cloud states.
+    #[serde(default)]
+    pub prices: BTreeMap<String, f64>,
     /// Id of the servers' subnet; without it, the default one.
     #[serde(default)]
     pub subnet: Option<String>,

@@ -243,6 +243,7 @@ impl From<FlavorRecord> for InstanceType {
             memory_mib: record.ram,
             disk_gib: record.disk,
             price_per_hour: price.filter(|price| price.is_finite() && *price >= 0.0),
+            autoscaling: false,
         }
     }
 }

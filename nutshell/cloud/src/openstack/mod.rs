@@ -36,6 +36,7 @@ pub use self::settings::{Interface, Settings};
 use self::names::{Kind, Names};
 use self::session::Session;
 use crate::fault::check_tags;
+use crate::offer::offer;
 use crate::patience::{in_time, undo_server, until_gone};
 use crate::pauses;
 use crate::{Cloud, CloudError, InstanceType, NewServer, Server, ServerState};
@@ -228,6 +229,10 @@ impl Cloud for OpenStack {
         "openstack"
     }
 
+    fn usual_instance_type(&self) -> &str {
+        &self.settings.flavor
+    }
+
     async fn check(&self) -> Result<(), Vec<CloudError>> {
         self.names.forget();
         // Without a way in, everything else would fail for the same reason.
@@ -299,11 +304,10 @@ impl Cloud for OpenStack {
 
     async fn instance_types(&self) -> Result<Vec<InstanceType>, CloudError> {
         let flavors = compute::flavors(&self.session).await?;
-        let mut types: Vec<_> = flavors.into_iter().map(InstanceType::from).collect();
-        types.sort_by(|a, b| {
-            (a.memory_mib, a.vcpus, &a.name).cmp(&(b.memory_mib, b.vcpus, &b.name))
-        });
-        Ok(types)
+        let Settings { flavor: usual, prices, .. } = &self.settings;
+        let named = flavors.iter().find(|flavor| [&flavor.id, &flavor.name].contains(&usual));
+        let usual = named.map_or(usual, |flavor| &flavor.name).clone();
+        Ok(offer(flavors.into_iter().map(InstanceType::from).collect(), &usual, prices))
     }
 
     async fn console(&self, id: &str) -> Result<String, CloudError> {

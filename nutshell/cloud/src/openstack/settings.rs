@@ -1,5 +1,6 @@
 //! What the director must be told about an OpenStack cloud.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -34,6 +35,10 @@ pub struct Settings {
     pub image: String,
     /// Flavor of the servers, name or id, unless a server asks for another.
     pub flavor: String,
+    /// Prices of an hour, by the names of instance types: services grow by these on their own. Without
+    /// any, by the family of the usual one, at the prices that the cloud states.
+    #[serde(default)]
+    pub prices: BTreeMap<String, f64>,
     /// Network of the servers, name or id; needed where the project has several.
     #[serde(default)]
     pub network: Option<String>,

@@ -15,15 +15,42 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl App {
     /// What every cloud offers, asked now and all at once; the default one first.
     pub(crate) async fn cloud_details(&self) -> Vec<Cloud> {
-        let asked = self.clouds.iter().enumerate().map(async |(index, (name, driver))| {
-            let (state, reason, instance_types) = match offer(name, driver).await {
-                Ok(types) => (CloudState::Ready, None, types),
-                Err(error) => (CloudState::Failing, Some(ApiError::from(error).message), vec![]),
-            };
-            let (name, kind) = (name.clone(), driver.kind().to_owned());
-            Cloud { name, kind, default: index == 0, state, reason, instance_types }
-        });
+        let asked = self.clouds.iter().map(|(name, driver)| self.describe(name, driver));
         futures::future::join_all(asked).await
+    }
+
+    /// What one cloud offers, asked now.
+    pub(crate) async fn cloud_view(&self, name: &str) -> Result<Cloud, Error> {
+        let name = self.cloud_name(Some(name))?;
+        Ok(self.describe(&name, self.cloud(&name)?).await)
+    }
+
+    async fn describe(&self, name: &str, driver: &Arc<dyn cloud::Cloud>) -> Cloud {
+        let (state, reason, instance_types) = match offer(name, driver).await {
+            Ok(types) => (CloudState::Ready, None, types),
+            Err(error) => (CloudState::Failing, Some(ApiError::from(error).message), vec![]),
+        };
+        let default = self.clouds.first().is_some_and(|(first, _)| first == name);
+        let (name, kind) = (name.to_owned(), driver.kind().to_owned());
+        Cloud { name, kind, default, state, reason, instance_types }
+    }
+
+    /// Whether this cloud has VMs of this kind.
+    pub(crate) async fn check_instance_type(&self, cloud: &str, wanted: &str) -> Result<(), Error> {
+        let offered = offer(cloud, self.cloud(cloud)?).await?;
+        if offered.iter().any(|kind| kind.name == wanted) {
+            return Ok(());
+        }
+        let mut known: Vec<&str> = offered.iter().map(|kind| kind.name.as_str()).collect();
+        // Some clouds have hundreds.
+        if known.len() > 12 {
+            known.truncate(12);
+            known.push("and others");
+        }
+        Err(Error::Invalid(format!(
+            "the cloud `{cloud}` has no instance type `{wanted}`; it has {}",
+            known.join(", ")
+        )))
     }
 }
 
@@ -38,6 +65,7 @@ async fn offer(name: &str, driver: &Arc<dyn cloud::Cloud>) -> Result<Vec<Instanc
         memory_mib: kind.memory_mib,
         disk_gib: kind.disk_gib,
         price_per_hour: kind.price_per_hour,
+        autoscaling: kind.autoscaling,
     });
     Ok(types.collect())
 }

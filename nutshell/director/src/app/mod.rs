@@ -92,6 +92,8 @@ pub(crate) struct Inner {
     /// By cloud: where the files of its VMs' image begin.
     pub(crate) image_roots: BTreeMap<String, PathBuf>,
     pub(crate) tuning: Tuning,
+    /// How many milliseconds a minute of autoscaling takes, where it is to be watched.
+    pub(crate) autoscaling_minute: Option<u32>,
     pub(crate) db: Database,
     pub(crate) backups: Backups,
     pub(crate) authority: Authority,

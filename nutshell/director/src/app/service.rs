@@ -161,9 +161,12 @@ impl App {
     ) -> Result<Service> {
         let service = self.service_view(user, id).await?;
         let count = check_counts(known_type(&service.service_type)?, &add.nodes)?;
-        let cloud = Some(self.cloud_name(add.cloud.as_deref())?);
+        let cloud = self.cloud_name(add.cloud.as_deref())?;
         self.check_credits(user, count).await?;
-        let add = NodesAdd { nodes: add.nodes, cloud };
+        if let Some(instance_type) = &add.instance_type {
+            self.check_instance_type(&cloud, instance_type).await?;
+        }
+        let add = NodesAdd { cloud: Some(cloud), ..add };
         self.service_ask(user, id, async |manager| manager.add_nodes(id, &add).await).await
     }
 

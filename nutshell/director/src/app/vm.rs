@@ -205,8 +205,12 @@ impl App {
 
     /// VMs for a service, with their agents ready: all of them, or none. The work goes on when
     /// the manager no longer listens; it finds the nodes in the list.
-    pub(crate) async fn vm_nodes_create(&self, vm: &Vm, create: NodesCreate) -> Result<Vec<Node>> {
-        let cloud = self.cloud_name(Some(&create.cloud))?;
+    pub(crate) async fn vm_nodes_create(
+        &self,
+        vm: &Vm,
+        mut create: NodesCreate,
+    ) -> Result<Vec<Node>> {
+        create.cloud = self.cloud_name(Some(&create.cloud))?;
         super::service::check_count(create.roles.len())?;
         let mut tx = self.db.write().await?;
         let service = service_of_application(&mut tx, vm.node.application, create.service).await?;
@@ -218,10 +222,9 @@ impl App {
                 service_type.name
             )));
         }
-        self.check_image(&service.service_type, &cloud)?;
+        self.check_image(&service.service_type, &create.cloud)?;
         super::credit::check(&mut tx, vm.user, create.roles.len()).await?;
-        let begun =
-            NodesCreation::begin(&mut tx, self, vm.user, &service, &create.roles, &cloud).await?;
+        let begun = NodesCreation::begin(&mut tx, self, vm.user, &service, create).await?;
         tx.commit().await?;
         let nodes = begun.parameters().nodes.clone();
         let operation = begun.run(self);

@@ -32,6 +32,7 @@ pub(crate) struct NewNode<'a> {
     pub(crate) service: Option<ServiceId>,
     pub(crate) role: &'a str,
     pub(crate) cloud: &'a str,
+    pub(crate) instance_type: &'a str,
     pub(crate) operation: OperationId,
     /// What the meter shows.
     pub(crate) metered_from: Duration,
@@ -45,6 +46,7 @@ struct Row {
     service: Option<i64>,
     role: String,
     cloud: String,
+    instance_type: String,
     server: String,
     state: String,
     public_ip: Option<String>,
@@ -56,7 +58,8 @@ struct Row {
     metered_until: Option<i64>,
 }
 
-const SELECT: &str = "SELECT nodes.id, user, nodes.application, service, role, cloud, server,
+const SELECT: &str =
+    "SELECT nodes.id, user, nodes.application, service, role, cloud, instance_type, server,
         nodes.state, public_ip, private_ip, nodes.created, token_hash IS NOT NULL AS attempted,
         operations.state IN ('running', 'unwinding') AS in_operation, metered_from, metered_until
     FROM nodes JOIN applications ON applications.id = nodes.application
@@ -70,6 +73,7 @@ impl Row {
             service: self.service.map(ServiceId),
             role: self.role,
             cloud: self.cloud,
+            instance_type: self.instance_type,
             server: self.server,
             state: from_word(self.state)?,
             public_ip: self.public_ip.map(parse::<Ipv4Addr>).transpose()?,
@@ -90,14 +94,15 @@ pub(crate) async fn insert(
     now: OffsetDateTime,
 ) -> Result<NodeId> {
     let (id,): (i64,) = sqlx::query_as(
-        "INSERT INTO nodes (application, service, role, cloud, state, operation, metered_from,
-             created)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO nodes (application, service, role, cloud, instance_type, state, operation,
+             metered_from, created)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     )
     .bind(new.application.0)
     .bind(new.service.map(|service| service.0))
     .bind(new.role)
     .bind(new.cloud)
+    .bind(new.instance_type)
     .bind(word(NodeState::Starting))
     .bind(new.operation.0)
     .bind(span_millis(new.metered_from))

@@ -107,6 +107,7 @@ const TABLE: &[(&str, For)] = &[
     ("vm_nodes_create", For::OwnManager),
     // Nodes of others are passed over.
     ("vm_nodes_delete", For::Managers),
+    ("vm_cloud", For::Managers),
     ("vm_volumes", For::Managers),
     ("vm_volume_create", For::OwnManager),
     // Volumes of others are passed over.
@@ -289,6 +290,7 @@ impl Cast {
             .path
             .replace("{id}", "1")
             .replace("{method}", method(endpoint.verb))
+            .replace("{cloud}", "default")
             .replace("{sha256}", "nonsense");
         let verb = Method::from_bytes(endpoint.verb.as_str().to_uppercase().as_bytes()).unwrap();
         let mut request = client.request(verb, format!("{}{path}", self.world.url()));

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use protocol::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
-use protocol::api::{Volume, VolumeCreate, Volumes};
+use protocol::api::{Cloud, Volume, VolumeCreate, Volumes};
 use protocol::boot::{CertificateGrant, CertificateRequest};
 use protocol::{ServiceId, VolumeId};
 
@@ -94,6 +94,17 @@ pub(super) fn register(api: &mut Api) {
     api.add(
         Endpoint::new(
             Verb::Get,
+            "/v1/vm/clouds/{cloud}",
+            "vm_cloud",
+            Role::Manager,
+            "What a cloud offers, and whether it can be used now.",
+        )
+        .output::<Cloud>(),
+        cloud,
+    );
+    api.add(
+        Endpoint::new(
+            Verb::Get,
             "/v1/vm/volumes",
             "vm_volumes",
             Role::Manager,
@@ -178,6 +189,10 @@ async fn nodes_delete(
     Body(delete): Body<NodesDelete>,
 ) -> Answer<()> {
     answer(app.vm_nodes_delete(&vm, &delete.nodes).await)
+}
+
+async fn cloud(State(app): State<App>, Path(name): Path<String>) -> Answer<Cloud> {
+    answer(app.cloud_view(&name).await)
 }
 
 async fn volumes(State(app): State<App>, Extension(vm): Extension<Vm>) -> Answer<Volumes> {

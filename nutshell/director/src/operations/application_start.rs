@@ -52,8 +52,15 @@ impl ApplicationStart {
     ) -> Result<Begun<Self>> {
         let (now, metered_from) = (app.now(), app.meter.shows());
         let operation = super::insert::<Self>(tx, application, now).await?;
-        let new =
-            NewNode { application, service: None, role: ROLE, cloud, operation, metered_from };
+        let new = NewNode {
+            application,
+            service: None,
+            role: ROLE,
+            cloud,
+            instance_type: app.cloud(cloud)?.usual_instance_type(),
+            operation,
+            metered_from,
+        };
         let node = db::node::insert(tx, &new, now).await?;
         db::credit::charge(tx, user, node, 0, now).await?;
         let from = [State::Init, State::Stopped, State::Error];

@@ -304,7 +304,7 @@ async fn grow(
         if asked {
             return Err(failed(&service));
         }
-        let add = NodesAdd { nodes: missing, cloud: Some(cloud.to_owned()) };
+        let add = NodesAdd { nodes: missing, cloud: Some(cloud.to_owned()), ..NodesAdd::default() };
         app.service_add_nodes(deploy.user, id, add).await?;
         asked = true;
     }

@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use protocol::api::Service;
+use protocol::api::internal::NodesCreate;
 use protocol::{NodeId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -44,16 +45,27 @@ impl NodesCreation {
         app: &App,
         user: UserId,
         service: &Service,
-        roles: &[String],
-        cloud: &str,
+        create: NodesCreate,
     ) -> Result<Begun<Self>> {
+        let NodesCreate { roles, cloud, instance_type, .. } = create;
+        let usual = app.cloud(&cloud)?.usual_instance_type();
+        let instance_type = instance_type.unwrap_or_else(|| usual.to_owned());
         let (application, now) = (service.application, app.now());
         let metered_from = app.meter.shows();
         let operation = super::insert::<Self>(tx, application, now).await?;
         let mut nodes = Vec::with_capacity(roles.len());
-        for role in roles {
+        for role in &roles {
             let service = Some(service.id);
-            let new = NewNode { application, service, role, cloud, operation, metered_from };
+            let (cloud, instance_type) = (cloud.as_str(), instance_type.as_str());
+            let new = NewNode {
+                application,
+                service,
+                role,
+                cloud,
+                instance_type,
+                operation,
+                metered_from,
+            };
             let node = db::node::insert(tx, &new, now).await?;
             db::credit::charge(tx, user, node, 0, now).await?;
             nodes.push(node);

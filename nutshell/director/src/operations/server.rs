@@ -140,6 +140,7 @@ fn new_server(
         cloud: node.cloud.clone(),
         application: node.application,
         role,
+        autoscaling_minute: app.autoscaling_minute,
     };
     let tags = BTreeMap::from([
         (TAG_INSTALLATION.to_owned(), app.tag.clone()),
@@ -148,7 +149,8 @@ fn new_server(
     ]);
     let user_data =
         user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
-    NewServer { name, instance_type: None, user_data, security_groups: vec![], tags }
+    let instance_type = Some(node.instance_type.clone());
+    NewServer { name, instance_type, user_data, security_groups: vec![], tags }
 }
 
 /// The name of a node's server: people read there whose it is.

@@ -169,6 +169,10 @@ impl Cloud for TestCloud {
         "test"
     }
 
+    fn usual_instance_type(&self) -> &str {
+        "small"
+    }
+
     async fn check(&self) -> Result<(), Vec<CloudError>> {
         Ok(())
     }

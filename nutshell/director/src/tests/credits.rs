@@ -114,7 +114,8 @@ async fn without_credits_nothing_starts() {
     assert!(credits(&user).await <= 0);
     let refused = refusal(user.service_start(service.id, &Default::default()).await);
     assert_eq!(refused.0, ErrorCode::InsufficientCredits);
-    let add = protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), cloud: None };
+    let add =
+        protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
     let refused = refusal(user.service_add_nodes(service.id, &add).await);
     assert_eq!(refused.0, ErrorCode::InsufficientCredits);
     user.application_stop(service.application).await.unwrap();

@@ -170,7 +170,7 @@ impl Observed {
     }
 
     async fn add_node(&self) {
-        let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), cloud: None };
+        let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
         if self.user.service_add_nodes(self.service.id, &add).await.is_ok() {
             self.service_settles().await;
         }

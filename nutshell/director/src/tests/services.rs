@@ -32,7 +32,7 @@ async fn a_service_comes_works_and_goes() {
     let name = format!("test-world-u1-a1-s{id}-generic-{}", nodes[0].id);
     assert_eq!(server.unwrap().name, name);
 
-    let add = NodesAdd { nodes: BTreeMap::from([("count".to_owned(), 1)]), cloud: None };
+    let add = NodesAdd { nodes: BTreeMap::from([("count".to_owned(), 1)]), ..Default::default() };
     user.service_add_nodes(id, &add).await.unwrap();
     let grown = user.service_view(id).await.unwrap();
     let mut grown = grown;
@@ -118,7 +118,7 @@ async fn mistakes_are_told_in_one_line() {
     assert!(user.application_list().await.unwrap().is_empty(), "nothing is made on the way");
 
     let service = running_service(&user).await;
-    let add = NodesAdd { nodes: BTreeMap::from([("backend".to_owned(), 1)]), cloud: None };
+    let add = NodesAdd { nodes: BTreeMap::from([("backend".to_owned(), 1)]), ..Default::default() };
     let refused = refusal(user.service_add_nodes(service.id, &add).await);
     assert_eq!(refused.0, ErrorCode::InvalidRequest);
     let method = user.service_query::<Value>(service.id, "nonsense", &json!({})).await;

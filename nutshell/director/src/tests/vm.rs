@@ -187,7 +187,8 @@ fn grow(manager: Manager, id: ServiceId, counts: NodeCounts) {
         let roles = |(role, count): (String, u32)| std::iter::repeat_n(role, count as usize);
         let roles: Vec<String> = counts.into_iter().flat_map(roles).collect();
         let wanted = roles.len();
-        let create = NodesCreate { service: id, roles, cloud: "default".to_owned() };
+        let create =
+            NodesCreate { service: id, roles, cloud: "default".to_owned(), instance_type: None };
         let outcome = match manager.director.create_nodes(&create).await {
             Ok(nodes) => {
                 assert_eq!(nodes.nodes.len(), wanted);
@@ -215,7 +216,8 @@ async fn replace(
     }
     tokio::spawn(async move {
         let roles = vec!["node".to_owned(); lost.nodes.len()];
-        let create = NodesCreate { service: id, roles, cloud: "default".to_owned() };
+        let create =
+            NodesCreate { service: id, roles, cloud: "default".to_owned(), instance_type: None };
         let (state, reason) = match manager.director.create_nodes(&create).await {
             Ok(_) => {
                 let _ = manager.director.delete_nodes(&NodesDelete { nodes: lost.nodes }).await;

@@ -31,7 +31,7 @@ pub(super) fn client(membership: &Membership) -> VmClient {
 
 pub(super) fn roles(service: protocol::ServiceId, count: usize) -> NodesCreate {
     let roles = vec!["node".to_owned(); count];
-    NodesCreate { service, roles, cloud: "default".to_owned() }
+    NodesCreate { service, roles, cloud: "default".to_owned(), instance_type: None }
 }
 
 #[tokio::test]
@@ -134,7 +134,8 @@ async fn agents_may_report_and_nothing_else() {
     let user = world.login("test").await;
     let service = running_service(&user).await;
     world.cloud.boot(Boot::Silent);
-    let add = protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), cloud: None };
+    let add =
+        protocol::api::NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
     user.service_add_nodes(service.id, &add).await.unwrap();
     world.cloud.await_count(3).await;
     let boot = world.cloud.boots().pop().unwrap();

@@ -112,6 +112,7 @@ impl World {
             fetch: FetchSettings { allow_private: true, ..FetchSettings::default() },
             registration: true,
             identity_providers: vec![],
+            autoscaling_minute: None,
         }
     }
 

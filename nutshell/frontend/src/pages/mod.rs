@@ -2,6 +2,7 @@
 
 mod account;
 mod applications;
+mod autoscaling;
 mod code;
 mod create;
 mod dashboard;
@@ -67,6 +68,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/services/{id}/code/{version}/download", get(code::download))
         .route("/services/{id}/keys", order(keys))
         .route("/services/{id}/keys/delete", order(post(keys::delete)))
+        .route("/services/{id}/autoscaling", order(post(autoscaling::change)))
         .route("/services/{id}/settings", order(post(web::change_settings)))
         .route("/services/{id}/volumes", order(post(volumes::create)))
         .route("/services/{id}/volumes/{name}/delete", post(volumes::delete))

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::ServiceId;
+use protocol::api::autoscaling::AutoscalingStatus;
 use protocol::api::code::{CodeVersions, Keys};
 use protocol::api::generic::{Script, ScriptStatus, ScriptStatuses};
 use protocol::api::web::NodeStatuses;
@@ -15,10 +16,12 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::autoscaling::Scaling;
 use super::keys::KeyRow;
 use super::web::Configuration;
 use super::{Fields, Named, service_page};
 use crate::failure::{Failure, Problem};
+use crate::picture;
 use crate::session::Session;
 use crate::view::{self, Actions, Frame, ServiceRow, Since, page};
 
@@ -44,6 +47,7 @@ pub(crate) struct ServicePage {
     greeting: Option<Part<Greeting>>,
     pub(crate) configuration: Option<Part<Configuration>>,
     pub(crate) statuses: Option<Part<NodeStatuses>>,
+    scaling: Option<Part<Scaling>>,
     pub(crate) entered: Fields,
 }
 
@@ -143,6 +147,7 @@ async fn render(
         query::<Configuration>(session, &service, kind, "get_configuration"),
         query::<NodeStatuses>(session, &service, kind, "get_daemon_status"),
     );
+    let scaling = query::<AutoscalingStatus>(session, &service, kind, "get_autoscaling").await;
     let now = OffsetDateTime::now_utc();
     let status = error.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let service_page = ServicePage {
@@ -167,6 +172,7 @@ async fn render(
         greeting,
         configuration,
         statuses,
+        scaling: scaling.map(|found| Ok(Scaling::new(&found?, now))),
         row: ServiceRow::new(service, &types, now),
         entered,
     };

@@ -88,7 +88,10 @@ fn resize_request(fields: &Fields) -> Result<Resize, Problem> {
         return Err(Problem::invalid("Enter how many instances to add or to remove."));
     }
     match fields.get("change").map(String::as_str) {
-        Some("add") => Ok(Resize::Add(NodesAdd { nodes, cloud: filled(fields, "cloud") })),
+        Some("add") => {
+            let (cloud, instance_type) = (filled(fields, "cloud"), filled(fields, "instance_type"));
+            Ok(Resize::Add(NodesAdd { nodes, cloud, instance_type }))
+        }
         Some("remove") => Ok(Resize::Remove(NodesRemove { nodes })),
         _ => Err(Problem::invalid("Choose whether to add or to remove instances.")),
     }

@@ -85,6 +85,9 @@ pub(crate) fn to(what: &str, body: &str) -> Option<String> {
                 {"name": "web", "running": true, "restarts": 0},
             ]},
         }}),
+        "GET /v1/services/9/methods/get_autoscaling" => autoscaling(),
+        "POST /v1/services/9/methods/on_autoscaling"
+        | "POST /v1/services/9/methods/off_autoscaling" => json!({}),
         "POST /v1/services/9/methods/update_php_configuration" => json!({"phpconf": {}}),
         "GET /v1/services/4/nodes" => json!({"nodes": [node(9, 4, "node")]}),
         "GET /v1/services/3/logs" => json!({
@@ -187,6 +190,7 @@ fn services() -> Value {
 fn node(id: i64, service: i64, role: &str) -> Value {
     json!({
         "id": id, "application": 1, "service": service, "role": role, "cloud": "default",
+        "instance_type": "m1.small",
         "server": "8e0c", "state": "ready", "public_ip": format!("127.200.0.{}", id + 10),
         "private_ip": format!("127.201.0.{id}"), "created": ago(900),
     })
@@ -223,7 +227,7 @@ fn service_types() -> Value {
             "ports": [], "methods": [
                 method("upload_code", "upload"), method("list_code", "query"),
                 method("get_configuration", "query"), method("get_daemon_status", "query"),
-                method("update_php_configuration", "command"),
+                method("update_php_configuration", "command"), method("get_autoscaling", "query"),
             ],
         },
         {
@@ -257,4 +261,30 @@ fn script_statuses() -> Value {
         })
     };
     json!({"nodes": {"5": scripts(&done), "6": scripts(&never)}})
+}
+
+/// Two hours of a day that begins, with one backend added.
+fn autoscaling() -> Value {
+    let measured = |minute: i64| {
+        let rate = 4.0 + (minute as f64 / 15.0).sin() + 0.1 * minute as f64;
+        let backends = if minute < 70 {
+            json!({"m1.small": 1})
+        } else {
+            json!({"m1.small": 1, "m1.large": 1})
+        };
+        json!({
+            "at": ago((120 - minute) * 60), "requests_per_second": rate, "cpu_percent": 40.0,
+            "response_mean": 60.0 + 30.0 * rate, "response_percentile_95": 90.0 + 70.0 * rate,
+            "nodes": {"proxy": {"m1.small": 1}, "backend": backends},
+        })
+    };
+    let decided = |minutes_ago: i64, action: Value, reason: &str| json!({"at": ago(minutes_ago * 60), "action": action, "reason": reason});
+    json!({
+        "wanted": {"adapt_interval": 5, "response_time_threshold": 800, "strategy": "medium"},
+        "measurements": (0..120).map(measured).collect::<Vec<_>>(),
+        "decisions": [
+            decided(55, json!({"add": {"m1.large": 1}}), "adding 1 m1.large: <12> are coming"),
+            decided(5, json!("hold"), "holding: all is well"),
+        ],
+    })
 }

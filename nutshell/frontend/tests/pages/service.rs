@@ -72,3 +72,21 @@ async fn a_doubtful_upload_is_told_of() {
     page.shows(&["class=\"problem warning\"", "code-Xy12Za is uploaded, but all of `b.zip` lies"]);
     assert!(site.last_order().0.contains("strip=true"), "{}", site.last_order().0);
 }
+
+#[tokio::test]
+async fn a_service_that_scales_itself_shows_how_it_went_and_can_be_told_otherwise() {
+    let site = Site::start().await;
+    let page = site.get("/services/9").await;
+    page.shows(&["On: every 5 min, answers within 800 ms, medium", "class=\"mark added\""]);
+    page.shows(&["<title>adding 1 m1.large: &#60;12&#62; are coming</title>", "backend m1.large"]);
+    assert!(!site.get("/services/3").await.text.contains("Autoscaling"));
+    let asked = "adapt_interval=10&response_time_threshold=500&strategy=low&autoscaling=on";
+    site.post("/services/9/autoscaling", asked).await.leads_to("/services/9");
+    let wanted = r#"{"adapt_interval":10,"response_time_threshold":500,"strategy":"low"}"#;
+    assert_eq!(site.last_order().1, wanted);
+    site.post("/services/9/autoscaling", "autoscaling=off").await.leads_to("/services/9");
+    assert!(site.last_order().0.ends_with("/off_autoscaling"));
+    let never = "adapt_interval=0&response_time_threshold=500&strategy=low&autoscaling=on";
+    let refused = site.post("/services/9/autoscaling", never).await;
+    refused.shows(&["adapt_interval is 0, not from 1 to 1440 minutes"]);
+}

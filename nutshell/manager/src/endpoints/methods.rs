@@ -12,6 +12,7 @@ use protocol::api::MethodKind;
 use protocol::{ApiError, ErrorCode, ServiceId};
 use serde_json::{Map, Value};
 use services::state::Request as Asked;
+use services::web::autoscaling::{GET_AUTOSCALING, OFF_AUTOSCALING, ON_AUTOSCALING};
 use tokio_util::io::ReaderStream;
 
 use super::incoming::Incoming;
@@ -37,6 +38,7 @@ pub(super) async fn read(
         _ if method == "get_usage" => {
             Ok(Json(usage::of_service(&manager, &service).await).into_response())
         }
+        _ if method == GET_AUTOSCALING => Ok(Json(service.autoscaling()).into_response()),
         _ if method == "get_metrics" => Ok(usage::metrics(&manager, &service).await),
         MethodKind::Query => {
             service.check(service.half.request(&method), &format!("`{method}`"))?;
@@ -107,7 +109,13 @@ async fn call(
             let parameters = serde_json::from_slice(&body).map_err(|error| {
                 ApiError::invalid(format!("the parameters are no JSON: {error}"))
             })?;
-            Ok(Json(service.command(method, parameters).await?))
+            // How nodes come and go is no half's business.
+            match method {
+                ON_AUTOSCALING => service.on_autoscaling(parameters),
+                OFF_AUTOSCALING => service.off_autoscaling(),
+                _ => Ok(service.command(method, parameters).await?),
+            }
+            .map(Json)
         }
         MethodKind::Upload => {
             service.check(service.half.request(method), &format!("`{method}`"))?;

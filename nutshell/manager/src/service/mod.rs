@@ -3,6 +3,7 @@
 //! Whatever changes the state goes through [`Service::begin`], which asks the state machine and
 //! holds the one permit to work, and through [`Service::work`], which ends in a state that stays.
 
+mod adapt;
 mod replace;
 mod work;
 
@@ -11,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::api::internal::ServiceReport;
-use protocol::api::{ServiceType, State};
+use protocol::api::{Autoscaling, ServiceType, State};
 use protocol::{ApiError, ErrorCode, ServiceId};
 use services::code::CodeStore;
 use services::manager_half::Remark;
 use services::settings::Settings;
 use services::state::{Request, Step, decide};
+use services::web::autoscaling::ON_AUTOSCALING;
 use services::{AgentConnections, ManagerContext, ManagerHalf, ServiceError};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -24,6 +26,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::autoscaling::{Autoscaler, Pace};
 use crate::backup::Keeper;
 use crate::director::Director;
 use crate::git::Git;
@@ -36,6 +39,7 @@ pub(crate) struct World {
     pub(crate) backup: Arc<Keeper>,
     pub(crate) agents: Arc<dyn AgentConnections>,
     pub(crate) git: Arc<Git>,
+    pub(crate) pace: Pace,
     /// `<root>/var/cache/cpsmanager`
     pub(crate) cache: PathBuf,
     /// `<root>/var/log`
@@ -59,6 +63,11 @@ impl World {
         self.cache.join("code").join(id.to_string())
     }
 
+    /// Its loss loses measurements only: no copy of it is with the director.
+    pub(crate) fn autoscaling(&self, id: ServiceId) -> PathBuf {
+        self.cache.join("autoscaling").join(format!("{id}.jsonl"))
+    }
+
     pub(crate) fn log(&self, id: ServiceId) -> PathBuf {
         self.logs.join(format!("cpsmanager-{id}.log"))
     }
@@ -74,6 +83,9 @@ pub(crate) struct Service {
     settings: Arc<Settings>,
     record: Mutex<Record>,
     report: watch::Sender<ServiceReport>,
+    autoscaler: Autoscaler,
+    /// What is asked of it.
+    wanted: watch::Sender<Option<Autoscaling>>,
     permit: Arc<tokio::sync::Mutex<()>>,
     /// Cancelled when the service is to go: work under way is broken off.
     removal: CancellationToken,
@@ -102,6 +114,8 @@ impl Service {
             code: Arc::new(CodeStore::open(&world.code(id))?),
             settings: Arc::new(Settings::open(&world.settings(id))),
             report: watch::Sender::new(record.report()),
+            autoscaler: Autoscaler::open(world.autoscaling(id), world.pace),
+            wanted: watch::Sender::new(record.autoscaling),
             record: Mutex::new(record.clone()),
             permit: Arc::default(),
             removal: CancellationToken::new(),
@@ -115,7 +129,15 @@ impl Service {
         }
         let director = service.world.director.clone();
         tokio::spawn(director.report(id, service.report.subscribe()));
+        if service.has_method(ON_AUTOSCALING) {
+            tokio::spawn(Arc::clone(&service).autoscale());
+        }
         Ok(service)
+    }
+
+    /// Whether its type has this method of its own.
+    pub(crate) fn has_method(&self, name: &str) -> bool {
+        self.service_type.methods.iter().any(|method| method.name == name)
     }
 
     pub(crate) fn record(&self) -> Record {
@@ -130,6 +152,7 @@ impl Service {
             state: record.state,
             nodes: record.present(),
             membership: record.membership,
+            weights: record.weights,
             code: Arc::clone(&self.code),
             settings: Arc::clone(&self.settings),
             volumes: Arc::new(ServiceVolumes {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::api::internal::{NodesReplace, ServiceReport};
+use protocol::api::internal::{NodesCreate, NodesReplace, ServiceReport};
 use protocol::api::{Node, State};
 use protocol::{ApiError, NodeId};
 use services::manager_half::Remark;
@@ -48,8 +48,9 @@ impl Service {
             tracing::warn!(service = %self.id, %error, "lost nodes are still counted on");
         }
         let replaced = async {
-            for (cloud, roles) in wanted(&gone) {
-                self.create_nodes(roles, cloud).await?;
+            for ((cloud, instance_type), roles) in wanted(&gone) {
+                let (service, instance_type) = (self.id, Some(instance_type));
+                self.create_nodes(NodesCreate { service, roles, cloud, instance_type }).await?;
             }
             if !lost.is_empty() {
                 // Also those that the service does not know of: nobody else would.
@@ -74,11 +75,12 @@ impl Service {
     }
 }
 
-/// The roles of what is to be made, by cloud.
-fn wanted(gone: &[Node]) -> BTreeMap<String, Vec<String>> {
-    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// The roles of what is to be made, by cloud and instance type.
+fn wanted(gone: &[Node]) -> BTreeMap<(String, String), Vec<String>> {
+    let mut wanted: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for node in gone {
-        wanted.entry(node.cloud.clone()).or_default().push(node.role.clone());
+        let kind = (node.cloud.clone(), node.instance_type.clone());
+        wanted.entry(kind).or_default().push(node.role.clone());
     }
     wanted
 }

@@ -38,7 +38,8 @@ impl Service {
             // Left by an attempt that failed.
             self.give_back_all().await?;
             let roles = scaling::initial_roles(self.service_type);
-            self.create_nodes(roles, self.record().cloud).await?;
+            let (service, cloud) = (self.id, self.record().cloud);
+            self.create_nodes(NodesCreate { service, roles, cloud, instance_type: None }).await?;
             self.half.settle(&self.context()).await
         };
         match started.await {
@@ -77,21 +78,35 @@ impl Service {
         let nodes = self.record().nodes;
         let roles = scaling::roles_to_add(self.service_type, &*self.half, &nodes, &add.nodes)?;
         let cloud = add.cloud.unwrap_or_else(|| self.record().cloud);
+        let wanted =
+            vec![NodesCreate { service: self.id, roles, cloud, instance_type: add.instance_type }];
         let prepare = |record: &mut Record| {
             record.change = Some(Change::Adding);
             Ok(())
         };
         let (permit, report) = self.begin(Request::AddNodes, "adding nodes", prepare).await?;
         let service = Arc::clone(self);
-        self.work(permit, async move { (State::Running, service.grow(roles, cloud).await) });
+        self.work(permit, async move { (State::Running, service.grow(wanted).await) });
         Ok(report)
     }
 
-    async fn grow(&self, roles: Vec<String>, cloud: String) -> Remark {
-        let new = match self.create_nodes(roles, cloud).await {
-            Ok(new) => new,
-            Err(error) => return Some(format!("no nodes were added: {}", reason(error))),
-        };
+    /// Makes all these nodes and puts them to work, or none.
+    pub(super) async fn grow(&self, wanted: Vec<NodesCreate>) -> Remark {
+        let mut new = Vec::new();
+        for create in wanted {
+            match self.create_nodes(create).await {
+                Ok(nodes) => new.extend(nodes),
+                Err(error) => {
+                    let told = format!("no nodes were added: {}", reason(error));
+                    if !new.is_empty()
+                        && let Err(error) = self.give_back(new).await
+                    {
+                        tracing::error!(service = %self.id, %error, "nodes of a failed addition remain");
+                    }
+                    return Some(told);
+                }
+            }
+        }
         match self.half.settle(&self.context()).await {
             Ok(remark) => remark,
             Err(error) => {
@@ -130,7 +145,7 @@ impl Service {
         Ok(report)
     }
 
-    async fn shrink(&self, leaving: Vec<NodeId>) -> Remark {
+    pub(super) async fn shrink(&self, leaving: Vec<NodeId>) -> Remark {
         if let Err(error) = self.release(&leaving).await {
             let reason = format!("no nodes were removed: {}", reason(error));
             if let Err(error) = self.half.settle(&self.context()).await {
@@ -225,7 +240,8 @@ impl Service {
         self.give_back_all().await?;
         let world = &self.world;
         let (code, settings) = (world.code(self.id), world.settings(self.id));
-        for path in [code, settings, world.log(self.id), world.record(self.id)] {
+        let journal = world.autoscaling(self.id);
+        for path in [code, settings, journal, world.log(self.id), world.record(self.id)] {
             let removed = match path.is_dir() {
                 true => std::fs::remove_dir_all(&path),
                 false => std::fs::remove_file(&path),
@@ -286,11 +302,10 @@ impl Service {
 
     pub(super) async fn create_nodes(
         &self,
-        roles: Vec<String>,
-        cloud: String,
+        create: NodesCreate,
     ) -> Result<Vec<NodeId>, ServiceError> {
+        let roles = &create.roles;
         self.log(&format!("asking for {} node(s): {}", roles.len(), roles.join(", ")));
-        let create = NodesCreate { service: self.id, roles, cloud };
         let known = self.record().node_ids();
         let nodes = self.world.director.create_nodes(&create, &known).await?;
         self.change(|record| {

@@ -104,7 +104,7 @@ async fn services_that_are_no_longer_wanted_are_removed() {
 async fn adding_nodes_goes_on_after_the_caller_has_gone() {
     let world = World::running(COUNTING).await;
     world.director.forget_reports();
-    let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), cloud: None };
+    let add = NodesAdd { nodes: [("node".to_owned(), 1)].into(), ..Default::default() };
     let impatient = world.client_of(Identity::Director);
     assert_eq!(impatient.add_nodes(SERVICE, &add).await.unwrap().state, State::Adapting);
     drop(impatient);

@@ -126,7 +126,7 @@ async fn a_start_that_fails_is_an_error_that_can_be_left() {
 async fn impossible_counts_are_refused_before_anything_happens() {
     let world = World::running(COUNTING).await;
     let add = async |role: &str, count| {
-        let add = NodesAdd { nodes: [(role.to_owned(), count)].into(), cloud: None };
+        let add = NodesAdd { nodes: [(role.to_owned(), count)].into(), ..Default::default() };
         refusal(world.client.add_nodes(SERVICE, &add).await.unwrap_err()).message
     };
     assert!(add("master", 1).await.starts_with("There is exactly one master"));

@@ -66,8 +66,10 @@ impl FromStr for Strategy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Autoscaling {
     /// Minutes between two decisions.
+    #[serde(alias = "cool_down")]
     pub adapt_interval: u32,
     /// Milliseconds within which requests are to be answered.
+    #[serde(alias = "response_time", alias = "reponse_time")]
     pub response_time_threshold: u32,
     /// Which instance types it adds.
     pub strategy: Strategy,
@@ -108,6 +110,41 @@ pub struct Decision {
     /// What is coming, as far as it was foreseen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
+    /// Why it could not be carried out, when it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// One measurement of a service, over a minute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LoadPoint {
+    /// When it ended, RFC 3339.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String")]
+    pub at: time::OffsetDateTime,
+    /// Requests a second for the backends.
+    pub requests_per_second: f64,
+    /// Milliseconds that they took on average; `None` when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_mean: Option<f64>,
+    /// So many milliseconds, or less, for 95 of 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_percentile_95: Option<f64>,
+    /// How busy the processors of the backends were on average, in percent.
+    pub cpu_percent: f64,
+    /// How many nodes of each instance type had each role.
+    pub nodes: BTreeMap<String, BTreeMap<String, u32>>,
+}
+
+/// Result of `get_autoscaling`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AutoscalingStatus {
+    /// What is asked of it; `None` while it is off.
+    pub wanted: Option<Autoscaling>,
+    /// The measurements of the last hours, oldest first.
+    pub measurements: Vec<LoadPoint>,
+    /// What was decided of late, oldest first.
+    pub decisions: Vec<Decision>,
 }
 
 /// What to do about the number of nodes.

@@ -41,7 +41,9 @@ pub struct InstanceType {
     pub memory_mib: u64,
     /// Root disk, in GiB; 0 where that is chosen with the image.
     pub disk_gib: u64,
-    /// Price of one hour, where the cloud states one.
+    /// Price of one hour, where the settings of the director or the cloud state one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_per_hour: Option<f64>,
+    /// Whether services grow by it when they scale themselves.
+    pub autoscaling: bool,
 }

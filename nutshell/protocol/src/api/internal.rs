@@ -18,6 +18,9 @@ pub struct NodesCreate {
     pub roles: Vec<String>,
     /// The cloud they come from.
     pub cloud: String,
+    /// What kind of VM they are; the cloud's usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<String>,
 }
 
 /// A list of nodes.

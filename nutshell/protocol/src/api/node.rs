@@ -37,6 +37,8 @@ pub struct Node {
     pub role: String,
     /// The cloud it comes from.
     pub cloud: String,
+    /// What kind of VM it is there.
+    pub instance_type: String,
     /// Its id in that cloud; empty until the cloud gave one.
     pub server: String,
     /// Whether it does its work.
@@ -78,6 +80,7 @@ impl Node {
             service: Some(ServiceId(1)),
             role: role.to_owned(),
             cloud: "default".to_owned(),
+            instance_type: "small".to_owned(),
             server: "s".to_owned(),
             state: NodeState::Ready,
             public_ip: None,

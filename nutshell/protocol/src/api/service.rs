@@ -147,6 +147,9 @@ pub struct NodesAdd {
     /// Where they come from; the cloud that the service was started in when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
+    /// What kind of VM they are; the cloud's usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<String>,
 }
 
 /// A request for fewer nodes.

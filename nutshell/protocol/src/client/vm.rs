@@ -6,7 +6,7 @@ use serde_json::json;
 use super::transport::{ClientError, Download, Transport, Upload};
 use crate::api::backup::{Backup, BackupAnswer};
 use crate::api::internal::{Nodes, NodesCreate, NodesDelete, ServiceReport, ServicesWanted};
-use crate::api::{Volume, VolumeCreate, Volumes};
+use crate::api::{Cloud, Volume, VolumeCreate, Volumes};
 use crate::boot::{CertificateGrant, CertificateRequest};
 use crate::ids::{ServiceId, VolumeId};
 
@@ -58,6 +58,11 @@ impl VmClient {
     /// `POST /v1/vm/nodes/delete`: answers when they are gone (managers only).
     pub async fn delete_nodes(&self, delete: &NodesDelete) -> Result<(), ClientError> {
         self.0.call(Method::POST, "/v1/vm/nodes/delete", delete).await
+    }
+
+    /// `GET /v1/vm/clouds/{cloud}`: what a cloud offers (managers only).
+    pub async fn cloud(&self, name: &str) -> Result<Cloud, ClientError> {
+        self.0.get(&format!("/v1/vm/clouds/{name}"), &[("", ""); 0]).await
     }
 
     /// `GET /v1/vm/backup`: what the last manager of the application left (managers only).

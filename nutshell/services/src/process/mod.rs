@@ -6,6 +6,7 @@
 //! them too: by it an agent that was killed finds its programs again, and what a program that has
 //! ended left behind is found.
 
+mod effort;
 #[cfg(test)]
 pub(crate) mod guard;
 mod table;
@@ -23,6 +24,8 @@ use rustix::process::{
 };
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
+
+pub use effort::Effort;
 
 /// How long programs have to end by themselves once they were asked to.
 const GRACE: Duration = Duration::from_secs(3);

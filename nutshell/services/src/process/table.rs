@@ -1,6 +1,6 @@
 //! The process table: who belongs to which program.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -46,6 +46,20 @@ pub(super) fn of_session(session: Pid, executable: &Path) -> Vec<Pid> {
     table.map(|entry| entry.pid).filter(runs_it).collect()
 }
 
+/// How long programs have kept processors busy, in the kernel's ticks, by the sessions that they were
+/// started in: all processes of the session or below its first one, with those of their children that
+/// have ended. Some daemons begin a session of their own.
+pub(super) fn ticks(sessions: &[i32]) -> BTreeMap<i32, u64> {
+    let table: Vec<Entry> = processes().filter_map(Entry::read).collect();
+    let used = |session: &i32| {
+        let first = Pid::from_raw(*session)?;
+        let below = descendants(&table, first);
+        let of_it = |one: &&Entry| one.session == Some(first) || below.contains(&one.pid);
+        Some((*session, table.iter().filter(of_it).map(|one| one.ticks).sum()))
+    };
+    sessions.iter().filter_map(used).collect()
+}
+
 /// The living children of a process.
 pub(super) fn children(parent: Pid) -> Vec<Pid> {
     let table = processes().filter_map(Entry::read);
@@ -87,6 +101,7 @@ struct Entry {
     pid: Pid,
     parent: Option<Pid>,
     session: Option<Pid>,
+    ticks: u64,
 }
 
 impl Entry {
@@ -94,7 +109,8 @@ impl Entry {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// `pid (any name) state ppid pgrp session …`
+    /// `pid (any name) state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime
+    /// stime cutime cstime …`
     fn parse(stat: &str) -> Option<Self> {
         let (pid, rest) = stat.split_once(' ')?;
         let mut fields = rest.rsplit_once(')')?.1.split_whitespace();
@@ -103,7 +119,8 @@ impl Entry {
         }
         let mut process = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
         let (parent, _group, session) = (process()?, process()?, process()?);
-        Some(Self { pid: Pid::from_raw(pid.parse().ok()?)?, parent, session })
+        let ticks = fields.skip(7).take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Some(Self { pid: Pid::from_raw(pid.parse().ok()?)?, parent, session, ticks })
     }
 }
 
@@ -122,8 +139,10 @@ mod tests {
 
     #[test]
     fn a_process_is_read_past_any_name() {
-        let entry = Entry { pid: pid(7), parent: Pid::from_raw(1), session: Pid::from_raw(5) };
-        assert_eq!(Entry::parse("7 (a) b) S 1 7 5 0 -1"), Some(entry));
+        let (parent, session) = (Pid::from_raw(1), Pid::from_raw(5));
+        let entry = Entry { pid: pid(7), parent, session, ticks: 1111 };
+        let stat = "7 (a) b) S 1 7 5 0 -1 64 9 9 9 9 1 10 100 1000 20 0";
+        assert_eq!(Entry::parse(stat), Some(entry));
         assert_eq!(Entry::parse("7 (a) Z 1 7 5 0 -1"), None);
         assert_eq!(Entry::parse("torn"), None);
     }
@@ -131,7 +150,12 @@ mod tests {
     #[test]
     fn descendants_are_found_at_any_depth() {
         let table: Vec<Entry> = [(2, 1), (3, 2), (5, 4), (4, 3), (6, 1)]
-            .map(|(of, parent)| Entry { pid: pid(of), parent: Some(pid(parent)), session: None })
+            .map(|(of, parent)| Entry {
+                pid: pid(of),
+                parent: Some(pid(parent)),
+                session: None,
+                ticks: 0,
+            })
             .into();
         assert_eq!(descendants(&table, pid(2)), [pid(3), pid(4), pid(5)]);
         assert_eq!(descendants(&table, pid(6)), []);

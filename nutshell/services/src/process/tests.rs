@@ -143,3 +143,22 @@ async fn signals_to_the_whole_group_do_not_lose_the_exit_status() {
     let program = world.launch("trap 'exit 9' TERM; kill 0; sleep 1000");
     assert_eq!(program.ended().await, 9);
 }
+
+#[tokio::test]
+async fn what_a_program_has_used_stays_used_when_it_has_ended() {
+    let world = World::new();
+    let mut fifo = world.fifo();
+    let work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+    // Like php-fpm, it begins a session of its own.
+    let inner = format!("{work}; echo done >fifo; exec sleep 1000");
+    let program = world.launch(&format!("setsid --wait sh -c '{inner}'"));
+    let (mut effort, sessions) = (Effort::default(), [program.session()]);
+    assert_eq!(line(&mut fifo).await, "done");
+    let used = effort.of(&sessions);
+    assert!(used > Duration::ZERO);
+    assert!(effort.of(&sessions) < used + Duration::from_secs(1), "it only sleeps");
+    let used = effort.of(&sessions);
+    program.kill().await;
+    assert_eq!(effort.of(&sessions), used);
+    assert_eq!(effort.of(&[]), used);
+}

@@ -56,6 +56,7 @@ impl<R: Runtime> AgentHalf for R {
             "list_versions" => Ok(json!(Installed { code_versions: node.versions.list() })),
             "get_access" => Ok(json!(wire::Access { port: node.known_proxy_port() })),
             "get_daemon_status" => Ok(json!(node.daemons.statuses())),
+            "get_counts" => Ok(json!(node.counts()?)),
             _ => Err(no_such_method(method)),
         }
     }
@@ -84,6 +85,10 @@ impl<R: Runtime> AgentHalf for R {
             }
             _ => Err(no_such_method(method)),
         }
+    }
+
+    fn tend(&self) {
+        self.node().tend();
     }
 
     fn logs(&self) -> Vec<(&'static str, PathBuf)> {

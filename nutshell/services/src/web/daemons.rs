@@ -127,6 +127,11 @@ impl Daemons {
         self.note(name, None);
     }
 
+    /// The sessions that they run in.
+    pub(crate) fn sessions(&self) -> Vec<i32> {
+        self.0.record.all().into_values().map(|entry| entry.session).collect()
+    }
+
     /// What is known of each.
     pub(crate) fn statuses(&self) -> Vec<DaemonStatus> {
         let status = |(name, entry): (String, Entry)| DaemonStatus {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::autoscaling;
 use super::layout::{BACKEND, Duties, PROXY, WEB, check_scale, layout};
 use super::ports;
 use super::rollout::Rollout;
@@ -69,8 +70,8 @@ pub(crate) struct Kept<S> {
 }
 
 /// The methods for the catalogue, beside those of the code.
-pub(crate) fn summaries() -> [MethodSummary; 2] {
-    [
+pub(crate) fn summaries() -> impl Iterator<Item = MethodSummary> {
+    let own = [
         ("get_configuration", "Tells the settings and where the application is"),
         ("get_daemon_status", "Tells what each node does, and how its programs fare"),
     ]
@@ -78,7 +79,8 @@ pub(crate) fn summaries() -> [MethodSummary; 2] {
         name: name.to_owned(),
         kind: MethodKind::Query,
         description: description.to_owned(),
-    })
+    });
+    own.into_iter().chain(autoscaling::summaries())
 }
 
 /// Warns of the most frequent mistake: all of an archive lies in one directory. `repack` makes it

@@ -16,6 +16,7 @@ pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod ports;
 pub(crate) mod redis;
+pub(crate) mod requests;
 pub(crate) mod rollout;
 pub(crate) mod versions;
 pub(crate) mod wire;

@@ -113,8 +113,8 @@ pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
     let Proxy { listen, routes, programs } = proxy;
     let Programs { root, before, keepalive, locations } = programs;
     let (root, largest_body) = (root.display(), routes.largest_body);
-    let backends = upstream("backends", &routes.backends, *keepalive);
-    let webs = upstream("webs", &routes.webs, true);
+    let backends = upstream("backends", &routes.backends, &routes.weights, *keepalive);
+    let webs = upstream("webs", &routes.webs, &[], true);
     let closing = places.closing();
     let closing = closing.display();
     let body = format!(
@@ -140,11 +140,13 @@ pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
 }
 
 /// A server that fails three times is left alone for a while; one that is alone never is.
-fn upstream(name: &str, servers: &[SocketAddrV4], keepalive: bool) -> String {
+fn upstream(name: &str, servers: &[SocketAddrV4], weights: &[u32], keepalive: bool) -> String {
     let mut text = format!("  upstream {name} {{\n");
-    for server in servers {
+    for (index, server) in servers.iter().enumerate() {
+        let weight = weights.get(index).map(|weight| format!(" weight={weight}"));
+        let weight = weight.unwrap_or_default();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "    server {server} max_fails=3 fail_timeout=5s;");
+        let _ = writeln!(text, "    server {server}{weight} max_fails=3 fail_timeout=5s;");
     }
     if keepalive {
         text.push_str("    keepalive 32;\n");

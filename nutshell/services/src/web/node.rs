@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use protocol::files::{self, Access};
@@ -17,9 +18,12 @@ use super::daemons::{Daemons, Spec};
 use super::nginx::{self, Places};
 use super::ports::{self, Availability};
 use super::redis::{self, SessionStore};
+use super::requests::RequestLog;
 use super::versions::Versions;
-use super::wire::Retirement;
-use crate::{AgentContext, Need, ServiceError, process};
+use super::wire::{Counts, Retirement};
+use crate::code::random_name;
+use crate::process::{self, Effort};
+use crate::{AgentContext, Need, ServiceError};
 
 /// The daemons by their names, which are also the beginnings of their files' names.
 pub(crate) const PROXY: &str = "proxy";
@@ -51,6 +55,16 @@ pub(crate) struct Node {
     pub(crate) logs: PathBuf,
     /// Held while something is changed.
     pub(crate) changing: Mutex<()>,
+    counters: std::sync::Mutex<Counters>,
+}
+
+/// What is counted for autoscaling, from the start of the agent on.
+#[derive(Debug)]
+struct Counters {
+    /// Names this start: counters that began anew are not compared with earlier ones.
+    run: String,
+    requests: RequestLog,
+    effort: Effort,
 }
 
 impl Node {
@@ -66,6 +80,11 @@ impl Node {
         account.directory(&run).map_err(ServiceError::file(&run))?;
         // An agent that was killed may not have said that it is over.
         remove(&run.join("proxy.closing"))?;
+        let counters = Counters {
+            run: random_name(8),
+            requests: RequestLog::open(logs.join("proxy.access.log")),
+            effort: Effort::default(),
+        };
         Ok(Self {
             versions: Versions::open(&cache, account)?,
             daemons: Daemons::adopt(&cache.join("daemons"))?,
@@ -74,7 +93,31 @@ impl Node {
             run,
             logs,
             changing: Mutex::default(),
+            counters: std::sync::Mutex::new(counters),
         })
+    }
+
+    /// What its proxy and its programs have done so far.
+    pub(crate) fn counts(&self) -> Result<Counts, ServiceError> {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counters { run, requests, effort } = &mut *counters;
+        let path = self.logs.join("proxy.access.log");
+        Ok(Counts {
+            run: run.clone(),
+            requests: requests.counts().map_err(ServiceError::file(&path))?.clone(),
+            busy_seconds: effort.of(&self.daemons.sessions()).as_secs_f64(),
+            processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        })
+    }
+
+    /// Reads the log of the requests before it is put aside.
+    pub(crate) fn tend(&self) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = counters.requests.tend() {
+            tracing::warn!(%error, "the log of the requests cannot be read");
+        }
+        // What programs that end have used is known by then.
+        let _ = counters.effort.of(&self.daemons.sessions());
     }
 
     /// The logs of what every web hosting service runs.

@@ -10,6 +10,7 @@ use protocol::api::Node;
 use protocol::client::Upload;
 use protocol::{ApiError, CodeVersionId, NodeId};
 
+use super::autoscaling::weight;
 use super::layout::{Duties, layout};
 use super::manager_half::{Hosting, Kept};
 use super::ports;
@@ -204,7 +205,7 @@ impl<S: Hosting> Rollout<'_, S> {
         layout: &BTreeMap<NodeId, Duties>,
         Ready(ports): &Ready,
     ) -> Result<(), ServiceError> {
-        let (mut webs, mut backends) = (Vec::new(), Vec::new());
+        let (mut webs, mut backends, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for other in &self.context.nodes {
             let address = Self::address(other, node)?;
             if layout[&other.id].web {
@@ -212,13 +213,18 @@ impl<S: Hosting> Rollout<'_, S> {
             }
             if let Some(port) = ports.get(&other.id) {
                 backends.push(SocketAddrV4::new(address, *port));
+                weights.push(weight(&self.context.weights, other.id));
             }
+        }
+        if weights.iter().all(|weight| Some(weight) == weights.first()) {
+            weights.clear();
         }
         let routes = Routes {
             listen: own_address(node)?,
             code_version: self.version.clone(),
             webs,
             backends,
+            weights,
             largest_body: S::largest_body(&self.kept.settings),
         };
         let agent = self.context.agents.agent(node)?;

@@ -1,5 +1,6 @@
 //! What the two halves of a web hosting service say to each other.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use protocol::CodeVersionId;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Duties;
 use super::redis::SessionStore;
+use super::requests::Requests;
 
 /// The answer to `list_versions`: what is unpacked in the node.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub(crate) struct Routes {
     pub(crate) code_version: CodeVersionId,
     pub(crate) webs: Vec<SocketAddrV4>,
     pub(crate) backends: Vec<SocketAddrV4>,
+    /// The shares of the requests of these, in their order; none where all are alike.
+    pub(crate) weights: Vec<u32>,
     /// The largest body of a request, in bytes.
     pub(crate) largest_body: u64,
 }
@@ -73,4 +77,17 @@ pub(crate) struct Retirement {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Access {
     pub(crate) port: Option<u16>,
+}
+
+/// The answer to `get_counts`: what a node has done since its agent began.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Another one after each start of the agent: then all counts began anew.
+    pub(crate) run: String,
+    /// The requests that its proxy led to backends, by the address at which it reaches them.
+    pub(crate) requests: BTreeMap<Ipv4Addr, Requests>,
+    /// For how long its programs kept a processor busy.
+    pub(crate) busy_seconds: f64,
+    /// How many processors it has.
+    pub(crate) processors: u32,
 }

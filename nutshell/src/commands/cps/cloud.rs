@@ -62,7 +62,7 @@ async fn list_resources(caller: &Caller<'_>) -> Result<Exit, CpsError> {
 }
 
 fn table(nodes: &[Node]) -> Table {
-    let mut table = Table::new(["rid", "app_id", "vmid", "ip", "role", "cloud"]);
+    let mut table = Table::new(["rid", "app_id", "vmid", "ip", "role", "cloud", "type"]);
     for node in nodes {
         table.row([
             node.id.0.into(),
@@ -71,6 +71,7 @@ fn table(nodes: &[Node]) -> Table {
             node.address().map(|ip| ip.to_string()).unwrap_or_default().into(),
             node.role.clone().into(),
             node.cloud.clone().into(),
+            node.instance_type.clone().into(),
         ]);
     }
     table

@@ -1,6 +1,7 @@
 //! `cps`: the commands of the platform's users, one file a group.
 
 pub(crate) mod application;
+pub(crate) mod autoscaling;
 pub(crate) mod cloud;
 pub(crate) mod code;
 pub(crate) mod connection;

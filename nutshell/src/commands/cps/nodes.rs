@@ -5,7 +5,9 @@ use protocol::api::{Node, NodeCounts, NodesAdd, NodesRemove, Service};
 use protocol::{NodeId, ServiceId};
 
 use super::{Caller, CpsError};
-use crate::args::{AgentLog, NodesArgument, RequestedNodes, ServiceRef, requested_nodes};
+use crate::args::{
+    AgentLog, NodePlace, NodesArgument, RequestedNodes, ServiceRef, requested_nodes,
+};
 use crate::diagnostics::Exit;
 
 /// `master: node 3 with IP address 127.56.1.11`
@@ -42,11 +44,11 @@ async fn requested(
 pub(crate) async fn add_nodes(
     caller: &Caller<'_>,
     nodes: &NodesArgument,
-    cloud: Option<String>,
+    NodePlace { cloud, instance_type }: NodePlace,
 ) -> Result<Exit, CpsError> {
     let id = caller.service_id(&nodes.service.service).await?;
     let RequestedNodes { counts, cloud: named } = requested(caller, id, nodes).await?;
-    let add = NodesAdd { nodes: counts, cloud: cloud.or(named) };
+    let add = NodesAdd { nodes: counts, cloud: cloud.or(named), instance_type };
     let total = total(&add.nodes);
     let line = format!("Starting {total} new nodes for service {id}...");
     let before = u64::from(caller.client.service_view(id).await?.nodes);

@@ -71,7 +71,7 @@ async fn common(
         CommonCommand::ListNodes(service) => {
             list_nodes(caller, caller.service_id(&service.service).await?).await
         }
-        CommonCommand::AddNodes { nodes, cloud } => add_nodes(caller, &nodes, cloud).await,
+        CommonCommand::AddNodes { nodes, place } => add_nodes(caller, &nodes, place).await,
         CommonCommand::RemoveNodes(nodes) => remove_nodes(caller, &nodes).await,
     }
 }

@@ -105,6 +105,7 @@ async fn serve(settings: FileSettings, printer: &Printer) -> Result<Exit, Failur
         fetch: settings.fetch.into(),
         registration: settings.registration,
         identity_providers,
+        autoscaling_minute: None,
     })
     .await
     .map_err(DirectorError::Start)?;

@@ -27,6 +27,7 @@
 //! kind = "openstack"
 //! auth_url = "https://keystone.example.org/v3"
 //! # ... username, password, project, image, flavor, floating_pool, ...
+//! prices = { "m1.small" = 0.02, "m1.large" = 0.08 }   # autoscaling adds these
 //!
 //! [clouds.amazon]                              # `--cloud amazon`
 //! kind = "ec2"

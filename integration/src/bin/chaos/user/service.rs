@@ -27,7 +27,9 @@ impl User {
             StartService(_) => client.service_start(id, &ServiceStart::default()).await,
             StopService(_) => client.service_stop(id).await,
             AddNodes(_, nodes) => {
-                client.service_add_nodes(id, &NodesAdd { nodes: count(nodes), cloud: None }).await
+                client
+                    .service_add_nodes(id, &NodesAdd { nodes: count(nodes), ..Default::default() })
+                    .await
             }
             RemoveNodes(_, nodes) => {
                 client.service_remove_nodes(id, &NodesRemove { nodes: count(nodes) }).await

@@ -166,6 +166,7 @@ impl Director {
             cloud: "default".to_owned(),
             application: APPLICATION,
             role,
+            autoscaling_minute: None,
         };
         let file = root.join("boot.json");
         std::fs::write(&file, serde_json::to_vec(&boot).unwrap()).unwrap();
@@ -187,6 +188,7 @@ impl Director {
             service: Some(service),
             role: role.to_owned(),
             cloud: "default".to_owned(),
+            instance_type: "small".to_owned(),
             server: format!("server-{id}"),
             state: NodeState::Ready,
             public_ip: Some(address),

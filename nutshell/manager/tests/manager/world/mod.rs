@@ -123,7 +123,7 @@ impl World {
     /// Adds nodes and waits; the reason is what the user sees afterwards.
     pub(crate) async fn add_nodes(&self, count: u32) -> Option<String> {
         self.director.forget_reports();
-        let add = NodesAdd { nodes: [("count".to_owned(), count)].into(), cloud: None };
+        let add = NodesAdd { nodes: [("count".to_owned(), count)].into(), ..Default::default() };
         assert_eq!(self.client.add_nodes(SERVICE, &add).await.unwrap().state, State::Adapting);
         self.reported(State::Running).await.reason
     }

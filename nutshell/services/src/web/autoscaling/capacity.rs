@@ -153,6 +153,7 @@ mod tests {
             name: name.to_owned(),
             price_per_hour: relative_capacity,
             relative_capacity,
+            offered: true,
         };
         vec![kind("small", 1.0), kind("large", 4.0)]
     }
@@ -178,6 +179,7 @@ mod tests {
                 requests_per_second: nodes.iter().map(|node| node.1).sum(),
                 response: Some(ResponseTime { mean: 100.0, percentile_95: 200.0 }),
                 backends: backends.collect(),
+                nodes: BTreeMap::new(),
             });
         }
         (history, at)

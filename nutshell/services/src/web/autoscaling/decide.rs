@@ -43,14 +43,26 @@ pub struct Situation<'a> {
     pub now: OffsetDateTime,
     /// What was measured.
     pub history: &'a History,
-    /// The backends there are, those that are starting among them.
+    /// The nodes that are backends alone, those that are starting among them.
     pub backends: &'a [Backend],
+    /// The node that does their work while there are none.
+    pub host: Option<&'a Backend>,
     /// What the cloud offers.
     pub instance_types: &'a [InstanceType],
     /// What the user wants.
     pub wanted: Autoscaling,
     /// How long a new backend takes until it serves.
     pub boot: Duration,
+}
+
+impl Situation<'_> {
+    /// The backends that do the work now.
+    fn working(&self) -> &[Backend] {
+        match self.host {
+            Some(host) if self.backends.is_empty() => std::slice::from_ref(host),
+            _ => self.backends,
+        }
+    }
 }
 
 /// Decides what to do now.
@@ -64,6 +76,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             weights: BTreeMap::new(),
             reason: format!("holding: {reason}"),
             forecast: None,
+            failure: None,
         },
     }
 }
@@ -86,8 +99,9 @@ struct Judgement<'a> {
 
 impl<'a> Judgement<'a> {
     fn new(situation: &'a Situation<'a>) -> Result<Self, String> {
-        let Situation { now, history, backends, instance_types, wanted, boot } = *situation;
-        if backends.is_empty() {
+        let Situation { now, history, instance_types, wanted, boot, .. } = *situation;
+        let working = situation.working();
+        if working.is_empty() {
             return Err("the service has no backends".to_owned());
         }
         let interval = interval(wanted);
@@ -113,7 +127,7 @@ impl<'a> Judgement<'a> {
                 ),
             ),
         };
-        let possible = backends
+        let possible = working
             .iter()
             .map(|backend| utilisation * capacities.of_node(instance_types, backend))
             .sum();
@@ -129,20 +143,19 @@ impl<'a> Judgement<'a> {
     }
 
     fn decide(&self) -> Decision {
-        let Situation { now, backends, instance_types, .. } = *self.situation;
+        let Situation { now, instance_types, .. } = *self.situation;
         let (action, reason) = self.growth().unwrap_or_else(|| self.shrinkage());
-        let stay: Vec<Backend> = match &action {
-            Action::Remove(nodes) => {
-                backends.iter().filter(|backend| !nodes.contains(&backend.node)).cloned().collect()
-            }
-            Action::Hold | Action::Add(_) => backends.to_vec(),
-        };
+        let mut stay = self.situation.working().to_vec();
+        if let Action::Remove(nodes) = &action {
+            stay.retain(|backend| !nodes.contains(&backend.node));
+        }
         Decision {
             at: now,
             action,
             weights: weights(&stay, |it| self.capacities.of_node(instance_types, it)),
             reason: reason + &self.remark,
             forecast: Some(self.soon),
+            failure: None,
         }
     }
 
@@ -181,7 +194,8 @@ impl<'a> Judgement<'a> {
             instance_types,
             |kind| self.utilisation * self.capacities.of_type(instance_types, &kind.name),
             wanted.strategy,
-            needed - self.possible,
+            // The node that stands in for backends no longer does when there are some.
+            needed - if backends.is_empty() { 0.0 } else { self.possible },
             u32::try_from(room).unwrap_or(u32::MAX),
         );
         if nodes.is_empty() {
@@ -216,8 +230,9 @@ impl<'a> Judgement<'a> {
             return (Action::Hold, reason);
         }
         let reason = format!(
-            "removing {}: {hour}, which the others can do, and the paid hour ends",
-            count(removed.len())
+            "removing {}: {hour}, which {} can do, and the paid hour ends",
+            count(removed.len()),
+            if removed.len() < self.situation.backends.len() { "the others" } else { "the proxy" }
         );
         (Action::Remove(removed), reason)
     }
@@ -225,7 +240,7 @@ impl<'a> Judgement<'a> {
     /// The backends that nothing foreseen needs: those that could all go together, first those whose
     /// paid hour ends next, of these the dearest for what they do.
     fn spare(&self) -> Vec<&'a Backend> {
-        let Situation { now, backends, instance_types, .. } = *self.situation;
+        let Situation { now, backends, host, instance_types, .. } = *self.situation;
         let needed = RESERVE * (self.later.requests_per_second + self.later.error);
         let capacity =
             |backend: &Backend| self.utilisation * self.capacities.of_node(instance_types, backend);
@@ -249,8 +264,11 @@ impl<'a> Judgement<'a> {
         let mut possible = self.possible;
         let mut left = candidates.len();
         candidates.retain(|backend| {
-            let rest = possible - capacity(backend);
-            let goes = left > 1 && rest >= needed;
+            let rest = match left {
+                1 => host.map_or(f64::NEG_INFINITY, capacity),
+                _ => possible - capacity(backend),
+            };
+            let goes = rest >= needed;
             if goes {
                 (possible, left) = (rest, left - 1);
             }
@@ -300,8 +318,11 @@ impl<'a> Judgement<'a> {
 
     fn can(&self) -> String {
         let threshold = self.situation.wanted.response_time_threshold;
-        let backends = self.situation.backends.len();
-        format!("{} can do {:.1} within {threshold} ms", count(backends), self.possible)
+        let working = match self.situation.backends.len() {
+            0 => "the proxy, which is the backend too,".to_owned(),
+            some => count(some),
+        };
+        format!("{working} can do {:.1} within {threshold} ms", self.possible)
     }
 }
 

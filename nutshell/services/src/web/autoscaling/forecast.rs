@@ -221,6 +221,7 @@ mod tests {
                 requests_per_second: load(minute),
                 response: None,
                 backends: BTreeMap::new(),
+                nodes: BTreeMap::new(),
             });
         }
         (history, at(minutes))

@@ -25,6 +25,9 @@ pub struct Measurement {
     pub response: Option<ResponseTime>,
     /// What each backend did.
     pub backends: BTreeMap<NodeId, BackendMeasurement>,
+    /// How many nodes of each instance type had each role.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 /// How long requests took, in milliseconds.
@@ -129,6 +132,7 @@ mod tests {
             requests_per_second: rate,
             response: None,
             backends: BTreeMap::new(),
+            nodes: BTreeMap::new(),
         }
     }
 

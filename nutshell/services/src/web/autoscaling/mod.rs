@@ -19,9 +19,39 @@ mod forecast;
 mod history;
 mod plan;
 mod pool;
+mod sample;
 mod weights;
+
+use protocol::api::{MethodKind, MethodSummary};
 
 pub use decide::{MOST_BACKENDS, Situation, decide};
 pub use history::{BackendMeasurement, History, Measurement, ResponseTime};
 pub use plan::utilisation;
-pub use pool::{Backend, InstanceType, paid_until};
+pub use pool::{Backend, InstanceType, instance_types, paid_until};
+pub(crate) use sample::weight;
+pub use sample::{Pool, Sample};
+
+/// The method that switches it on. A type of service that has it in the catalogue scales itself: its
+/// manager does all that belongs to it.
+pub const ON_AUTOSCALING: &str = "on_autoscaling";
+/// The method that switches it off.
+pub const OFF_AUTOSCALING: &str = "off_autoscaling";
+/// The method that tells what it measured and decided.
+pub const GET_AUTOSCALING: &str = "get_autoscaling";
+/// The role of the nodes that come and go.
+pub const ROLE: &str = super::layout::BACKEND;
+
+/// The methods for the catalogue.
+pub(crate) fn summaries() -> [MethodSummary; 3] {
+    use MethodKind::{Command, Query};
+    [
+        (ON_AUTOSCALING, Command, "Has backends come and go with the load, or as asked now"),
+        (OFF_AUTOSCALING, Command, "Leaves the number of backends to the user"),
+        (GET_AUTOSCALING, Query, "Tells what autoscaling measured and decided, and why"),
+    ]
+    .map(|(name, kind, description)| MethodSummary {
+        name: name.to_owned(),
+        kind,
+        description: description.to_owned(),
+    })
+}

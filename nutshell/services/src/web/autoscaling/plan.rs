@@ -41,8 +41,12 @@ pub(super) fn mix(
     missing: f64,
     most: u32,
 ) -> BTreeMap<String, u32> {
-    let mut sorted: Vec<(&InstanceType, f64)> =
-        types.iter().map(|kind| (kind, capacity(kind))).filter(|(_, can)| *can > 0.0).collect();
+    let mut sorted: Vec<(&InstanceType, f64)> = types
+        .iter()
+        .filter(|kind| kind.offered)
+        .map(|kind| (kind, capacity(kind)))
+        .filter(|(_, can)| *can > 0.0)
+        .collect();
     sorted.sort_by(|(a, a_can), (b, b_can)| {
         a_can.total_cmp(b_can).then(a.price_per_hour.total_cmp(&b.price_per_hour))
     });
@@ -87,6 +91,7 @@ mod tests {
                 name: name.to_owned(),
                 price_per_hour,
                 relative_capacity,
+                offered: true,
             })
             .to_vec()
     }

@@ -25,7 +25,7 @@ fn a_proxy_knows_all_others_and_hands_on_which_version_is_meant() {
         "    root \"/var/cache/cpsagent/www\";",
         "  client_max_body_size 8388608;",
         "    server 10.0.0.2:8888 max_fails=3 fail_timeout=5s;",
-        "    server 10.0.0.4:9001 max_fails=3 fail_timeout=5s;",
+        "    server 10.0.0.4:9001 weight=100 max_fails=3 fail_timeout=5s;",
         "  map $uri $mine { default 0; }",
         "    location / { proxy_pass http://backends; }",
         "    proxy_set_header X-Nutshell-Code-Version $code_version;",
@@ -74,6 +74,7 @@ pub(crate) fn with_programs(places: Places<'_>, programs: &Programs) -> String {
         code_version: "code-a".parse().unwrap(),
         webs: vec!["10.0.0.2:8888".parse().unwrap()],
         backends: vec!["10.0.0.3:9000".parse().unwrap(), "10.0.0.4:9001".parse().unwrap()],
+        weights: vec![25, 100],
         largest_body: 8 << 20,
     };
     let listen = "127.0.0.1:8080".parse().unwrap();

@@ -6,8 +6,8 @@ use protocol::api::php::{Configuration, ConfigurationUpdate, Settings};
 use protocol::api::web::{DaemonStatus, NodeStatuses};
 use serde_json::{Value, json};
 
-use super::super::{Caller, CpsError, code, service};
-use crate::args::{CodeCommand, ServiceArgument, TypedCommand};
+use super::super::{Caller, CpsError, autoscaling, code, service};
+use crate::args::{AutoscalingCommand, CodeCommand, ServiceArgument, TypedCommand};
 use crate::diagnostics::Exit;
 
 /// The type of service that the group is for.
@@ -22,6 +22,8 @@ pub(crate) enum PhpCommand {
     Typed(TypedCommand),
     #[command(flatten)]
     Code(CodeCommand),
+    #[command(flatten)]
+    Autoscaling(AutoscalingCommand),
     /// Print the settings of PHP, the code version at work, and the address of the application
     #[command(visible_alias = "get-configuration")]
     GetPhpConfig(ServiceArgument),
@@ -56,6 +58,8 @@ Examples:
   cps php enable-code 1 code-pw1LKs     visitors see it from now on
   cps php add-nodes 1 2 1 0             two backends and one web node (backend, web, proxy)
   cps php remove-nodes 1 1 0 0          one backend less
+  cps php on-autoscaling 1 5 2000 low   every 5 minutes: enough backends for answers within 2 s
+  cps php autoscaling 1                 what it measured and decided, and why
   cps php toggle-debug 1                show errors of PHP to visitors";
 
 /// Runs one command of the group.
@@ -63,6 +67,7 @@ pub(crate) async fn run(caller: &Caller<'_>, command: PhpCommand) -> Result<Exit
     match command {
         PhpCommand::Typed(command) => service::typed(caller, command, TYPE).await,
         PhpCommand::Code(command) => code::run(caller, command, TYPE).await,
+        PhpCommand::Autoscaling(command) => autoscaling::run(caller, command, TYPE).await,
         PhpCommand::GetPhpConfig(service) => {
             let service = caller.service_of(&service.service, TYPE).await?;
             let configuration = configuration(caller, service).await?;

@@ -15,6 +15,7 @@ fn types() -> Vec<InstanceType> {
             name: name.to_owned(),
             price_per_hour,
             relative_capacity,
+            offered: true,
         })
         .to_vec()
 }
@@ -71,6 +72,7 @@ impl Service {
             requests_per_second: rate,
             response: Some(ResponseTime { mean, percentile_95: 3.0 * mean }),
             backends: backends.collect(),
+            nodes: BTreeMap::new(),
         });
     }
 
@@ -79,6 +81,7 @@ impl Service {
             now: now(),
             history: &self.history,
             backends: &self.backends,
+            host: None,
             instance_types,
             wanted: self.wanted,
             boot: Duration::minutes(2),
@@ -252,4 +255,45 @@ proptest! {
             prop_assert!(needed >= judgement.soon.requests_per_second);
         }
     }
+}
+
+/// The first VM of a service: its only one, or that of the proxy beside these backends.
+fn host() -> Backend {
+    Backend {
+        node: NodeId(100),
+        instance_type: "small".to_owned(),
+        started: now() - Duration::hours(3),
+        ready: true,
+        weight: 1,
+    }
+}
+
+#[test]
+fn a_vm_that_does_everything_no_longer_counts_when_backends_come() {
+    let service = Service::new(&[30], |_| 18.0);
+    let packed = Backend { node: NodeId(0), ..host() };
+    let types = types();
+    let situation = Situation { backends: &[], host: Some(&packed), ..service.situation(&types) };
+    let Decision { action, reason, .. } = decide(&situation);
+    // One more of its kind would be too few without it.
+    assert_eq!(action, added(&[("small", 2)]), "{reason}");
+    assert!(reason.contains("the proxy, which is the backend too, can do 15.0"), "{reason}");
+}
+
+#[test]
+fn the_last_backend_goes_when_the_proxy_can_do_its_work() {
+    let quiet = Service::new(&[58], |_| 2.0);
+    let (types, host) = (types(), host());
+    let situation = quiet.situation(&types);
+    assert_eq!(decide(&situation).action, Action::Hold, "nobody stands in");
+    let Decision { action, reason, .. } = decide(&Situation { host: Some(&host), ..situation });
+    assert_eq!(action, Action::Remove(vec![NodeId(0)]), "{reason}");
+    assert!(reason.contains("which the proxy can do"), "{reason}");
+    let busy = Service::new(&[58], |_| 14.0);
+    let situation = Situation { host: Some(&host), ..busy.situation(&types) };
+    assert_eq!(decide(&situation).action, Action::Hold);
+    // Of two, both may go at once.
+    let quiet = Service::new(&[58, 58], |_| 2.0);
+    let situation = Situation { host: Some(&host), ..quiet.situation(&types) };
+    assert_eq!(decide(&situation).action, Action::Remove(vec![NodeId(0), NodeId(1)]));
 }
