@@ -25,6 +25,24 @@ pub enum Error {
         /// The Debian package that has it.
         package: &'static str,
     },
+    /// Programs are missing.
+    #[error("these programs are missing: {programs}; on Debian: apt-get install {packages}")]
+    NoPrograms {
+        /// Their names.
+        programs: String,
+        /// The Debian packages that have them.
+        packages: String,
+    },
+    /// A program failed, and said much.
+    #[error("{program} failed: {said}; all it said is in {}", log.display())]
+    Failed {
+        /// Its name.
+        program: &'static str,
+        /// Where all is that it said.
+        log: PathBuf,
+        /// What it said last.
+        said: String,
+    },
     /// A program failed.
     #[error("{program} failed on {}: {complaint}", path.display())]
     Program {

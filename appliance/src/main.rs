@@ -18,14 +18,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(commands::build::Arguments),
     Pack(commands::pack::Arguments),
     Check(commands::check::Arguments),
+    Boot(commands::boot::Arguments),
+    Import(commands::import::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Build(arguments) => commands::build::run(arguments),
         Command::Pack(arguments) => commands::pack::run(arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Boot(arguments) => commands::boot::run(arguments),
+        Command::Import(arguments) => commands::import::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         let mut line = format!("error: {error}");

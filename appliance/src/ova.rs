@@ -74,7 +74,8 @@ pub struct Packed {
     pub length: u64,
     /// Whether it is a plain file, and no link, directory or device.
     pub plain: bool,
-    start: u64,
+    /// Where in the archive it begins.
+    pub start: u64,
 }
 
 impl Packed {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use fake_cloud::model::address::AddressRange;
 
 use super::{Cps, OutputOptions};
 
@@ -79,6 +80,9 @@ pub(crate) struct Up {
     /// How many floating addresses the cloud has [default: 245]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=245))]
     pub(crate) floating_addresses: Option<u8>,
+    /// Which ones, as in 192.168.56.10-192.168.56.99: this machine has to answer at them
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) floating_range: Option<AddressRange>,
     /// What VMs boot from: an image that `fake-cloud image` keeps [default: host, this machine]
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use fake_cloud::model::address::AddressRange;
 use protocol::files::{self, Access};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::{StateDirectory, StateError};
 use crate::identity_provider::IdentityProvider;
@@ -48,6 +49,9 @@ pub struct Configuration {
     /// How many floating addresses the cloud has.
     #[serde(default)]
     pub floating_addresses: Option<u8>,
+    /// Which ones, where they are not to be 127.N.1.10 to 127.N.1.254.
+    #[serde(default, deserialize_with = "range")]
+    pub floating_range: Option<AddressRange>,
     /// What VMs boot from: `host`, or an image that `fake-cloud image` keeps.
     #[serde(default)]
     pub image: Option<String>,
@@ -64,6 +68,7 @@ const HEADER: &str = "\
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
 #   fetch_private = true   # manifests may name files of this machine's and private networks
 #   registration = false   image = \"host\"   # or one of `fake-cloud image list`
+#   floating_range = \"192.168.56.10-192.168.56.99\"   # when this machine answers at them
 # and identity providers: tables [oidc.NAME] with issuer, client_id, client_secret_file.
 version = 1
 ";
@@ -126,6 +131,10 @@ impl Configuration {
     }
 }
 
+fn range<'de, D: Deserializer<'de>>(text: D) -> Result<Option<AddressRange>, D::Error> {
+    String::deserialize(text)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
 /// What every version of the file begins with.
 #[derive(Deserialize)]
 struct Versioned {
@@ -181,6 +190,8 @@ mod tests {
         };
         let misspelt = error("pasword = \"x\"").to_string();
         assert!(misspelt.contains("pasword") && !misspelt.contains('\n'), "{misspelt}");
+        let backwards = error("floating_range = \"10.0.0.9-10.0.0.1\"").to_string();
+        assert!(backwards.contains("is not a range of addresses"), "{backwards}");
         assert!(matches!(error("version = 2\nnew = 1"), StateError::Newer { found: 2, .. }));
     }
 }

@@ -51,6 +51,15 @@ impl Image {
     }
 }
 
+/// What is asked for of the floating addresses; all is as usual where nothing is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Floating {
+    /// How many there are at most.
+    pub(super) count: Option<u8>,
+    /// Which ones.
+    pub(super) range: Option<AddressRange>,
+}
+
 /// The settings of the cloud.
 pub(super) fn fake_cloud(
     state: &StateDirectory,
@@ -58,7 +67,7 @@ pub(super) fn fake_cloud(
     secrets: &Secrets,
     kept: &Kept,
     image: &Image,
-    floating_addresses: Option<u8>,
+    floating: Floating,
 ) -> fake_cloud::Settings {
     let mut settings = fake_cloud::Settings::loopback(
         state.fake_cloud(),
@@ -75,7 +84,8 @@ pub(super) fn fake_cloud(
     });
     settings.users = vec![user];
     settings.image_store.clone_from(&image.store);
-    if let Some(count) = floating_addresses {
+    settings.floating_range = floating.range.unwrap_or(settings.floating_range);
+    if let Some(count) = floating.count {
         limit(&mut settings.floating_range, count);
     }
     for image in &mut settings.images {

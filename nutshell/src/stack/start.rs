@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cloud::CloudError;
 use director::Director;
 use fake_cloud::FakeCloud;
+use fake_cloud::model::address::AddressRange;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -32,6 +33,9 @@ pub struct StackSettings {
     pub password: Option<String>,
     /// How many floating addresses the cloud has; the configuration's number, or 245, when absent.
     pub floating_addresses: Option<u8>,
+    /// Which ones; the configuration's, or those of its block of loopback addresses, when absent. This machine
+    /// has to answer at them.
+    pub floating_range: Option<AddressRange>,
     /// What VMs boot from: `host`, which is this machine, or an image that `fake-cloud image` keeps; the
     /// configuration's, or `host`, when absent.
     pub image: Option<String>,
@@ -44,7 +48,14 @@ impl StackSettings {
     #[must_use]
     pub fn new(state: &Path, executable: PathBuf) -> Self {
         let state = StateDirectory::at(state);
-        Self { state, password: None, floating_addresses: None, image: None, executable }
+        Self {
+            state,
+            password: None,
+            floating_addresses: None,
+            floating_range: None,
+            image: None,
+            executable,
+        }
     }
 }
 
@@ -182,7 +193,7 @@ fn decide(
     image: parts::Image,
     observer: Observer<'_>,
 ) -> Result<Parts, StartError> {
-    let StackSettings { state, password, floating_addresses, executable, .. } = settings;
+    let StackSettings { state, password, executable, .. } = settings;
     let mut configuration = Configuration::load(state)?;
     let watch = Watch::new(observer);
     let Claim { addresses, director: listener, openstack } =
@@ -195,8 +206,11 @@ fn decide(
     let kept = super::keep(executable, state)?;
     watch.done("executable for the VMs kept");
 
-    let floating_addresses = floating_addresses.or(configuration.floating_addresses);
-    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &image, floating_addresses);
+    let floating = parts::Floating {
+        count: settings.floating_addresses.or(configuration.floating_addresses),
+        range: settings.floating_range.or(configuration.floating_range),
+    };
+    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &image, floating);
     let default_cloud = protocol::api::DEFAULT_CLOUD.to_owned();
     let image_roots = BTreeMap::from([(default_cloud.clone(), image.root.clone())]);
     let driver = parts::driver(addresses, &secrets, image).map_err(StartError::Driver)?;

@@ -22,6 +22,9 @@ pub(super) fn start(settings: &StackSettings, printer: &Printer) -> Result<Exit,
     if let Some(count) = settings.floating_addresses {
         command.args(["--floating-addresses", &count.to_string()]);
     }
+    if let Some(range) = &settings.floating_range {
+        command.args(["--floating-range", &range.pool().to_string()]);
+    }
     if let Some(image) = &settings.image {
         command.args(["--image", image]);
     }

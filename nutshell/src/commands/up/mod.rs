@@ -1,6 +1,7 @@
 //! `nutshell up`: starts everything, tells its story, and stays until it is told to end.
 
 mod background;
+mod notify;
 mod report;
 
 use std::io;
@@ -25,6 +26,8 @@ pub(crate) enum UpError {
     Runtime(#[source] io::Error),
     #[error("failed to listen for signals")]
     Signals(#[source] io::Error),
+    #[error("failed to tell the service manager that everything runs")]
+    Notify(#[source] io::Error),
     #[error("failed to start in the background")]
     Background(#[source] io::Error),
     #[error("it ended while it was starting")]
@@ -51,6 +54,7 @@ pub(crate) fn up(options: &Up, printer: &Printer) -> Result<Exit, Failure> {
     let settings = StackSettings {
         password: options.password.clone(),
         floating_addresses: options.floating_addresses,
+        floating_range: options.floating_range,
         image: options.image.clone(),
         ..StackSettings::new(state.path(), executable)
     };
@@ -87,6 +91,7 @@ fn run(settings: StackSettings, printer: &Printer) -> Result<Exit, Failure> {
         drop(spinner);
         let summary = Summary::of(&stack, &state, begun, false).await;
         report::print(printer, &Report::Ready(summary));
+        notify::ready().map_err(UpError::Notify)?;
         ending.asked().await;
         let begun = Instant::now();
         stack.shutdown().await;

@@ -1,0 +1,67 @@
+//! Whether the processor itself runs guests.
+
+use std::io::{self, Write as _};
+use std::process::{Command, Stdio};
+
+use crate::Error;
+use crate::tools::QEMU;
+
+/// How QEMU runs a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accelerator {
+    /// The processor does it.
+    Kvm,
+    /// QEMU plays a processor: some twenty times slower.
+    Tcg,
+}
+
+/// How long a guest of five bytes may take; the processor needs milliseconds.
+const PATIENCE: &str = "4s";
+/// `out 0xf4, al` with 0x10 in it ends QEMU with this code.
+const SUCCESS: i32 = 0x10 << 1 | 1;
+/// mov al, 0x10; out 0xf4, al; hlt
+const GUEST: [u8; 5] = [0xb0, 0x10, 0xe6, 0xf4, 0xf4];
+const SECTOR: usize = 512;
+
+impl Accelerator {
+    /// Its name, as QEMU and packer say it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    /// The best one that works here. A device `/dev/kvm` says little: there are machines that have it, and whose guests
+    /// stand still. So a guest is run, which does nothing but end.
+    ///
+    /// # Errors
+    /// When QEMU cannot be run at all.
+    pub fn find() -> Result<Self, Error> {
+        Ok(if runs(Self::Kvm).map_err(Error::file("run", QEMU.program))? {
+            Self::Kvm
+        } else {
+            Self::Tcg
+        })
+    }
+}
+
+fn runs(accelerator: Accelerator) -> io::Result<bool> {
+    let mut disk = tempfile::NamedTempFile::new()?;
+    let mut sector = [0; SECTOR];
+    sector[..GUEST.len()].copy_from_slice(&GUEST);
+    sector[SECTOR - 2..].copy_from_slice(&[0x55, 0xaa]);
+    disk.write_all(&sector)?;
+    let status = Command::new("timeout")
+        .args(["--signal=KILL", PATIENCE, QEMU.program, "-accel", accelerator.name()])
+        .args(["-m", "16", "-nodefaults", "-display", "none"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=1"])
+        .arg("-drive")
+        .arg(format!("format=raw,if=ide,file={}", disk.path().display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    Ok(status.code() == Some(SUCCESS))
+}
