@@ -28,12 +28,22 @@ for address in $addresses; do
     [ "$(answer "$address")" = "hello from $address" ]
 done
 [ "$(cps shell 1 2 -- sh -c 'id -un; pwd' | tr '\n' ' ')" = "root /root " ]
+printf '<?php echo "hello from php";\n' > index.php
+tar -czf php.tar.gz index.php
+cps service create php
+cps service start 2
+version=$(cps php upload-code 2 php.tar.gz | awk '{print $3}')
+cps php enable-code 2 "$version"
+page() { curl --silent --fail "$(cps php get-php-config 2 | sed -n 's/^url: //p')"; }
+[ "$(page)" = "hello from php" ]
 "$nutshell" down
 "$nutshell" up --detach
 for address in $addresses; do
     [ "$(answer "$address")" = "hello from $address" ]
 done
+[ "$(page)" = "hello from php" ]
 cps generic interrupt 1
+cps service stop 2
 cps service stop 1
 cps service delete 1
 "$nutshell" destroy --yes

@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG = 1
 # As slow as a busy machine with two processors may be.
 PATIENCE_SECONDS = 180
 # Threads are cheap and processes are not; Neutron has the session of a database to each process.
-WORKERS = {"neutron": (2, 1)}
+WORKERS = {"neutron": (3, 1)}
 AGENTS = {
     "nova-conductor": "nova.conf",
     "nova-scheduler": "nova.conf",
@@ -193,7 +193,9 @@ class Cloud:
             "--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads),
             "--certfile", self.path("certificate.pem"), "--keyfile", self.path("key.pem"),
             # Nova asks Neutron for the ports of many servers in one line.
-            "--limit-request-line", "0", "--timeout", "120", "--keep-alive", "30", "--no-control-socket",
+            "--limit-request-line", "0", "--timeout", "120", "--no-control-socket",
+            # One thread that waits for the next request of a connection would keep all others from Neutron.
+            "--keep-alive", "0",
             "--worker-tmp-dir", self.directory, "serve:application",
             SERVICE=name, PYTHONPATH=f"{os.path.dirname(os.path.abspath(__file__))}:{self.path('plugins')}",
         )  # fmt: skip

@@ -52,15 +52,32 @@ pub fn openstack_python() -> PathBuf {
 #[must_use]
 pub fn oidc_provider() -> PathBuf {
     let version = include_str!("../oidc-provider.version").trim();
-    let cache = || {
-        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
-        Some(cache.join(format!("nutshell/oidc-provider-{version}")))
-    };
-    let place = std::env::var_os("OIDC_PROVIDER").map(PathBuf::from).or_else(cache);
+    let fetched = || Some(cache()?.join(format!("oidc-provider-{version}")));
+    let place = std::env::var_os("OIDC_PROVIDER").map(PathBuf::from).or_else(fetched);
     place
         .filter(|place| place.join("node_modules/oidc-provider").is_dir())
         .expect("npm's package oidc-provider is needed: `integration/check` installs it")
+}
+
+/// The files of WordPress: `WORDPRESS`, or where `integration/check` puts them.
+///
+/// # Panics
+/// When they are not there.
+#[must_use]
+pub fn wordpress() -> PathBuf {
+    let named = std::env::var_os("WORDPRESS").map(PathBuf::from);
+    let place = named.or_else(|| Some(cache()?.join("wordpress")));
+    place
+        .map(|place| place.join("wordpress"))
+        .filter(|place| place.is_dir())
+        .expect("WordPress is needed: `integration/check` fetches it")
+}
+
+/// Where `integration/check` puts what it fetches.
+fn cache() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
+    Some(cache.join("nutshell"))
 }
 
 /// The program that tries an API against its document: `SCHEMATHESIS`, or the one in `PATH`.

@@ -43,7 +43,8 @@ impl Load {
     /// # Panics
     /// When no thread can be started.
     #[must_use]
-    pub fn start(address: SocketAddr, path: &str, visitors: &[Connection]) -> Self {
+    pub fn start(address: impl Into<SocketAddr>, path: &str, visitors: &[Connection]) -> Self {
+        let address = address.into();
         let (stop, answers) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Answers>>::default());
         let visitors = visitors
             .iter()

@@ -33,6 +33,15 @@ pub fn running(ancestor: u32, role: &str) -> Vec<u32> {
         .collect()
 }
 
+/// Descendants of a process that run a program of this name.
+#[must_use]
+pub fn named(ancestor: u32, program: &str) -> Vec<u32> {
+    let is_it = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == program)
+    };
+    descendants(ancestor).into_iter().filter(is_it).collect()
+}
+
 fn descendants(ancestor: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut pending = vec![ancestor];

@@ -139,6 +139,14 @@ impl Stack {
         Output::of(&mut command)
     }
 
+    /// Runs a `fake-cloud` command for the cloud of this installation to its end.
+    #[must_use]
+    pub fn cloud(&self, arguments: &[&str]) -> Output {
+        let mut command = self.program(executable::built("fake-cloud"));
+        command.args(arguments).arg("--state").arg(self.state().join("fake-cloud"));
+        Output::of(&mut command)
+    }
+
     /// What `nutshell env` exports.
     ///
     /// # Panics

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use integration::stack::Output;
-use integration::{Stack, executable};
+use integration::Stack;
 use protocol::ServiceId;
 use protocol::api::{NodeState, NodesAdd, State};
 
@@ -23,9 +22,7 @@ async fn a_vm_that_is_cut_off_is_replaced() {
     let before = director.service_nodes(id).await.unwrap().nodes;
     assert_eq!(before.len(), 2);
 
-    let mut cut_off = stack.program(executable::built("fake-cloud"));
-    cut_off.args(["chaos", "cut-off", &before[0].server, "--state"]);
-    let _ = Output::of(cut_off.arg(stack.state().join("fake-cloud"))).ok();
+    let _ = stack.cloud(&["chaos", "cut-off", &before[0].server]).ok();
     let replaced = async {
         loop {
             let nodes = director.service_nodes(id).await.unwrap().nodes;

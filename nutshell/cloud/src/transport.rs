@@ -10,7 +10,8 @@ use rustls::crypto::{CryptoProvider, ring};
 
 use crate::CloudError;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of a connection that can be used: a busy cloud takes its time to shake hands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Pauses before the second and the third try.

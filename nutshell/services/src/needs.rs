@@ -16,6 +16,8 @@ pub struct Need {
     pub programs: &'static [&'static str],
     /// The package of Debian that brings it.
     pub package: &'static str,
+    /// Whether the service cannot do without; some applications may.
+    pub essential: bool,
 }
 
 impl Need {
@@ -54,7 +56,8 @@ impl Need {
 
 /// Refuses to make VMs for a service from an image that lacks what it needs; its files begin at `root`.
 pub(crate) fn check(service_type: &str, needs: &[Need], root: &Path) -> Result<(), ApiError> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_in(root)).collect();
+    let missing: Vec<&Need> =
+        needs.iter().filter(|need| need.essential && !need.is_in(root)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -85,14 +88,15 @@ mod tests {
     use super::*;
 
     fn pattern() -> Need {
-        Need { programs: &["/usr/*/env"], package: "coreutils" }
+        Need { programs: &["/usr/*/env"], package: "coreutils", essential: true }
     }
 
     #[test]
     fn what_is_there_is_found_and_what_is_not_names_its_package() {
-        let shell = Need { programs: &["no-such-shell", "sh"], package: "dash" };
+        let shell = Need { programs: &["no-such-shell", "sh"], package: "dash", essential: true };
         assert!(shell.find().unwrap().ends_with("/sh"));
-        let missing = Need { programs: &["/usr/*/no-such.so"], package: "php-none" };
+        let missing =
+            Need { programs: &["/usr/*/no-such.so"], package: "php-none", essential: false };
         let refusal = missing.find().unwrap_err();
         assert_eq!(refusal.message, "there is no no-such.so in the image of this VM");
         assert!(refusal.hint.unwrap().ends_with("php-none"));
@@ -106,7 +110,8 @@ mod tests {
         fs::create_dir_all(root.path().join("usr/bin")).unwrap();
         std::os::unix::fs::symlink("/nowhere/else", root.path().join("usr/bin/sh")).unwrap();
         fs::write(root.path().join("usr/bin/env"), "").unwrap();
-        assert_eq!(check("php", &[shell, pattern()], root.path()), Ok(()));
+        let needs = [shell, pattern(), missing];
+        assert_eq!(check("php", &needs, root.path()), Ok(()), "it can do without the last");
         assert_eq!(pattern().find().unwrap(), "/usr/bin/env");
     }
 }

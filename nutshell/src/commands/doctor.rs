@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use agent::Need;
 use fake_cloud::backends::process::{Capability, capabilities};
 use fake_cloud::network::bridge;
 use serde::Serialize;
@@ -108,15 +109,21 @@ fn first_answering(name: &'static str, good: &str, sockets: &[PathBuf]) -> Findi
 fn services() -> impl Iterator<Item = Finding> {
     agent::service_types().iter().filter_map(|kind| {
         let needs = agent::needs(&kind.name);
-        let missing: Vec<&str> =
-            needs.iter().filter(|need| need.find().is_err()).map(|need| need.package).collect();
-        let detail = match missing.is_empty() {
-            true => "VMs with this machine's system have what the service needs".to_owned(),
-            false => format!(
-                "VMs lack what `sudo apt-get install --no-install-recommends {}` brings; or \
-                 use an image that has it: provisioning/README.md",
-                missing.join(" ")
+        let missing = |essential: bool| {
+            let lacks = |need: &&Need| need.essential == essential && need.find().is_err();
+            needs.iter().filter(lacks).map(|need| need.package).collect::<Vec<_>>().join(" ")
+        };
+        let (missing, useful) = (missing(true), missing(false));
+        let detail = match (missing.is_empty(), useful.is_empty()) {
+            (false, _) => format!(
+                "VMs lack what `sudo apt-get install --no-install-recommends {missing}` brings; or \
+                 use an image that has it: provisioning/README.md"
             ),
+            (true, false) => format!(
+                "VMs with this machine's system have what the service needs; most applications \
+                 want {useful} too"
+            ),
+            (true, true) => "VMs with this machine's system have what the service needs".to_owned(),
         };
         let (name, available) = (kind.title.as_str(), missing.is_empty());
         (!needs.is_empty()).then_some(Finding { name, optional: true, available, detail })

@@ -65,7 +65,7 @@ pub(super) async fn guard(gateway: Ipv4Addr) -> Option<Guard> {
 pub(super) fn relay(gateway: Ipv4Addr, api: SocketAddr) -> Option<Forward> {
     let SocketAddr::V4(api) = api else { return None };
     let from = SocketAddrV4::new(gateway, api.port());
-    let door = Door { admits: Box::new(|_| true), still_open: Box::new(|| true) };
+    let door = Door { admits: Box::new(|_| true), keep: Box::new(Some) };
     // Podman gives itself the address with its first container.
     let listener = TcpSocket::new_v4().and_then(|socket| {
         rustix::net::sockopt::set_ip_freebind(&socket, true)?;

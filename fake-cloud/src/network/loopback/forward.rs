@@ -16,8 +16,9 @@ const BUFFER: usize = 32 * 1024;
 pub(crate) struct Door {
     /// Whether a client with this address may come in.
     pub(crate) admits: Box<dyn Fn(Ipv4Addr) -> bool + Send>,
-    /// Whether the port is still open behind the door; asked when it refuses a connection.
-    pub(crate) still_open: Box<dyn Fn() -> bool + Send>,
+    /// Asked when the port behind the door refuses a connection: gives the listener back while the
+    /// port is still meant to be open. Who closes it here can have it opened again at once.
+    pub(crate) keep: Box<dyn Fn(TcpListener) -> Option<TcpListener> + Send>,
 }
 
 /// An open port; closed, with all its connections, when dropped.
@@ -57,27 +58,30 @@ impl Drop for Forward {
 }
 
 /// Accepts until the target is gone for good.
-async fn serve(listener: TcpListener, to: SocketAddrV4, door: Door) {
+async fn serve(mut listener: TcpListener, to: SocketAddrV4, door: Door) {
     // The connections end with this task.
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, SocketAddr::V4(address))) if (door.admits)(*address.ip()) => {
-                    connections.spawn(hand_on(client, address, to));
+        let refused = tokio::select! {
+            accepted = listener.accept() => {
+                match accepted {
+                    Ok((client, SocketAddr::V4(address))) if (door.admits)(*address.ip()) => {
+                        connections.spawn(hand_on(client, address, to));
+                    }
+                    Ok((client, _)) => refuse(&client),
+                    Err(error) => {
+                        tracing::warn!(%to, %error, "failed to accept a connection");
+                        // Out of descriptors, most likely: nothing tells when there are some again.
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
                 }
-                Ok((client, _)) => refuse(&client),
-                Err(error) => {
-                    tracing::warn!(%to, %error, "failed to accept a connection");
-                    // Out of descriptors, most likely: nothing tells when there are some again.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            Some(ended) = connections.join_next() => {
-                if matches!(ended, Ok(Outcome::Refused)) && !(door.still_open)() {
-                    return;
-                }
+                false
             }
+            Some(ended) = connections.join_next() => matches!(ended, Ok(Outcome::Refused)),
+        };
+        if refused {
+            let Some(kept) = (door.keep)(listener) else { return };
+            listener = kept;
         }
     }
 }
@@ -106,7 +110,10 @@ async fn hand_on(mut client: TcpStream, address: SocketAddrV4, to: SocketAddrV4)
             refuse(&client);
             match error.kind() {
                 io::ErrorKind::ConnectionRefused => Outcome::Refused,
-                _ => Outcome::Ended,
+                _ => {
+                    tracing::warn!(%address, %to, %error, "a connection is not handed on");
+                    Outcome::Ended
+                }
             }
         }
     }

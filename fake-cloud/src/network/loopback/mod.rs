@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use super::{Network, PortWatcher};
@@ -93,7 +94,7 @@ impl Loopback {
         let (network, guard) = (self.clone(), self.clone());
         let door = Door {
             admits: Box::new(move |client| guard.table().admits(client, to)),
-            still_open: Box::new(move || network.is_open_or_close(from, to)),
+            keep: Box::new(move |listener| network.keep_or_close(listener, from, to)),
         };
         match Forward::start(&association.runtime, from, to, door) {
             Ok(forward) => {
@@ -113,19 +114,27 @@ impl Loopback {
     /// Asked when the target refused a connection: is it still meant to be open? If not, the port
     /// of the floating address is closed too. So late, because who closes a port is not asked first,
     /// as who opens one is: that would hold up every `close` of a server, whatever it closes.
-    fn is_open_or_close(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
+    fn keep_or_close(
+        &self,
+        listener: TcpListener,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+    ) -> Option<TcpListener> {
+        let looked = Instant::now();
         if self.ports_of(*to.ip()).contains(&to.port()) {
-            return true;
+            return Some(listener);
         }
         let mut table = self.table();
-        if table.is_about_to_listen(to) {
-            return true;
+        if table.was_about_to_listen(to, looked) {
+            return Some(listener);
         }
         table.opened.remove(&to);
         if let Some(association) = table.associations.get_mut(from.ip()) {
             association.forwards.remove(&from.port());
         }
-        false
+        // Before anybody else sees the table: who opens the port again needs its place.
+        drop(listener);
+        None
     }
 }
 
@@ -136,8 +145,11 @@ impl Default for Loopback {
 }
 
 impl Table {
-    fn is_about_to_listen(&self, address: SocketAddrV4) -> bool {
-        self.opened.get(&address).is_some_and(|opened| opened.elapsed() < ABOUT_TO_LISTEN)
+    /// Whether a port was told of so shortly before a look at what is open that this may have missed
+    /// it, or since then: a look may take long.
+    fn was_about_to_listen(&self, address: SocketAddrV4, looked: Instant) -> bool {
+        let opened = self.opened.get(&address);
+        opened.is_some_and(|opened| looked.saturating_duration_since(*opened) < ABOUT_TO_LISTEN)
     }
 
     /// Whether a client of a floating address may connect to what it leads to.
@@ -181,13 +193,14 @@ impl Network for Loopback {
             Association { fixed, runtime: Handle::current(), forwards: HashMap::new() };
         // What is told from now on is opened; the kernel knows all that was opened before.
         self.table().associations.insert(floating, association);
+        let looked = Instant::now();
         let mut ports = self.ports_of(fixed);
         let mut guard = self.table();
         let table = &mut *guard;
         let about_to_listen = table.opened.keys().filter(|address| *address.ip() == fixed);
         ports.extend(
             about_to_listen
-                .filter(|address| table.is_about_to_listen(**address))
+                .filter(|address| table.was_about_to_listen(**address, looked))
                 .map(SocketAddrV4::port),
         );
         let association = table.associations.get_mut(&floating).filter(|it| it.fixed == fixed);

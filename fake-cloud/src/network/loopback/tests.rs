@@ -118,6 +118,39 @@ async fn a_port_that_is_gone_is_closed_and_can_come_back() {
     assert_eq!(answer.unwrap(), "you said back");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_was_just_closed_can_be_opened_again_at_once() {
+    let (floating, fixed) = addresses(10);
+    let network = Loopback::new();
+    network.associate(floating, fixed).await.unwrap();
+    for _ in 0..20 {
+        let (listener, port) = listen(&network, fixed).await;
+        drop(listener);
+        network.table().opened.clear();
+        ask((floating, port), "anyone?").await.unwrap_err();
+        let has = || network.table().associations[&floating].forwards.contains_key(&port);
+        while has() {
+            std::hint::spin_loop();
+        }
+        network.opened(fixed, port);
+        assert!(has(), "its place is free");
+    }
+}
+
+#[test]
+fn a_port_that_is_told_of_during_a_look_counts_however_long_that_took() {
+    let address = SocketAddrV4::new(Ipv4Addr::new(127, 92, 11, 2), 80);
+    let network = Loopback::new();
+    let looked = Instant::now().checked_sub(5 * ABOUT_TO_LISTEN).unwrap();
+    let told = |at| {
+        network.table().opened.insert(address, at);
+        network.table().was_about_to_listen(address, looked)
+    };
+    assert!(told(looked + ABOUT_TO_LISTEN), "meanwhile");
+    assert!(told(looked.checked_sub(ABOUT_TO_LISTEN / 2).unwrap()), "just before");
+    assert!(!told(looked.checked_sub(2 * ABOUT_TO_LISTEN).unwrap()));
+}
+
 #[test]
 fn a_port_that_cannot_be_opened_is_explained() {
     let explain = |errno| why_not_forwarded(&io::Error::from_raw_os_error(errno));

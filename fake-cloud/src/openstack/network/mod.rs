@@ -9,6 +9,7 @@ mod ports;
 mod quotas;
 mod rbac_policies;
 mod routers;
+mod rule_checks;
 mod security_groups;
 mod security_rules;
 mod subnet_pools;

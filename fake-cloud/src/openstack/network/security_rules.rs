@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Error;
 use super::attributes::{Attributes, one, with_standard};
 use super::listing::list as answer;
+use super::rule_checks;
 use crate::model::address::Block;
 use crate::model::security::{Direction, EtherType, Filter};
 use crate::model::{Model, SecurityGroupRule};
@@ -71,34 +72,31 @@ fn filter(wanted: &mut Attributes) -> Result<Filter, Fault> {
         Some(number) => Some(number.to_string()),
     };
     let ethertype = wanted.take::<Option<EtherType>>("ethertype")?.flatten();
-    let (port_range_min, port_range_max) =
-        canonical((port(wanted, "port_range_min")?, port(wanted, "port_range_max")?));
-    Ok(Filter {
+    let mut filter = Filter {
         direction: wanted.required::<Direction>("direction")?,
         ethertype: ethertype.unwrap_or(EtherType::IPv4),
         protocol,
-        port_range_min,
-        port_range_max,
+        port_range_min: port(wanted, "port_range_min")?,
+        port_range_max: port(wanted, "port_range_max")?,
         remote_ip_prefix: wanted.text("remote_ip_prefix")?.filter(|prefix| !prefix.is_empty()),
         remote_group_id: remote_group_id.transpose()?,
-    })
-}
-
-/// A range of ports as Neutron keeps it: all of them are none in particular.
-fn canonical(range: (Option<u16>, Option<u16>)) -> (Option<u16>, Option<u16>) {
-    if range == (Some(1), Some(u16::MAX)) { (None, None) } else { range }
+    };
+    rule_checks::check(&filter)?;
+    if (filter.port_range_min, filter.port_range_max) == (Some(1), Some(u16::MAX)) {
+        // All ports are none in particular.
+        (filter.port_range_min, filter.port_range_max) = (None, None);
+    }
+    Ok(filter)
 }
 
 /// Ports are sent as numbers and as text.
 fn port(wanted: &mut Attributes, name: &str) -> Result<Option<u16>, Fault> {
     let number = match wanted.take::<Value>(name)? {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(value) => value.as_u64().and_then(|number| u16::try_from(number).ok()),
+        Some(Value::String(text)) => text,
+        Some(value) => value.to_string(),
     };
-    number.map(Some).ok_or_else(|| {
-        Fault::bad_request(format!("Invalid input for {name}. Reason: it must be a port number."))
-    })
+    number.parse().map(Some).map_err(|_| rule_checks::no_port(number))
 }
 
 /// A rule as Neutron shows it.

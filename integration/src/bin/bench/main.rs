@@ -1,6 +1,6 @@
 //! Measures what the design promises and prints medians, with the aims beside them.
 //!
-//! `cargo run --release -p integration --bin bench [platform|cloud|autoscaling|all] [RUNS]`; needs
+//! `cargo run --release -p integration --bin bench [platform|cloud|web|autoscaling|all] [RUNS]`; needs
 //! `cargo build --release --workspace` before. The cloud is measured beside its peers when their programs are
 //! in `PATH`: `moto_server` (`moto[server,ec2]` of PyPI) and `ministack`. Load comes from `wrk`.
 
@@ -14,6 +14,7 @@ mod platform;
 mod server;
 mod services;
 mod table;
+mod web;
 
 use std::process::ExitCode;
 
@@ -31,12 +32,17 @@ fn main() -> ExitCode {
             platform::bench(&mut table, runs);
             services::bench(&mut table);
             cloud::bench(&mut table, runs);
+            web::bench(&mut table, runs);
         }
         Some("platform") => {
             platform::bench(&mut table, runs);
             services::bench(&mut table);
         }
         Some("cloud") => cloud::bench(&mut table, runs),
+        Some("web") => match integration::executable::in_path("wrk") {
+            Some(_) => web::bench(&mut table, runs),
+            None => return lacks_wrk(),
+        },
         Some("autoscaling") => {
             autoscaling::bench();
             return ExitCode::SUCCESS;
@@ -49,6 +55,12 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "how a command is used is said where errors are")]
 fn usage() -> ExitCode {
-    eprintln!("usage: bench [platform|cloud|autoscaling|all] [RUNS]");
+    eprintln!("usage: bench [platform|cloud|web|autoscaling|all] [RUNS]");
     ExitCode::from(2)
+}
+
+#[expect(clippy::print_stderr, reason = "what is missing is said where errors are")]
+fn lacks_wrk() -> ExitCode {
+    eprintln!("error: there is no `wrk`, which makes the load: install Debian's package wrk");
+    ExitCode::FAILURE
 }

@@ -18,12 +18,18 @@ use crate::code::methods::summaries;
 use crate::web::node::{NGINX, REDIS};
 use crate::web::{self, layout, ports};
 
-const JAVA: Need = Need { programs: &["java"], package: "default-jre-headless" };
-const TOMCAT: Need =
-    Need { programs: &["/usr/share/tomcat10/bin/bootstrap.jar"], package: "tomcat10-common" };
+const JAVA: Need = Need { programs: &["java"], package: "default-jre-headless", essential: true };
+const TOMCAT: Need = Need {
+    programs: &["/usr/share/tomcat10/bin/bootstrap.jar"],
+    package: "tomcat10-common",
+    essential: true,
+};
 /// Tomcat's own, for JSP.
-const COMPILER: Need =
-    Need { programs: &["/usr/share/java/eclipse-jdt-core.jar"], package: "tomcat10-common" };
+const COMPILER: Need = Need {
+    programs: &["/usr/share/java/eclipse-jdt-core.jar"],
+    package: "tomcat10-common",
+    essential: true,
+};
 
 /// What the image of its VMs needs.
 pub(crate) const NEEDS: &[Need] = &[NGINX, JAVA, TOMCAT, REDIS];

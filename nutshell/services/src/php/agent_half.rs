@@ -65,7 +65,7 @@ impl Runtime for Agent {
         Ok(Spec::new(command, listen, log))
     }
 
-    fn programs(&self, _routes: &Routes) -> Result<Programs, ServiceError> {
-        Ok(proxy::programs(self.node.versions.link()))
+    fn programs(&self, routes: &Routes) -> Result<Programs, ServiceError> {
+        Ok(proxy::programs(self.node.versions.link(), routes))
     }
 }

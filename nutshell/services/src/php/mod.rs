@@ -18,11 +18,19 @@ use crate::web::{self, layout, ports};
 const FPM: Need = Need {
     programs: &["php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm8.1", "php-fpm"],
     package: "php-fpm",
+    essential: true,
 };
-const PHP_REDIS: Need = Need { programs: &["/usr/lib/php/*/redis.so"], package: "php-redis" };
+const PHP_REDIS: Need =
+    Need { programs: &["/usr/lib/php/*/redis.so"], package: "php-redis", essential: true };
+/// Most applications use a database …
+const PHP_MYSQL: Need =
+    Need { programs: &["/usr/lib/php/*/mysqli.so"], package: "php-mysql", essential: false };
+/// … and all are several times as fast when they are not compiled anew for each request.
+const PHP_OPCACHE: Need =
+    Need { programs: &["/usr/lib/php/*/opcache.so"], package: "php-opcache", essential: false };
 
 /// What the image of its VMs needs.
-pub(crate) const NEEDS: &[Need] = &[NGINX, FPM, PHP_REDIS, REDIS];
+pub(crate) const NEEDS: &[Need] = &[NGINX, FPM, PHP_REDIS, REDIS, PHP_MYSQL, PHP_OPCACHE];
 
 /// The catalogue's entry.
 pub(crate) fn service_type() -> ServiceType {

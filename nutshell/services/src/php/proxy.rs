@@ -1,18 +1,26 @@
 //! How a proxy leads to PHP. Text only.
 
+use std::net::SocketAddrV4;
 use std::path::Path;
 
 use crate::web::nginx::Programs;
+use crate::web::ports;
+use crate::web::wire::Routes;
 
 /// `link` leads to the code version that users see. What a request finds there when it comes is what
-/// it gets: the name of the version goes with it to the other nodes.
-pub(super) fn programs(link: &Path) -> Programs {
+/// it gets: the name of the version goes with it to the other nodes. Where the proxy's own node alone
+/// serves files, the proxy does it itself.
+pub(super) fn programs(link: &Path, routes: &Routes) -> Programs {
+    let files = match routes.webs[..] == [SocketAddrV4::new(routes.listen, ports::WEB)] {
+        true => "index index.html index.htm;",
+        false => "proxy_pass http://webs;",
+    };
     Programs {
         root: link.to_owned(),
         before: String::new(),
         // Kept connections to PHP would hold its workers.
         keepalive: false,
-        locations: LOCATIONS.to_owned(),
+        locations: LOCATIONS.replace("@FILES@", files),
     }
 }
 
@@ -47,22 +55,29 @@ const LOCATIONS: &str = r#"    location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {
     }
     location ~ /$ {
       if (-f $document_root${uri}index.php) { rewrite ^ ${uri}index.php last; }
-      proxy_pass http://webs;
+      @FILES@
     }
-    location / { proxy_pass http://webs; }
+    location / { @FILES@ }
 "#;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::nginx::tests::{expect_taken, places, with_programs};
+    use crate::web::nginx::tests::{expect_taken, places, routes, with_programs};
 
     #[test]
     fn nginx_takes_it_and_php_finds_its_files_in_one_version() {
         let directory = tempfile::tempdir().unwrap();
-        let text = with_programs(places(directory.path()), &programs(directory.path()));
-        assert!(text.contains("fastcgi_param SCRIPT_FILENAME $realpath_root$script;"));
-        assert!(!text.contains("fastcgi_keep_conn"), "kept connections would hold PHP's workers");
-        expect_taken(directory.path(), &text);
+        let elsewhere = routes();
+        let webs = vec![SocketAddrV4::new(elsewhere.listen, ports::WEB)];
+        let alone = Routes { webs, ..routes() };
+        for (routes, by_others) in [(elsewhere, true), (alone, false)] {
+            let programs = programs(directory.path(), &routes);
+            let text = with_programs(places(directory.path()), &programs);
+            assert!(text.contains("fastcgi_param SCRIPT_FILENAME $realpath_root$script;"));
+            assert!(!text.contains("fastcgi_keep_conn"), "kept ones would hold PHP's workers");
+            assert_eq!(text.contains("proxy_pass http://webs;"), by_others, "{text}");
+            expect_taken(directory.path(), &text);
+        }
     }
 }

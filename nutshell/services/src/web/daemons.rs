@@ -80,7 +80,8 @@ impl Daemons {
         self.0.record.set(name, entry.clone())?;
         let started = async {
             let program = self.launch(name, &entry)?;
-            listens(name, &entry.spec, &program).await
+            listens(name, &entry.spec, &program).await?;
+            self.know_main(name, &program)
         };
         match started.await {
             Ok(()) => {
@@ -123,7 +124,7 @@ impl Daemons {
                 program.kill().await;
             }
         }
-        process::end_session(entry.session, entry.spec.executable()).await;
+        end_left(&entry).await;
         let _ = std::fs::remove_file(self.0.directory.join(&entry.marker));
         self.note(name, None);
     }
@@ -168,6 +169,17 @@ impl Daemons {
         Ok(program)
     }
 
+    /// Writes down what a daemon that listens began as.
+    fn know_main(&self, name: &str, program: &Program) -> Result<(), ServiceError> {
+        let main = program.main().map_or(0, |main| main.as_raw_nonzero().get());
+        self.0.record.amend(name, |entry| {
+            // It may have been stopped meanwhile.
+            if entry.session == program.session() {
+                entry.main = main;
+            }
+        })
+    }
+
     /// Starts a daemon again whenever it ends, until it is stopped.
     async fn supervise(self, name: String, entry: Entry) {
         let mut pause = FIRST_PAUSE;
@@ -184,7 +196,7 @@ impl Daemons {
                 return;
             }
             tracing::warn!(name, status, "a daemon has ended and is started again");
-            process::end_session(entry.session, entry.spec.executable()).await;
+            end_left(&entry).await;
             let _ = std::fs::remove_file(self.0.directory.join(&marker));
             if since.elapsed() > SETTLED {
                 pause = FIRST_PAUSE;
@@ -199,7 +211,12 @@ impl Daemons {
             entry.restarts += 1;
             entry.last_exit = status;
             self.note(&name, Some(entry.clone()));
-            if let Err(error) = self.launch(&name, &entry) {
+            let again = async {
+                let program = self.launch(&name, &entry)?;
+                listens(&name, &entry.spec, &program).await?;
+                self.know_main(&name, &program)
+            };
+            if let Err(error) = again.await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(name, error, "a daemon cannot be started again");
             }
@@ -216,6 +233,13 @@ impl Daemons {
             let error = &error as &dyn std::error::Error;
             tracing::error!(name, error, "the record of a daemon cannot be written");
         }
+    }
+}
+
+/// Ends what a daemon that was killed has left: its workers would keep its port.
+async fn end_left(entry: &Entry) {
+    for session in [entry.session, entry.main] {
+        process::end_session(session, entry.spec.executable()).await;
     }
 }
 

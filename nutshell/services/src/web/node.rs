@@ -40,8 +40,10 @@ const EARLIER_REQUESTS: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// What web hosting needs beside what runs the user's programs.
-pub(crate) const NGINX: Need = Need { programs: &["nginx"], package: "nginx-light" };
-pub(crate) const REDIS: Need = Need { programs: &["redis-server"], package: "redis-server" };
+pub(crate) const NGINX: Need =
+    Need { programs: &["nginx"], package: "nginx-light", essential: true };
+pub(crate) const REDIS: Need =
+    Need { programs: &["redis-server"], package: "redis-server", essential: true };
 
 /// See the module.
 #[derive(Debug)]
@@ -170,8 +172,8 @@ impl Node {
     /// Which port a proxy has, or can have, here.
     pub(crate) fn proxy_port(&self, listen: Ipv4Addr) -> u16 {
         self.known_proxy_port().unwrap_or_else(|| match ports::availability(listen, ports::PROXY) {
-            Availability::Free | Availability::Taken => ports::PROXY,
-            Availability::Forbidden => ports::PROXY_UNPRIVILEGED,
+            Availability::Free => ports::PROXY,
+            Availability::Taken | Availability::Forbidden => ports::PROXY_UNPRIVILEGED,
         })
     }
 

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 
 /// Where users reach a proxy.
 pub(crate) const PROXY: u16 = 80;
-/// The same where only root of the machine itself may have that one.
+/// The same where that one is not to be had: something else has it, or only root of the machine that
+/// the VM shares its network with may.
 pub(crate) const PROXY_UNPRIVILEGED: u16 = 8080;
 /// Where proxies reach a web node.
 pub(crate) const WEB: u16 = 8888;

@@ -59,9 +59,9 @@ pub(crate) enum Action {
 pub(crate) fn bind(place: Place, socket: Socket, wanted: SocketAddr) -> Action {
     let port = wanted.port();
     match canonical(wanted.ip()) {
-        IpAddr::V4(ip) if ip == place.fixed => Action::Continue,
-        // Any other loopback address is a name for the server too: `127.0.0.1`, or its floating
-        // address, which answers by forwarding.
+        // A loopback address is a name for the server, whichever it is: its own, `127.0.0.1`, or its
+        // floating address, which answers by forwarding. By its own name, too, it has all ports that
+        // the cloud may have: those below 1024 are not for a server's root, who is root of nothing else.
         IpAddr::V4(ip) if ip.is_unspecified() || ip.is_loopback() => own(place, port),
         IpAddr::V6(ip) if ip.is_unspecified() || ip.is_loopback() => {
             if socket.only_v6 {
@@ -201,8 +201,8 @@ mod tests {
             ("[::]:0", "[::]:8000", own),
             ("[::]:0", "[::1]:8000", own),
             ("[::]:0", "[::ffff:0.0.0.0]:8000", own),
-            ("0.0.0.0:0", "127.16.0.5:8000", Action::Continue),
-            ("[::]:0", "[::ffff:127.16.0.5]:8000", Action::Continue),
+            ("0.0.0.0:0", "127.16.0.5:8000", own),
+            ("[::]:0", "[::ffff:127.16.0.5]:8000", own),
             ("0.0.0.0:0", "192.168.1.2:8000", Action::Continue),
         ] {
             assert_eq!(bind(PLACE, socket(local), address(wanted)), expected, "{wanted}");

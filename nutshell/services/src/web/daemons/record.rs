@@ -62,6 +62,8 @@ pub(super) struct Entry {
     pub(super) marker: String,
     /// The session of its processes.
     pub(super) session: i32,
+    /// The process that it began as, once it listens: some make a session of their own.
+    pub(super) main: i32,
     /// How often it was started again.
     pub(super) restarts: u32,
     /// The exit status before the last of these.
@@ -73,7 +75,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(spec: Spec) -> Self {
         let marker = random_name(16);
-        Self { spec, marker, session: 0, restarts: 0, last_exit: None, leaving: false }
+        Self { spec, marker, session: 0, main: 0, restarts: 0, last_exit: None, leaving: false }
     }
 }
 
@@ -107,6 +109,19 @@ impl Record {
     pub(super) fn set(&self, name: &str, entry: Entry) -> Result<(), ServiceError> {
         self.change(|entries| {
             entries.insert(name.to_owned(), entry);
+        })
+    }
+
+    /// Changes an entry, if it is there.
+    pub(super) fn amend(
+        &self,
+        name: &str,
+        amend: impl FnOnce(&mut Entry),
+    ) -> Result<(), ServiceError> {
+        self.change(|entries| {
+            if let Some(entry) = entries.get_mut(name) {
+                amend(entry);
+            }
         })
     }
 

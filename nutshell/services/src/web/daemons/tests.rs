@@ -75,6 +75,22 @@ async fn one_that_is_killed_is_started_again_and_counted() {
 }
 
 #[tokio::test]
+async fn what_a_killed_one_leaves_in_a_session_of_its_own_does_not_keep_the_port() {
+    let world = World::new();
+    let daemons = world.adopt();
+    // As php-fpm does; nothing marks its workers, whose titles are where their environment was.
+    let again = "if 'NUTSHELL_PROGRAM' in os.environ:\n  del os.environ['NUTSHELL_PROGRAM']\n  \
+                 os.execve('/usr/bin/python3', open('/proc/self/cmdline').read().split('\\0')[:-1], \
+                 os.environ)\nos.setsid()";
+    daemons.start("d", world.spec(again)).await.unwrap();
+    let main = daemons.program("d").unwrap().main().unwrap();
+    rustix::process::kill_process(main, Signal::KILL).unwrap();
+    restarted(&daemons, 1).await;
+    daemons.stop("d", Duration::ZERO).await;
+    assert!(!world.answers());
+}
+
+#[tokio::test]
 async fn the_next_agent_takes_up_what_runs_and_starts_what_does_not() {
     let world = World::new();
     let earlier = || {

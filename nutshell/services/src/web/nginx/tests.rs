@@ -67,16 +67,20 @@ pub(crate) fn expect_taken(directory: &Path, text: &str) {
     assert!(tried.status.success(), "{said} in {text}");
 }
 
-/// The whole configuration of a proxy with what is a service's own.
-pub(crate) fn with_programs(places: Places<'_>, programs: &Programs) -> String {
-    let routes = Routes {
+/// A web node elsewhere, and two backends.
+pub(crate) fn routes() -> Routes {
+    Routes {
         listen: [127, 0, 0, 1].into(),
         code_version: "code-a".parse().unwrap(),
         webs: vec!["10.0.0.2:8888".parse().unwrap()],
         backends: vec!["10.0.0.3:9000".parse().unwrap(), "10.0.0.4:9001".parse().unwrap()],
         weights: vec![25, 100],
         largest_body: 8 << 20,
-    };
+    }
+}
+
+/// The whole configuration of a proxy with what is a service's own.
+pub(crate) fn with_programs(places: Places<'_>, programs: &Programs) -> String {
     let listen = "127.0.0.1:8080".parse().unwrap();
-    proxy(places, &Proxy { listen, routes: &routes, programs })
+    proxy(places, &Proxy { listen, routes: &routes(), programs })
 }

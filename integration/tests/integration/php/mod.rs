@@ -1,6 +1,10 @@
 //! The PHP service, with real nginx, php-fpm and Redis, while visitors ask all the time.
 
-use std::net::SocketAddr;
+mod loss;
+mod trouble;
+mod wordpress;
+
+use std::net::SocketAddrV4;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,7 +29,7 @@ fn upload(stack: &Stack, archive: &str) -> String {
 }
 
 /// Where the application is, proxy by proxy.
-fn addresses(stack: &Stack) -> Vec<SocketAddr> {
+fn addresses(stack: &Stack) -> Vec<SocketAddrV4> {
     let text = stack.cps(&["php", "get-php-config", "1"]).ok();
     let urls = text.lines().filter_map(|line| line.strip_prefix("url: http://"));
     urls.map(|url| {
@@ -36,7 +40,7 @@ fn addresses(stack: &Stack) -> Vec<SocketAddr> {
 }
 
 /// A PHP service at work with an application.
-fn running(stack: &Stack) -> SocketAddr {
+fn running(stack: &Stack) -> SocketAddrV4 {
     let _ = stack.cps(&["login"]).ok();
     let _ = stack.cps(&["service", "create", "php"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
@@ -52,6 +56,23 @@ fn roles(stack: &Stack) -> Vec<String> {
     let text = stack.cps(&["php", "get-daemon-status", "1"]).ok();
     let nodes = text.lines().filter(|line| line.starts_with("node "));
     nodes.map(|line| line.split_once(": ").expect("roles").1.to_owned()).collect()
+}
+
+/// Somebody with a session.
+#[derive(Default)]
+struct Visitor {
+    cookie: String,
+}
+
+impl Visitor {
+    /// How often the visitor was there, by the session.
+    fn count(&mut self, proxy: SocketAddrV4) -> u64 {
+        let (head, body) = http::exchange(proxy, "/count.php", &self.cookie).unwrap();
+        if let Some(cookie) = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")) {
+            cookie.split(';').next().expect("a cookie").clone_into(&mut self.cookie);
+        }
+        body.parse().unwrap_or_else(|_| panic!("{body}"))
+    }
 }
 
 fn without_failure(answers: &Answers, possible: &[&str]) {
@@ -111,19 +132,15 @@ fn no_request_is_lost_while_everything_changes() {
 fn a_session_is_found_by_every_backend_and_survives_changes() {
     let stack = Stack::up();
     let address = running(&stack);
-    let count = |cookie: &str| http::exchange(address, "/count.php", cookie).unwrap();
-    let (head, body) = count("");
-    assert_eq!(body, "1");
-    let cookie = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).expect("a cookie");
-    let cookie = cookie.split(';').next().expect("a cookie").to_owned();
-    assert_eq!(count(&cookie).1, "2");
+    let mut visitor = Visitor::default();
+    assert_eq!([1, 2].map(|_| visitor.count(address)), [1, 2]);
     let _ = stack.cps(&["php", "add-nodes", "1", "2", "1", "1"]).ok();
-    let answers: Vec<String> = (0..4).map(|_| count(&cookie).1).collect();
-    assert_eq!(answers, ["3", "4", "5", "6"], "by both backends");
+    let answers = [3, 4, 5, 6].map(|_| visitor.count(address));
+    assert_eq!(answers, [3, 4, 5, 6], "by both backends");
     let other = addresses(&stack)[1];
-    assert_eq!(http::exchange(other, "/count.php", &cookie).unwrap().1, "7");
+    assert_eq!(visitor.count(other), 7);
     let _ = stack.cps(&["php", "remove-nodes", "1", "1", "0", "1"]).ok();
-    assert_eq!(count(&cookie).1, "8");
+    assert_eq!(visitor.count(address), 8);
 }
 
 #[test]

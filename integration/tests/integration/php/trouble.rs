@@ -1,0 +1,128 @@
+//! What goes wrong inside the VMs of the PHP service: programs end, disks are full.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddrV4, TcpStream};
+use std::time::Duration;
+
+use integration::load::Connection::{Kept, New};
+use integration::load::Load;
+use integration::{Stack, http, wait_for};
+
+use super::{addresses, application, running, upload, without_failure};
+
+/// Far longer than a program takes to be started again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The ids of the nodes, oldest first.
+fn nodes(stack: &Stack) -> Vec<String> {
+    let text = stack.cps(&["php", "get-daemon-status", "1"]).ok();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("node "));
+    lines.map(|line| line.split_once(':').expect("an id").0.to_owned()).collect()
+}
+
+/// Runs a script in a VM as its root.
+fn inside(stack: &Stack, node: &str, script: &str) -> String {
+    stack.cps(&["shell", "1", node, "--", "sh", "-c", script]).ok()
+}
+
+/// Waits until a line of the status says this of a program.
+fn reported(stack: &Stack, program: &str, what: &str) {
+    wait_for(what, PATIENCE, || {
+        let text = stack.cps(&["php", "get-daemon-status", "1"]).ok();
+        let says = |line: &str| line.trim_start().starts_with(program) && line.contains(what);
+        if text.lines().any(says) { Ok(()) } else { Err(text) }
+    });
+}
+
+fn answers(address: SocketAddrV4, path: &str, expected: &str) {
+    wait_for("the answer", PATIENCE, || match http::get(address, path) {
+        Ok(body) if body == expected => Ok(()),
+        other => Err(other),
+    });
+}
+
+#[test]
+fn programs_that_are_killed_are_started_again_counted_and_reported() {
+    let stack = Stack::up();
+    let address = running(&stack);
+    let node = nodes(&stack).remove(0);
+    for (program, first) in [
+        ("proxy", "nginx: master.*/proxy.conf"),
+        ("web", "nginx: master.*/web.conf"),
+        ("php-fpm-", "php-fpm: master"),
+        ("sessions", "^/usr/bin/redis-server"),
+    ] {
+        inside(&stack, &node, &format!("kill -9 $(pgrep -o -f '{first}')"));
+        reported(&stack, program, "restarted 1 times, last after exit 137");
+        reported(&stack, program, "running,");
+        answers(address, "/", "one one");
+        answers(address, "/a.css", "one");
+    }
+    // The master has others in the place of its workers: none of our business.
+    inside(&stack, &node, "kill -9 $(pgrep -f 'php-fpm: [p]ool|nginx: [w]orker')");
+    answers(address, "/", "one one");
+    reported(&stack, "proxy", "restarted 1 times");
+    reported(&stack, "php-fpm-", "restarted 1 times");
+}
+
+#[test]
+fn a_program_that_keeps_ending_is_reported_and_comes_back_when_it_can() {
+    let stack = Stack::up();
+    let address = running(&stack);
+    let node = nodes(&stack).remove(0);
+    let conf = "conf=$(pgrep -a -o -f 'nginx: master.*/proxy.conf' | sed 's/.* -c //')";
+    let breaking = "cp $conf /tmp/kept; echo oops >$conf; echo $conf; ";
+    let master = "kill -9 $(pgrep -o -f 'nginx: master.*/proxy.conf')";
+    let conf = inside(&stack, &node, &format!("{conf}; {breaking}{master}"));
+    reported(&stack, "proxy", "not running, restarted 3 times, last after exit 1");
+    let log = stack.cps(&["php", "get-agent-log", "1", &node, "-f", "proxy.error.log"]).ok();
+    assert!(log.contains("oops") || log.contains("unexpected end of file"), "{log}");
+    inside(&stack, &node, &format!("cp /tmp/kept {}", conf.trim()));
+    answers(address, "/", "one one");
+}
+
+#[test]
+fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
+    let stack = Stack::up();
+    let address = running(&stack);
+    let _ = stack.cps(&["php", "add-nodes", "1", "1", "0", "0"]).ok();
+    let node = nodes(&stack).remove(1);
+    // A small disk below the versions, with those that are there.
+    let small = "set -e; cd /var/cache/cpsagent; cp -a versions /tmp/versions; \
+                 mount -t tmpfs -o size=512k,mode=755 tmpfs versions; \
+                 cp -a /tmp/versions/. versions";
+    inside(&stack, &node, small);
+    let pages = Load::start(address, "/", &[Kept, New]);
+    // Noise: it cannot be packed.
+    let noise: String =
+        (0..2_000_000).map(|_| char::from(rand::random_range(b'0'..b'z'))).collect();
+    let files = [("index.php", "<?php echo 'two two';"), ("noise.txt", &noise)];
+    let large = stack.file("large.tar.gz", &integration::archive::tar_gz(&files));
+    let version = upload(&stack, &large);
+    let refused = stack.cps(&["php", "enable-code", "1", &version]).failed();
+    assert!(refused.contains("no room on the disk") && refused.contains(&version), "{refused}");
+    let active = stack.cps(&["php", "get-php-config", "1"]).ok();
+    assert!(!active.contains(&version), "{active}");
+    without_failure(&pages.end(), &["one one"]);
+    // Nothing is left of it where it did not fit, and smaller code fits.
+    let left = inside(&stack, &node, "ls -A /var/cache/cpsagent/versions");
+    assert!(!left.contains(&version) && !left.lines().any(|name| name.starts_with('.')), "{left}");
+    let version = upload(&stack, &application(&stack, "three"));
+    let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
+    assert_eq!(http::get(address, "/").unwrap(), "three three");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_as_such() {
+    let stack = Stack::up();
+    let address = running(&stack);
+    let _ = stack.cps(&["php", "set-php-config", "1", "post_max_size=1M"]).ok();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = 2 << 20;
+    write!(stream, "POST / HTTP/1.0\r\nHost: test\r\nContent-Length: {length}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    // The connection may be cut while nobody reads the body.
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(addresses(&stack), [address]);
+}
