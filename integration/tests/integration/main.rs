@@ -4,6 +4,7 @@
 
 mod api_document;
 mod architecture;
+mod autoscaling;
 mod bad_input;
 mod chaos;
 mod cloud_clients;
