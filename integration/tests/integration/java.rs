@@ -150,8 +150,8 @@ fn no_request_and_no_session_is_lost_while_everything_changes() {
     let count = |address| http::exchange(address, "/count", &cookie).unwrap().1;
     assert_eq!(count(address), "2");
 
-    let servlets = Load::start(address.into(), "/noted", &[Kept, Kept, New]);
-    let files = Load::start(address.into(), "/a.css", &[Kept, New]);
+    let servlets = Load::start(address, "/noted", &[Kept, Kept, New]);
+    let files = Load::start(address, "/a.css", &[Kept, New]);
     let _ = world.cps("add-nodes 1 2 1 1").ok();
     let proxies = world.addresses();
     assert_eq!((proxies.len(), proxies[0]), (2, address));
