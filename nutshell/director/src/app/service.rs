@@ -161,7 +161,9 @@ impl App {
     ) -> Result<Service> {
         let service = self.service_view(user, id).await?;
         let count = check_counts(known_type(&service.service_type)?, &add.nodes)?;
-        let cloud = self.cloud_name(add.cloud.as_deref())?;
+        let nodes = self.service_nodes(user, id).await?;
+        let own = nodes.first().map(|node| node.cloud.as_str());
+        let cloud = self.cloud_name(add.cloud.as_deref().or(own))?;
         self.check_credits(user, count).await?;
         if let Some(instance_type) = &add.instance_type {
             self.check_instance_type(&cloud, instance_type).await?;
