@@ -28,8 +28,9 @@ source "qemu" "lean" {
 
 # The machine as VirtualBox itself makes it: Debian's installer, answered by http/preseed.cfg.
 source "virtualbox-iso" "lean" {
-  iso_url          = var.iso
-  iso_checksum     = var.iso_checksum
+  # The small one, which is on every mirror.
+  iso_url          = "http://${var.mirror}/debian/dists/bookworm/main/installer-amd64/current/images/netboot/mini.iso"
+  iso_checksum     = "file:http://${var.mirror}/debian/dists/bookworm/main/installer-amd64/current/images/SHA256SUMS"
   guest_os_type    = "Debian_64"
   output_directory = var.output
   vm_name          = "Nutshell"

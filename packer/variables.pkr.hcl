@@ -35,19 +35,8 @@ variable "processors" {
   default = 2
 }
 
-variable "iso" {
-  type        = string
-  description = "The virtualbox-iso builder: Debian's installer; the small one, which is on every mirror."
-  default     = "http://deb.debian.org/debian/dists/bookworm/main/installer-amd64/current/images/netboot/mini.iso"
-}
-
-variable "iso_checksum" {
-  type    = string
-  default = "file:http://deb.debian.org/debian/dists/bookworm/main/installer-amd64/current/images/SHA256SUMS"
-}
-
 variable "mirror" {
   type        = string
-  description = "The virtualbox-iso builder: where the installer takes packages from,."
-  default     = "deb.debian.org"
+  description = "The virtualbox-iso builder: the host of a Debian mirror, for the installer and its packages."
+  default     = ""
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::net::SocketAddrV4;
 use std::path::Path;
 use std::process::Command;
 
@@ -137,6 +138,21 @@ impl Stack {
         let mut command = self.command(&["cps"]);
         command.args(arguments);
         Output::of(&mut command)
+    }
+
+    /// Where the application of the first service is, a `php` or `java` one, proxy by proxy.
+    ///
+    /// # Panics
+    /// When the service does not tell.
+    #[must_use]
+    pub fn addresses(&self, service_type: &str) -> Vec<SocketAddrV4> {
+        let text = self.cps(&[service_type, "get-configuration", "1"]).ok();
+        let urls = text.lines().filter_map(|line| line.strip_prefix("url: http://"));
+        urls.map(|url| {
+            let place = url.trim_end_matches('/');
+            place.parse().or_else(|_| format!("{place}:80").parse()).expect("an address")
+        })
+        .collect()
     }
 
     /// Runs a `fake-cloud` command for the cloud of this installation to its end.

@@ -21,10 +21,10 @@ pub enum Flavour {
 pub struct Mirrors {
     /// The release.
     pub suite: String,
-    /// Of Debian.
-    pub main: String,
+    /// Of Debian; without one, what mmdebstrap knows by itself.
+    pub main: Option<String>,
     /// Of its security updates.
-    pub security: String,
+    pub security: Option<String>,
 }
 
 impl Mirrors {
@@ -32,10 +32,12 @@ impl Mirrors {
     #[must_use]
     pub fn lines(&self) -> String {
         let Self { suite, main, security } = self;
-        format!(
-            "deb {main} {suite} main\ndeb {main} {suite}-updates main\n\
-             deb {security} {suite}-security main\n"
-        )
+        let main = main.as_ref().map(|mirror| {
+            format!("deb {mirror} {suite} main\ndeb {mirror} {suite}-updates main\n")
+        });
+        let security =
+            security.as_ref().map(|mirror| format!("deb {mirror} {suite}-security main\n"));
+        main.into_iter().chain(security).collect()
     }
 }
 

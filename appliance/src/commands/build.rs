@@ -46,13 +46,13 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "bookworm")]
     suite: String,
 
-    /// Where its packages come from
-    #[arg(long, value_name = "URL", default_value = "http://deb.debian.org/debian")]
-    mirror: String,
+    /// Where its packages come from [default: Debian's own servers]
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
 
-    /// Where its security updates come from
-    #[arg(long, value_name = "URL", default_value = "http://deb.debian.org/debian-security")]
-    security_mirror: String,
+    /// Where its security updates come from, if a mirror is named
+    #[arg(long, value_name = "URL", requires = "mirror")]
+    security_mirror: Option<String>,
 
     #[command(flatten)]
     machine: MachineArguments,

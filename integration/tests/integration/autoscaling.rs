@@ -69,10 +69,7 @@ async fn backends_come_with_the_load_and_go_with_it() {
     let uploaded = cps(&format!("php upload-code 1 {archive}")).ok();
     let version = uploaded.split_whitespace().nth(2).expect("the version");
     let _ = cps(&format!("php enable-code 1 {version}")).ok();
-    let configuration = cps("php get-php-config 1").ok();
-    let url = configuration.lines().find_map(|line| line.strip_prefix("url: http://"));
-    let place = url.expect("the address").trim_end_matches('/');
-    let address = place.parse().or_else(|_| format!("{place}:80").parse()).expect("an address");
+    let [address] = stack.addresses("php")[..] else { panic!("one proxy") };
 
     let refused = cps("php on-autoscaling 1 3 100 turbo");
     assert!(refused.stderr.contains("low, medium_down, medium, medium_up, high"), "{refused:?}");

@@ -56,7 +56,7 @@ impl World {
         let _ = stack.cps(&["service", "start", "1"]).ok();
         let classes = compile(&stack);
         let world = Self { stack, classes };
-        let [address] = world.addresses()[..] else { panic!("one proxy") };
+        let [address] = world.stack.addresses("java")[..] else { panic!("one proxy") };
         assert!(http::get(address, "/").unwrap().contains("It works"));
         let version = world.upload("one.war", &world.war("one", &[]));
         let _ = world.cps(&format!("enable-code 1 {version}")).ok();
@@ -89,17 +89,6 @@ impl World {
         let path = self.stack.file(name, content);
         let uploaded = self.cps(&format!("upload-code 1 {path}")).ok();
         uploaded.split_whitespace().nth(2).expect("the version").to_owned()
-    }
-
-    /// Where the application is, proxy by proxy.
-    fn addresses(&self) -> Vec<SocketAddrV4> {
-        let text = self.cps("get-java-config 1").ok();
-        let urls = text.lines().filter_map(|line| line.strip_prefix("url: http://"));
-        urls.map(|url| {
-            let place = url.trim_end_matches('/');
-            place.parse().or_else(|_| format!("{place}:80").parse()).expect("an address")
-        })
-        .collect()
     }
 }
 
@@ -153,7 +142,7 @@ fn no_request_and_no_session_is_lost_while_everything_changes() {
     let servlets = Load::start(address, "/noted", &[Kept, Kept, New]);
     let files = Load::start(address, "/a.css", &[Kept, New]);
     let _ = world.cps("add-nodes 1 2 1 1").ok();
-    let proxies = world.addresses();
+    let proxies = world.stack.addresses("java");
     assert_eq!((proxies.len(), proxies[0]), (2, address));
     let counted: Vec<String> = (0..4).map(|_| count(address)).collect();
     assert_eq!(counted, ["3", "4", "5", "6"], "by both backends");

@@ -10,7 +10,7 @@ use protocol::ServiceId;
 use protocol::api::{Node, NodeState, State};
 use protocol::client::DirectorClient;
 
-use super::{Visitor, addresses, roles, running};
+use super::{Visitor, roles, running};
 
 const SERVICE: ServiceId = ServiceId(1);
 /// Far longer than it takes to notice a loss and to boot another VM.
@@ -74,7 +74,7 @@ async fn the_other_proxy_goes_on_with_all_sessions_when_the_first_is_lost() {
     let stack = Stack::up();
     let first = running(&stack);
     let _ = stack.cps(&["php", "add-nodes", "1", "1", "1", "1"]).ok();
-    let other = addresses(&stack)[1];
+    let other = stack.addresses("php")[1];
     let director = stack.director().await.client;
     let mut visitor = Visitor::default();
     assert_eq!(visitor.count(first), 1);
@@ -89,7 +89,7 @@ async fn the_other_proxy_goes_on_with_all_sessions_when_the_first_is_lost() {
     lost_at_most(&pages.end(), 0);
     lost_at_most(&files.end(), 0);
     assert_eq!(visitor.count(other), 2, "the copy has the session");
-    let proxies = addresses(&stack);
+    let proxies = stack.addresses("php");
     assert_eq!(proxies.len(), 2);
     let numbers: Vec<u64> = proxies.iter().map(|proxy| visitor.count(*proxy)).collect();
     assert_eq!(numbers, [3, 4], "by both proxies");

@@ -28,23 +28,12 @@ fn upload(stack: &Stack, archive: &str) -> String {
     uploaded.split_whitespace().nth(2).expect("the version").to_owned()
 }
 
-/// Where the application is, proxy by proxy.
-fn addresses(stack: &Stack) -> Vec<SocketAddrV4> {
-    let text = stack.cps(&["php", "get-php-config", "1"]).ok();
-    let urls = text.lines().filter_map(|line| line.strip_prefix("url: http://"));
-    urls.map(|url| {
-        let place = url.trim_end_matches('/');
-        place.parse().or_else(|_| format!("{place}:80").parse()).expect("an address")
-    })
-    .collect()
-}
-
 /// A PHP service at work with an application.
 fn running(stack: &Stack) -> SocketAddrV4 {
     let _ = stack.cps(&["login"]).ok();
     let _ = stack.cps(&["service", "create", "php"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
-    let [address] = addresses(stack)[..] else { panic!("one proxy") };
+    let [address] = stack.addresses("php")[..] else { panic!("one proxy") };
     assert!(http::get(address, "/").unwrap().contains("It works"));
     let version = upload(stack, &application(stack, "one"));
     let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
@@ -96,7 +85,7 @@ fn no_request_is_lost_while_everything_changes() {
     cps("php set-php-config 1 memory_limit=64M");
     cps("php add-nodes 1 0 0 1");
     assert_eq!(roles(&stack), ["proxy", "backend", "backend", "web", "proxy"]);
-    let proxies = addresses(&stack);
+    let proxies = stack.addresses("php");
     assert_eq!((proxies.len(), proxies[0]), (2, address));
     assert_eq!(http::get(proxies[1], "/").unwrap(), "one one");
     assert_eq!(http::get(proxies[1], "/a.css").unwrap(), "one");
@@ -122,7 +111,7 @@ fn no_request_is_lost_while_everything_changes() {
     assert!(refused.contains("Not enough 'proxy' nodes will be left"), "{refused}");
     cps("php remove-nodes 1 2 1 0");
     assert_eq!(roles(&stack), ["proxy, web, backend"]);
-    assert_eq!(addresses(&stack), [address], "the address stays");
+    assert_eq!(stack.addresses("php"), [address], "the address stays");
 
     without_failure(&pages.end(), &["one one", "two two"]);
     without_failure(&files.end(), &["one", "two"]);
@@ -137,7 +126,7 @@ fn a_session_is_found_by_every_backend_and_survives_changes() {
     let _ = stack.cps(&["php", "add-nodes", "1", "2", "1", "1"]).ok();
     let answers = [3, 4, 5, 6].map(|_| visitor.count(address));
     assert_eq!(answers, [3, 4, 5, 6], "by both backends");
-    let other = addresses(&stack)[1];
+    let other = stack.addresses("php")[1];
     assert_eq!(visitor.count(other), 7);
     let _ = stack.cps(&["php", "remove-nodes", "1", "1", "0", "1"]).ok();
     assert_eq!(visitor.count(address), 8);

@@ -8,7 +8,7 @@ use integration::load::Connection::{Kept, New};
 use integration::load::Load;
 use integration::{Stack, http, wait_for};
 
-use super::{addresses, application, running, upload, without_failure};
+use super::{application, running, upload, without_failure};
 
 /// Far longer than a program takes to be started again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -124,5 +124,5 @@ fn a_body_that_is_too_large_is_refused_as_such() {
     // The connection may be cut while nobody reads the body.
     let _ = stream.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert_eq!(addresses(&stack), [address]);
+    assert_eq!(stack.addresses("php"), [address]);
 }

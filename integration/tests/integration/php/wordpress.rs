@@ -12,7 +12,7 @@ use reqwest::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use tempfile::TempDir;
 
-use super::{addresses, roles};
+use super::roles;
 
 const PASSWORD: &str = "Correct-Horse-Battery-Staple-7";
 
@@ -148,7 +148,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     cps(&format!("php enable-code 1 {version}"));
 
     let mut browser = Browser::new();
-    let first = site(addresses(&stack)[0]);
+    let first = site(stack.addresses("php")[0]);
     let form = [
         ("weblog_title", "A blog"),
         ("user_name", "ada"),
@@ -179,7 +179,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     assert!(visitor.get(&format!("{first}{page}")).await.contains("Written through the proxy"));
     cps("php add-nodes 1 2 1 1");
     assert_eq!(roles(&stack), ["proxy", "backend", "backend", "web", "proxy"]);
-    let proxies = addresses(&stack);
+    let proxies = stack.addresses("php");
     assert_eq!(proxies.len(), 2);
     for proxy in proxies {
         // By both backends.
