@@ -1,6 +1,6 @@
 //! What the web hosting services share: roles and who holds them, daemons under supervision, code
 //! versions side by side in a node, and changes that no request notices. A service itself is what
-//! its [`Hosting`](manager_half::Hosting) decides and its [`Runtime`](agent_half::Runtime) does.
+//! its `Hosting` decides and its `Runtime` does.
 //!
 //! A change of the nodes, the code or the settings goes through three steps on all nodes, each
 //! complete before the next: what is new is *prepared* beside what is old; the proxies are *routed*
