@@ -146,8 +146,10 @@ async fn a_service_has_nodes_of_an_openstack_and_of_an_ec2() {
     cps(&["generic", "add-nodes", "1", "1", "--cloud", "amazon"]);
     let resources = cps(&["cloud", "list-resources"]);
     let of = |cloud: &str| {
-        let lines: Vec<&str> =
-            resources.lines().filter(|line| line.trim_end().ends_with(cloud)).collect();
+        let lines: Vec<&str> = resources
+            .lines()
+            .filter(|line| line.split_whitespace().any(|word| word == cloud))
+            .collect();
         lines
     };
     assert_eq!((of("default").len(), of("amazon").len()), (2, 1), "{resources}");

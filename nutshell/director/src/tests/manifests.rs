@@ -225,10 +225,10 @@ async fn a_deployment_is_nobody_elses() {
 async fn what_is_wrong_is_refused_before_anything_is_made() {
     let world = World::new().await;
     let user = world.login("test").await;
-    let wrong = json!({ "Services": [{ "Type": "java" }, { "Type": "generic", "Start": 7 }] });
+    let wrong = json!({ "Services": [{ "Type": "hadoop" }, { "Type": "generic", "Start": 7 }] });
     let (code, message) = refusal(user.manifest_deploy(&wrong, None).await);
     assert_eq!(code, ErrorCode::InvalidRequest);
-    assert!(message.contains("Services[0].Type: `java` services are not in this"), "{message}");
+    assert!(message.contains("Services[0].Type: `hadoop` services are not in this"), "{message}");
     assert!(message.contains("; Services[1].Start: it is neither 0 nor 1"), "{message}");
     let dear = json!({ "Services": [
         { "Type": "generic", "Start": 1, "StartupInstances": { "node": CREDITS } },
