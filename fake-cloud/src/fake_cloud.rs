@@ -249,11 +249,14 @@ impl FakeCloud {
     /// state directory brings everything back.
     pub async fn shutdown(self) {
         let home = Arc::downgrade(&self.regions[0].cloud);
+        let networks: Vec<_> =
+            self.regions.iter().map(|region| Arc::clone(&region.cloud.network)).collect();
         join_all(self.regions.iter().map(|region| region.cloud.power_off())).await;
         let writers = join_all(self.regions.into_iter().map(Running::close)).await;
         // Connections that outlive the listener hold the cloud; everything acknowledged is
         // written already.
         let _ = tokio::time::timeout(FAREWELL, join_all(writers)).await;
+        join_all(networks.iter().map(|network| network.close())).await;
         if let Some(home) = home.upgrade() {
             home.give_back();
         }

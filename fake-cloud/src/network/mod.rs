@@ -39,6 +39,9 @@ pub trait Network: Send + Sync + std::fmt::Debug {
         let _ = fixed;
     }
 
+    /// Ends it: what it made on this machine is gone, also while somebody still holds it.
+    async fn close(&self) {}
+
     /// The URL at which servers find the cloud, if not where others do.
     fn cloud_url(&self) -> Option<String> {
         None

@@ -34,6 +34,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -122,7 +123,7 @@ struct Plan {
     table: String,
 }
 
-/// The network. It is gone when this value is dropped.
+/// The network. It is gone when it is closed or dropped.
 #[derive(Debug)]
 pub struct Bridge {
     plan: Plan,
@@ -132,6 +133,7 @@ pub struct Bridge {
     guard: Arc<tokio::sync::Mutex<Guard>>,
     /// Servers' addresses whose cables are cut.
     cut: Mutex<BTreeSet<Ipv4Addr>>,
+    closed: AtomicBool,
 }
 
 fn step(step: &'static str) -> impl FnOnce(io::Error) -> BridgeError {
@@ -163,6 +165,7 @@ impl Bridge {
             translation: Arc::default(),
             guard: Arc::default(),
             cut: Mutex::default(),
+            closed: AtomicBool::new(false),
         };
         let own = plan.clone();
         router.run(move || furnish(&own)).await.map_err(step("set the router up"))?;
@@ -194,9 +197,15 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        if let Err(error) = self.host.run_blocking(clean(self.plan.clone())) {
-            tracing::warn!(%error, "failed to remove the network; the next start does");
+        if !*self.closed.get_mut() {
+            warn_unless_removed(self.host.run_blocking(clean(self.plan.clone())));
         }
+    }
+}
+
+fn warn_unless_removed(cleaned: io::Result<()>) {
+    if let Err(error) = cleaned {
+        tracing::warn!(%error, "failed to remove the network; the next start does");
     }
 }
 
@@ -224,6 +233,12 @@ pub fn capability() -> Capability {
 impl Network for Bridge {
     async fn associate(&self, floating: Ipv4Addr, fixed: Ipv4Addr) -> io::Result<()> {
         self.lead(floating, Some(fixed)).await
+    }
+
+    async fn close(&self) {
+        if !self.closed.swap(true, Ordering::Relaxed) {
+            warn_unless_removed(self.host.run(clean(self.plan.clone())).await);
+        }
     }
 
     async fn disassociate(&self, floating: Ipv4Addr) {
