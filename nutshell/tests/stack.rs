@@ -36,6 +36,19 @@ async fn a_stack_comes_back_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn vms_of_an_unknown_size_are_refused_before_anything_is_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let huge = StackSettings { instance_type: Some("m9.huge".to_owned()), ..settings(&state) };
+    let refused = Stack::start(huge).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "there is no instance type m9.huge: there are m1.tiny, m1.small, m1.medium, m1.large, m1.xlarge"
+    );
+    assert!(!state.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stacks_do_not_share_addresses_and_a_password_can_be_given() {
     let directory = tempfile::tempdir().unwrap();
     let (one, two) = (directory.path().join("one"), directory.path().join("two"));

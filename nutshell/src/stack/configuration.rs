@@ -55,6 +55,9 @@ pub struct Configuration {
     /// What VMs boot from: `host`, or an image that `fake-cloud image` keeps.
     #[serde(default)]
     pub image: Option<String>,
+    /// The instance type of VMs for which none is asked.
+    #[serde(default)]
+    pub instance_type: Option<String>,
     /// Whether files that manifests name by URL may come from this machine and private networks.
     #[serde(default)]
     pub fetch_private: bool,
@@ -68,6 +71,7 @@ const HEADER: &str = "\
 #   username = \"test\"   password = \"...\"   credits = 1000   floating_addresses = 245
 #   fetch_private = true   # manifests may name files of this machine's and private networks
 #   registration = false   image = \"host\"   # or one of `fake-cloud image list`
+#   instance_type = \"m1.small\"   # how large VMs are
 #   floating_range = \"192.168.56.10-192.168.56.99\"   # when this machine answers at them
 # and identity providers: tables [oidc.NAME] with issuer, client_id, client_secret_file.
 version = 1

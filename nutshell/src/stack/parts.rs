@@ -11,9 +11,9 @@ use fake_cloud::backends::ImageSource;
 use fake_cloud::image::Store;
 use fake_cloud::model::AccessKeyPair;
 use fake_cloud::model::address::AddressRange;
-use fake_cloud::settings::{BackendKind, Listen, UserSettings as CloudUser};
+use fake_cloud::settings::{BackendKind, FlavorSettings, Listen, UserSettings as CloudUser};
 
-use super::{Addresses, Kept, Secrets, StateDirectory};
+use super::{Addresses, Kept, Secrets, StartError, StateDirectory};
 
 /// The cloud's user who owns all servers of the platform.
 pub const CLOUD_USER: &str = "test";
@@ -21,10 +21,28 @@ pub const CLOUD_USER: &str = "test";
 pub const CLOUD_PROJECT: &str = "test";
 /// The cloud's only region.
 pub const CLOUD_REGION: &str = "RegionOne";
-/// The flavor of the platform's servers.
+/// How large the platform's servers are where nobody says.
 const FLAVOR: &str = "m1.small";
 /// The image that is this machine.
 const HOST: &str = "host";
+
+/// What the platform's servers are like.
+#[derive(Debug)]
+pub(super) struct Vms {
+    pub(super) image: Image,
+    pub(super) flavor: String,
+}
+
+/// The flavor of this name, if the cloud has it.
+pub(super) fn flavor(name: Option<&str>) -> Result<String, StartError> {
+    let name = name.unwrap_or(FLAVOR).to_owned();
+    let known: Vec<String> =
+        FlavorSettings::customary().into_iter().map(|flavor| flavor.name).collect();
+    match known.contains(&name) {
+        true => Ok(name),
+        false => Err(StartError::InstanceType { name, known: known.join(", ") }),
+    }
+}
 
 /// What the platform's servers boot from.
 #[derive(Debug)]
@@ -108,7 +126,7 @@ fn limit(range: &mut AddressRange, count: u8) {
 pub(super) fn driver(
     addresses: Addresses,
     secrets: &Secrets,
-    image: Image,
+    vms: Vms,
 ) -> Result<Arc<dyn Cloud>, CloudError> {
     let settings = cloud::openstack::Settings {
         auth_url: addresses.openstack_url(),
@@ -119,8 +137,8 @@ pub(super) fn driver(
         project_domain: "Default".to_owned(),
         region: Some(CLOUD_REGION.to_owned()),
         interface: cloud::openstack::Interface::Public,
-        image: image.name,
-        flavor: FLAVOR.to_owned(),
+        image: vms.image.name,
+        flavor: vms.flavor,
         prices: BTreeMap::new(),
         network: Some("private".to_owned()),
         floating_pool: Some("public".to_owned()),

@@ -39,6 +39,8 @@ pub struct StackSettings {
     /// What VMs boot from: `host`, which is this machine, or an image that `fake-cloud image` keeps; the
     /// configuration's, or `host`, when absent.
     pub image: Option<String>,
+    /// The instance type of VMs for which none is asked; the configuration's, or `m1.small`, when absent.
+    pub instance_type: Option<String>,
     /// The executable that becomes the VMs, their managers and agents: `nutshell`.
     pub executable: PathBuf,
 }
@@ -54,6 +56,7 @@ impl StackSettings {
             floating_addresses: None,
             floating_range: None,
             image: None,
+            instance_type: None,
             executable,
         }
     }
@@ -74,6 +77,14 @@ pub enum StartError {
     /// The image of the VMs cannot be used.
     #[error("failed to find the image of the VMs")]
     Image(#[source] fake_cloud::image::Error),
+    /// There are no such VMs.
+    #[error("there is no instance type {name}: there are {known}")]
+    InstanceType {
+        /// What was asked for.
+        name: String,
+        /// The names of all.
+        known: String,
+    },
     /// The cloud did not start.
     #[error("failed to start the cloud")]
     Cloud(#[source] fake_cloud::StartError),
@@ -92,6 +103,7 @@ impl Advice for StartError {
             Self::Lock(error) => error.hint(),
             Self::Address(error) => error.hint(),
             Self::Image(_) => Some("`fake-cloud image build` makes one".to_owned()),
+            Self::InstanceType { .. } => None,
             Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => {
                 Some("`nutshell logs` may say more".to_owned())
             }
@@ -100,7 +112,11 @@ impl Advice for StartError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::State(_) | Self::Lock(_) | Self::Address(_) | Self::Image(_) => Exit::Failure,
+            Self::State(_)
+            | Self::Lock(_)
+            | Self::Address(_)
+            | Self::Image(_)
+            | Self::InstanceType { .. } => Exit::Failure,
             Self::Cloud(_) | Self::Driver(_) | Self::Director(_) => Exit::Unexpected,
         }
     }
@@ -137,7 +153,7 @@ impl std::fmt::Debug for UserCredentials {
 #[derive(Debug)]
 pub struct Prepared {
     settings: StackSettings,
-    image: parts::Image,
+    vms: parts::Vms,
     lock: Lock,
 }
 
@@ -151,9 +167,12 @@ impl Prepared {
         let configuration = Configuration::load(&settings.state)?;
         let image = settings.image.as_ref().or(configuration.image.as_ref());
         let image = parts::Image::find(image.map(String::as_str)).map_err(StartError::Image)?;
+        let instance_type =
+            settings.instance_type.as_ref().or(configuration.instance_type.as_ref());
+        let vms = parts::Vms { image, flavor: parts::flavor(instance_type.map(String::as_str))? };
         settings.state.prepare()?;
         let lock = Lock::acquire(&settings.state)?;
-        Ok(Self { settings, image, lock })
+        Ok(Self { settings, vms, lock })
     }
 
     /// Starts everything.
@@ -161,8 +180,8 @@ impl Prepared {
     /// # Errors
     /// When a part does not start; then nothing runs.
     pub async fn start(self, observer: Observer<'_>) -> Result<Stack, StartError> {
-        let Self { settings, image, lock } = self;
-        let Parts { credentials, addresses, cloud, director } = decide(&settings, image, observer)?;
+        let Self { settings, vms, lock } = self;
+        let Parts { credentials, addresses, cloud, director } = decide(&settings, vms, observer)?;
         let (cloud, director) = start_parts(cloud, director, observer).await?;
         let running = Running {
             web_url: format!("{}/", addresses.director_url()),
@@ -190,7 +209,7 @@ struct Parts {
 /// Takes up what earlier starts decided, and decides and remembers the rest.
 fn decide(
     settings: &StackSettings,
-    image: parts::Image,
+    vms: parts::Vms,
     observer: Observer<'_>,
 ) -> Result<Parts, StartError> {
     let StackSettings { state, password, executable, .. } = settings;
@@ -210,10 +229,10 @@ fn decide(
         count: settings.floating_addresses.or(configuration.floating_addresses),
         range: settings.floating_range.or(configuration.floating_range),
     };
-    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &image, floating);
+    let cloud = parts::fake_cloud(state, openstack, &secrets, &kept, &vms.image, floating);
     let default_cloud = protocol::api::DEFAULT_CLOUD.to_owned();
-    let image_roots = BTreeMap::from([(default_cloud.clone(), image.root.clone())]);
-    let driver = parts::driver(addresses, &secrets, image).map_err(StartError::Driver)?;
+    let image_roots = BTreeMap::from([(default_cloud.clone(), vms.image.root.clone())]);
+    let driver = parts::driver(addresses, &secrets, vms).map_err(StartError::Driver)?;
     let credentials =
         UserCredentials { username: configuration.username(), password: secrets.password.clone() };
     let identity_providers = configuration

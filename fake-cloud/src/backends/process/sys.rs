@@ -8,7 +8,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use rustix::ioctl::{NoArg, ioctl, opcode};
+use rustix::ioctl::{IntegerSetter, NoArg, ioctl, opcode};
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 use tokio::io::Interest;
@@ -180,6 +180,15 @@ pub(crate) fn receive_notification(listener: impl AsFd) -> io::Result<Notificati
         number: i64::from(notification.data.nr),
         arguments: notification.data.args,
     })
+}
+
+/// Has the kernel hand over the processor with each call and its answer, as the two sides always wait
+/// for each other (Linux 6.6). Without it they work too, slower.
+pub(crate) fn hand_over_at_once(listener: impl AsFd) {
+    const SET_FLAGS: rustix::ioctl::Opcode = opcode::write::<u64>(b'!', 4);
+    const SYNC_WAKE_UP: usize = 1;
+    // SAFETY: the argument is the flags themselves: the kernel reads no memory.
+    let _ = unsafe { ioctl(listener, IntegerSetter::<SET_FLAGS>::new_usize(SYNC_WAKE_UP)) };
 }
 
 /// Whether the call still waits: if not, its thread number may belong to someone else by now.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::web::nginx::Programs;
+use crate::web::nginx::{KEPT, Programs};
 
 /// `code` is the version itself, not what leads to it: the backends of another are others.
 ///
@@ -21,13 +21,13 @@ pub(super) fn programs(code: &Path, patterns: &BTreeSet<String>) -> Programs {
         before.push_str(&format!("    \"~{expression}\" 1;\n"));
     }
     before.push_str("  }\n");
-    Programs { root: code.to_owned(), before, keepalive: true, locations: LOCATIONS.to_owned() }
+    Programs { root: code.to_owned(), before, kept: KEPT, locations: LOCATIONS.to_owned() }
 }
 
 const LOCATIONS: &str = "    location / {
       set $to webs;
-      if (!-f $document_root$uri) { set $to backends; }
-      if ($is_program) { set $to backends; }
+      if (!-f $document_root$uri) { set $to kept_backends; }
+      if ($is_program) { set $to kept_backends; }
       proxy_pass http://$to;
       proxy_read_timeout 300s;
     }

@@ -48,7 +48,6 @@ pub(super) fn configuration(
          pm.start_servers = 3\n\
          pm.min_spare_servers = 2\n\
          pm.max_spare_servers = 6\n\
-         pm.max_requests = 1000\n\
          request_terminate_timeout = 120s\n\
          php_admin_value[error_log] = \"{log}\"\n\
          php_value[session.save_handler] = redis\n\

@@ -44,11 +44,14 @@ pub(crate) struct Programs {
     pub(crate) root: PathBuf,
     /// What the whole of nginx is to know first: maps.
     pub(crate) before: String,
-    /// Whether to keep connections to backends that are idle.
-    pub(crate) keepalive: bool,
-    /// Which requests go where: to the groups `backends` and `webs`.
+    /// What holds for idle connections to backends in the group `kept_backends`: directives.
+    pub(crate) kept: &'static str,
+    /// Which requests go where: to the groups `backends`, `kept_backends` and `webs`.
     pub(crate) locations: String,
 }
+
+/// For servers to which an idle connection is no burden.
+pub(crate) const KEPT: &str = "keepalive 32;";
 
 /// The header by which a web node learns which version is meant.
 const VERSION_HEADER: &str = "X-Nutshell-Code-Version";
@@ -66,6 +69,7 @@ fn head(places: Places<'_>, body: &str) -> String {
     format!(
         r#"{user}daemon off;
 worker_processes auto;
+pcre_jit on;
 worker_rlimit_nofile 16384;
 pid "{run}/{name}.pid";
 error_log "{logs}/{name}.error.log";
@@ -111,20 +115,24 @@ pub(crate) fn web(places: Places<'_>, listen: SocketAddrV4, versions: &Path) -> 
 /// The configuration of a proxy.
 pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
     let Proxy { listen, routes, programs } = proxy;
-    let Programs { root, before, keepalive, locations } = programs;
+    let Programs { root, before, kept, locations } = programs;
     let (root, largest_body) = (root.display(), routes.largest_body);
-    let backends = upstream("backends", &routes.backends, &routes.weights, *keepalive);
-    let webs = upstream("webs", &routes.webs, &[], true);
+    let Routes { backends, weights, webs, .. } = routes;
+    let groups = [
+        upstream("webs", webs, &[], KEPT),
+        upstream("backends", backends, weights, ""),
+        upstream("kept_backends", backends, weights, kept),
+    ]
+    .concat();
     let closing = places.closing();
     let closing = closing.display();
     let body = format!(
         r#"  client_max_body_size {largest_body};
   map $realpath_root $code_version {{ "~/(?<name>[^/]+)$" $name; }}
-{before}{webs}{backends}  server {{
+{before}{groups}  server {{
     listen {listen};
     root "{root}";
-    set $asked $uri;
-    if (-f "{closing}") {{ rewrite ^ /.closing last; }}
+    if (-f "{closing}") {{ set $asked $uri; rewrite ^ /.closing last; }}
     location = /.closing {{ internal; keepalive_timeout 0; rewrite ^ $asked last; }}
     location ~ /\.(?!well-known) {{ return 404; }}
 {locations}    proxy_http_version 1.1;
@@ -140,7 +148,8 @@ pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
 }
 
 /// A server that fails three times is left alone for a while; one that is alone never is.
-fn upstream(name: &str, servers: &[SocketAddrV4], weights: &[u32], keepalive: bool) -> String {
+/// `kept` says which idle connections are kept: directives.
+fn upstream(name: &str, servers: &[SocketAddrV4], weights: &[u32], kept: &str) -> String {
     let mut text = format!("  upstream {name} {{\n");
     for (index, server) in servers.iter().enumerate() {
         let weight = weights.get(index).map(|weight| format!(" weight={weight}"));
@@ -148,8 +157,9 @@ fn upstream(name: &str, servers: &[SocketAddrV4], weights: &[u32], keepalive: bo
         // Writing to a string does not fail.
         let _ = writeln!(text, "    server {server}{weight} max_fails=3 fail_timeout=5s;");
     }
-    if keepalive {
-        text.push_str("    keepalive 32;\n");
+    if !kept.is_empty() {
+        // As above.
+        let _ = writeln!(text, "    {kept}");
     }
     text.push_str("  }\n");
     text

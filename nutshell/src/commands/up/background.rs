@@ -28,6 +28,9 @@ pub(super) fn start(settings: &StackSettings, printer: &Printer) -> Result<Exit,
     if let Some(image) = &settings.image {
         command.args(["--image", image]);
     }
+    if let Some(instance_type) = &settings.instance_type {
+        command.args(["--instance-type", instance_type]);
+    }
     if let Some(password) = &settings.password {
         // Not an argument: those can be read by everybody.
         command.env("NUTSHELL_PASSWORD", password);

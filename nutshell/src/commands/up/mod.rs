@@ -56,6 +56,7 @@ pub(crate) fn up(options: &Up, printer: &Printer) -> Result<Exit, Failure> {
         floating_addresses: options.floating_addresses,
         floating_range: options.floating_range,
         image: options.image.clone(),
+        instance_type: options.instance_type.clone(),
         ..StackSettings::new(state.path(), executable)
     };
     if options.detach {

@@ -43,8 +43,9 @@ const FREEZER: &str = "cgroup.freeze";
 /// More than any server needs, and too few to hurt the machine.
 const MOST_PROCESSES: u32 = 8192;
 
-/// Share of a second after which processor time is counted anew, in microseconds.
-const PERIOD: u64 = 100_000;
+/// After how long processor time is counted anew, in microseconds: who has used up its own stands still
+/// until then, and whoever waits for an answer with it.
+const PERIOD: u64 = 10_000;
 
 /// How long to wait until all processes of a server stand still: one that the kernel is at work for
 /// stands still only when it is done, and changes nothing meanwhile.
@@ -401,8 +402,8 @@ mod tests {
         for (version, controller, expected) in [
             (Version::One, Controller::Memory, ("memory.limit_in_bytes", "3145728")),
             (Version::Two, Controller::Memory, ("memory.max", "3145728")),
-            (Version::One, Controller::Processors, ("cpu.cfs_quota_us", "200000")),
-            (Version::Two, Controller::Processors, ("cpu.max", "200000 100000")),
+            (Version::One, Controller::Processors, ("cpu.cfs_quota_us", "20000")),
+            (Version::Two, Controller::Processors, ("cpu.max", "20000 10000")),
             (Version::Two, Controller::Processes, ("pids.max", "8192")),
         ] {
             let (file, value) = expected;
@@ -413,7 +414,7 @@ mod tests {
             &hierarchy(Version::Two, Controller::Processors),
             Quota { vcpus: 0, memory_mib: 3 },
         );
-        assert_eq!(none, [("cpu.max", "100000 100000".to_owned())], "no server stands still");
+        assert_eq!(none, [("cpu.max", "10000 10000".to_owned())], "no server stands still");
     }
 
     #[test]

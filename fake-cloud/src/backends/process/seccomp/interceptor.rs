@@ -58,6 +58,7 @@ impl Interceptor {
 
     /// From now on answers the calls that the listener tells of, until its server ends.
     pub(crate) fn add(&self, descriptor: OwnedFd, place: Place) -> io::Result<()> {
+        sys::hand_over_at_once(&descriptor);
         let mut listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.0 += 1;
         let key = listeners.0;

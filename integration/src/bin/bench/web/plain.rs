@@ -104,7 +104,6 @@ fn fpm(place: &Path, listen: SocketAddrV4, is_root: bool) -> String {
     format!(
         "[global]\nerror_log = \"{place}/fpm.log\"\ndaemonize = no\n[www]\n{user}\
          listen = {listen}\nlisten.backlog = 1024\npm = dynamic\npm.max_children = 16\n\
-         pm.start_servers = 3\npm.min_spare_servers = 2\npm.max_spare_servers = 6\n\
-         pm.max_requests = 1000\n"
+         pm.start_servers = 3\npm.min_spare_servers = 2\npm.max_spare_servers = 6\n"
     )
 }

@@ -11,7 +11,7 @@ fn proxied(places: Places<'_>) -> String {
     let programs = Programs {
         root: PathBuf::from("/var/cache/cpsagent/www"),
         before: "  map $uri $mine { default 0; }\n".to_owned(),
-        keepalive: false,
+        kept: "keepalive 5;",
         locations: "    location / { proxy_pass http://backends; }\n".to_owned(),
     };
     with_programs(places, &programs)
@@ -34,7 +34,12 @@ fn a_proxy_knows_all_others_and_hands_on_which_version_is_meant() {
         assert!(text.lines().any(|one| one == line), "{line} in {text}");
     }
     assert!(!text.contains("user "), "nobody to become");
-    assert_eq!(text.matches("keepalive 32;").count(), 1, "to the web nodes alone");
+    for group in ["webs", "backends", "kept_backends"] {
+        let start = text.find(&format!("  upstream {group} {{")).expect("each group is there");
+        let (one, _) = text[start..].split_once("  }").expect("and ends");
+        assert_eq!(one.contains("keepalive 32;"), group == "webs", "{one}");
+        assert_eq!(one.contains("keepalive 5;"), group == "kept_backends", "{one}");
+    }
 }
 
 #[test]
