@@ -3,7 +3,7 @@
 use std::net::SocketAddrV4;
 use std::path::Path;
 
-use crate::web::nginx::Programs;
+use crate::web::nginx::{Programs, SMALL_FILES};
 use crate::web::ports;
 use crate::web::wire::Routes;
 
@@ -11,15 +11,16 @@ use crate::web::wire::Routes;
 /// it gets: the name of the version goes with it to the other nodes. Where the proxy's own node alone
 /// serves files, the proxy does it itself.
 pub(super) fn programs(link: &Path, routes: &Routes) -> Programs {
-    let files = match routes.webs[..] == [SocketAddrV4::new(routes.listen, ports::WEB)] {
-        true => "index index.html index.htm;",
-        false => "proxy_pass http://webs;",
-    };
+    let (files, small_files) =
+        match routes.webs[..] == [SocketAddrV4::new(routes.listen, ports::WEB)] {
+            true => ("index index.html index.htm;", SMALL_FILES),
+            false => ("proxy_pass http://webs;", ""),
+        };
     Programs {
         root: link.to_owned(),
         before: GROUPS.to_owned(),
         kept: KEPT,
-        locations: LOCATIONS.replace("@FILES@", files),
+        locations: LOCATIONS.replace("@FILES@", files) + small_files,
     }
 }
 

@@ -53,6 +53,13 @@ pub(crate) struct Programs {
 /// For servers to which an idle connection is no burden.
 pub(crate) const KEPT: &str = "keepalive 32;";
 
+/// Files that mostly are so small that reading them costs less than to have the kernel send them.
+pub(crate) const SMALL_FILES: &str = r#"    location ~* \.(?:html?|css|m?js|json|map|svg|txt|xml|ico|woff2?)$ {
+      sendfile off;
+      output_buffers 1 64k;
+    }
+"#;
+
 /// The header by which a web node learns which version is meant.
 const VERSION_HEADER: &str = "X-Nutshell-Code-Version";
 
@@ -106,7 +113,7 @@ pub(crate) fn web(places: Places<'_>, listen: SocketAddrV4, versions: &Path) -> 
     root "{versions}/$code_version";
     index index.html index.htm;
     location ~ /\.(?!well-known) {{ return 404; }}
-  }}
+{SMALL_FILES}  }}
 "#
     );
     head(places, &body)
