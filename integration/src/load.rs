@@ -1,22 +1,32 @@
 //! Visitors of a web application: they ask all the time, and note every answer.
 //!
-//! Each is a thread with a connection of its own, kept or new for each request, and asks again as
-//! soon as it has the answer. Nothing is tried again: what went wrong is counted.
+//! Each is a thread with a connection of its own, kept or new for each request, and asks again a
+//! moment after it has the answer. Nothing is tried again: what went wrong is counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How long a visitor looks at an answer. Without it a few of them would take all processors from what
+/// they are to watch.
+const LOOKING: Duration = Duration::from_millis(3);
+
 /// Visitors at work.
 #[derive(Debug)]
 pub struct Load {
-    stop: Arc<AtomicBool>,
     answers: Arc<Mutex<Answers>>,
-    visitors: Vec<JoinHandle<()>>,
+    visitors: Vec<Visitor>,
+}
+
+/// One, who leaves when the sender is gone.
+#[derive(Debug)]
+struct Visitor {
+    stay: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// How often each answer came: the body of a `200`, or what went wrong.
@@ -45,16 +55,15 @@ impl Load {
     #[must_use]
     pub fn start(address: impl Into<SocketAddr>, path: &str, visitors: &[Connection]) -> Self {
         let address = address.into();
-        let (stop, answers) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Answers>>::default());
-        let visitors = visitors
-            .iter()
-            .map(|connection| {
-                let (connection, path) = (*connection, path.to_owned());
-                let (stop, answers) = (Arc::clone(&stop), Arc::clone(&answers));
-                std::thread::spawn(move || visit(address, &path, connection, &stop, &answers))
-            })
-            .collect();
-        Self { stop, answers, visitors }
+        let answers = Arc::<Mutex<Answers>>::default();
+        let visitor = |connection: &Connection| {
+            let (connection, path, answers) = (*connection, path.to_owned(), Arc::clone(&answers));
+            let (stay, stays) = channel();
+            let visit = move || visit(address, &path, connection, &stays, &answers);
+            Visitor { stay, thread: std::thread::spawn(visit) }
+        };
+        let visitors = visitors.iter().map(visitor).collect();
+        Self { answers, visitors }
     }
 
     /// What was answered so far.
@@ -72,9 +81,13 @@ impl Load {
     /// When a visitor has.
     #[must_use]
     pub fn end(self) -> Answers {
-        self.stop.store(true, Ordering::Relaxed);
-        for visitor in self.visitors {
-            visitor.join().expect("no visitor panics");
+        let leave = |Visitor { stay, thread }| {
+            drop(stay);
+            thread
+        };
+        let leaving: Vec<JoinHandle<()>> = self.visitors.into_iter().map(leave).collect();
+        for thread in leaving {
+            thread.join().expect("no visitor panics");
         }
         self.answers.lock().expect("no visitor panics").clone()
     }
@@ -92,11 +105,11 @@ fn visit(
     address: SocketAddr,
     path: &str,
     connection: Connection,
-    stop: &AtomicBool,
+    stays: &Receiver<()>,
     answers: &Mutex<Answers>,
 ) {
     let mut kept = None;
-    while !stop.load(Ordering::Relaxed) {
+    while stays.recv_timeout(LOOKING) == Err(RecvTimeoutError::Timeout) {
         let answer = ask(address, path, connection, &mut kept);
         let mut answers = answers.lock().expect("no visitor panics");
         let count = match answer {

@@ -98,7 +98,7 @@ fn compile(stack: &Stack) -> Vec<Vec<u8>> {
     std::fs::create_dir(&directory).unwrap();
     let mut compiler = Command::new("java");
     compiler
-        .args(["-cp", "/usr/share/java/eclipse-jdt-core.jar"])
+        .args(["-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/eclipse-jdt-core.jar"])
         .args(["org.eclipse.jdt.internal.compiler.batch.Main", "-11", "-proc:none", "-nowarn"])
         .args(["-cp", "/usr/share/tomcat10/lib/servlet-api.jar", "-d"])
         .arg(&directory);
