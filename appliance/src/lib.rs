@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod ova;
 pub mod ovf;
 pub mod pack;
+mod scratch;
 pub mod tools;
 pub mod virtualbox;
 pub mod vmdk;

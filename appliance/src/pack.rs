@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::ova::{self, Content, Member};
 use crate::ovf::{self, Disk, Machine};
+use crate::scratch::Scratch;
 use crate::{Error, manifest, vmdk};
 
 /// What was made.
@@ -23,12 +24,7 @@ pub struct Packed {
 /// When the disk cannot be read or is not one, the target cannot be written, or `qemu-img` is missing.
 pub fn pack(disk: &Path, machine: &Machine, target: &Path, time: u64) -> Result<Packed, Error> {
     let stem = file_stem(machine)?;
-    let above = target.parent().filter(|it| !it.as_os_str().is_empty());
-    let above = above.unwrap_or(Path::new("."));
-    let scratch = tempfile::Builder::new()
-        .prefix(".appliance-")
-        .tempdir_in(above)
-        .map_err(Error::file("make a directory in", above))?;
+    let scratch = Scratch::of(target)?;
 
     // The name is in the disk too: it must be the one that it has in the archive.
     let file_name = format!("{stem}-disk1.vmdk");

@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::tools::{QEMU_IMG, bound, require};
 
 const SECTOR: u64 = 512;
 const MAGIC: &[u8; 4] = b"KDMV";
@@ -81,22 +81,13 @@ fn array<const N: usize>(sector: &[u8], at: usize) -> [u8; N] {
 /// When `qemu-img` is missing or fails; then there may be half a file.
 pub fn convert(disk: &Path, target: &Path) -> Result<Header, Error> {
     let options = ["convert", "-O", "vmdk", "-o", "subformat=streamOptimized"];
-    let output = Command::new("qemu-img")
-        .args(options)
-        .args([disk, target])
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::NoProgram { program: "qemu-img", package: "qemu-utils" }
-            }
-            _ => Error::file("run qemu-img on", disk)(error),
-        })?;
+    require(&[QEMU_IMG])?;
+    let output = bound(QEMU_IMG.program).args(options).args([disk, target]).output();
+    let output = output.map_err(Error::file("run qemu-img on", disk))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let complaint = said.lines().next().unwrap_or("it said nothing").to_owned();
-        return Err(Error::Program { program: "qemu-img", path: disk.to_owned(), complaint });
+        return Err(Error::Program { program: QEMU_IMG.program, path: disk.to_owned(), complaint });
     }
     identify(disk, target)
 }

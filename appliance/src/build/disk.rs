@@ -10,6 +10,7 @@ use super::boot_sector::{self, PARTITION_START};
 use super::recipe::{Mirrors, Project};
 use super::steps::{Ingredients, Observer, Workshop};
 use super::{Flavour, Settings};
+use crate::scratch::remove;
 use crate::{Error, tools};
 
 /// What the machine sees; only what is written takes room.
@@ -84,6 +85,8 @@ pub(super) fn disk(
     let time = settings.time.to_string();
     workshop.step("disk", "disk.qcow2", ingredients.and(&time), observer, |place| {
         let raw = workshop.path().join("disk.raw");
+        // Whatever a killed build started may still be writing to its own.
+        remove(&raw).map_err(Error::file("remove", &raw))?;
         let made = (|| {
             let disk = File::create(&raw).map_err(Error::file("make", &raw))?;
             disk.set_len(DISK_BYTES).map_err(Error::file("make", &raw))?;
@@ -93,7 +96,7 @@ pub(super) fn disk(
             convert.args(["convert", "-f", "raw", "-O", "qcow2"]).args([&raw, place]);
             tools::run(convert, tools::QEMU_IMG.program, &workshop.log("convert"))
         })();
-        super::steps::remove(&raw).map_err(Error::file("remove", &raw))?;
+        remove(&raw).map_err(Error::file("remove", &raw))?;
         made
     })
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Settings;
 use super::recipe::Project;
 use super::room::MACHINE_MIB;
 use super::steps::{Ingredients, Observer, Workshop};
-use super::{Settings, steps};
 use crate::accelerator::Accelerator;
+use crate::scratch::remove;
 use crate::{Error, tools};
 
 /// The disk of the machine that packer made of a disk.
@@ -26,7 +27,7 @@ pub(super) fn machine(
             None => Accelerator::find()?,
         };
         let directory = workshop.path().join("machine");
-        let clean = || steps::remove(&directory).map_err(Error::file("remove", &directory));
+        let clean = || remove(&directory).map_err(Error::file("remove", &directory));
         // Packer makes it, and refuses one that is there.
         clean()?;
         let variable = |name: &str, value: &str| format!("-var={name}={value}");

@@ -24,7 +24,7 @@ pub use self::steps::{Done, Observer};
 use self::steps::{Ingredients, Workshop};
 use crate::accelerator::Accelerator;
 use crate::ovf::Machine;
-use crate::{Error, pack, tools};
+use crate::{Error, pack, scratch, tools};
 
 /// What is to be built.
 #[derive(Debug)]
@@ -148,9 +148,8 @@ fn finish(
 
 /// Writes a disk in another format; all of it appears at once.
 fn convert(disk: &Path, target: &Path, how: &[&str], workshop: &Workshop) -> Result<(), Error> {
-    let mut unfinished = target.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
+    let unfinished = scratch::unfinished(target);
+    scratch::remove(&unfinished).map_err(Error::file("remove", &unfinished))?;
     let mut command = tools::bound(tools::QEMU_IMG.program);
     command.arg("convert").args(how).arg(disk).arg(&unfinished);
     tools::run(command, tools::QEMU_IMG.program, &workshop.log("convert"))?;

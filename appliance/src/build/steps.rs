@@ -3,19 +3,21 @@
 //! A product appears under its name when it is whole, and its stamp, a digest of all that went into it, after
 //! that. So a build that was interrupted, however that came, goes on with the step that it was in.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::scratch::{self, remove, unfinished};
 use crate::{Error, manifest};
 
 /// Where a build keeps its products.
 #[derive(Debug)]
 pub(super) struct Workshop {
     directory: PathBuf,
+    _lock: File,
 }
 
 /// How a step went.
@@ -58,7 +60,7 @@ impl Ingredients {
         collect(path, &mut files).map_err(Error::file("read", path))?;
         files.sort();
         for file in files {
-            let content = fs::File::open(&file).and_then(manifest::digest);
+            let content = File::open(&file).and_then(manifest::digest);
             let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             self = self.and(name).and(content.map_err(Error::file("read", &file))?);
         }
@@ -96,10 +98,12 @@ impl Workshop {
     /// A workshop in this directory, made when it is missing.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or another build is at work there.
     pub(super) fn open(directory: &Path) -> Result<Self, Error> {
         let made = fs::create_dir_all(directory).and_then(|()| directory.canonicalize());
-        Ok(Self { directory: made.map_err(Error::file("make the directory", directory))? })
+        let directory = made.map_err(Error::file("make the directory", directory))?;
+        let lock = scratch::lock(&directory)?;
+        Ok(Self { directory, _lock: lock })
     }
 
     /// Where it is.
@@ -135,7 +139,7 @@ impl Workshop {
             return Ok(place);
         }
         let begun = Instant::now();
-        let unfinished = self.directory.join(format!("{product}.unfinished"));
+        let unfinished = unfinished(&place);
         for old in [&stamp, &place, &unfinished] {
             remove(old).map_err(Error::file("remove", old))?;
         }
@@ -156,19 +160,6 @@ fn stamp_of(product: &Path) -> PathBuf {
     let mut name = product.as_os_str().to_owned();
     name.push(".made-of");
     name.into()
-}
-
-/// Removes a file or a directory, if there is one.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use self::command_line::{Forward, ForwardError, Hardware, arguments};
 use crate::ova;
 use crate::tools::{CURL, QEMU, QEMU_IMG, answer, bound, require};
-use crate::{Error, check};
+use crate::{Error, check, scratch};
 
 /// What the appliance writes to its serial port when its page answers; the address follows.
 const READY: &str = "nutshell-appliance: ";
@@ -188,9 +188,7 @@ fn put_over(archive: &Path, changes: &Path) -> Result<(), Error> {
             "file": { "driver": "file", "filename": archive },
         },
     });
-    let mut unfinished = changes.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
+    let unfinished = scratch::unfinished(changes);
     let (backing, place) = (format!("json:{below}"), unfinished.to_string_lossy().into_owned());
     answer(QEMU_IMG, &["create", "-q", "-f", "qcow2", "-F", "vmdk", "-b", &backing, &place])?;
     fs::rename(&unfinished, changes).map_err(Error::file("write", changes))

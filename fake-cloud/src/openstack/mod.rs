@@ -8,6 +8,7 @@ mod image;
 mod microversion;
 mod network;
 mod placement;
+mod policy;
 mod quotas;
 mod request;
 mod response;
@@ -20,7 +21,7 @@ use axum::Router;
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::cloud::Cloud;
 use crate::control::{self, Struck};
@@ -85,22 +86,26 @@ async fn answer(
     request: Request,
 ) -> Response {
     let id = request::request_id();
+    let version = microversion::negotiate(service, request.headers());
     let answer = async {
-        let version = microversion::negotiate(service, request.headers())?;
+        let version = version.clone()?;
         let context = Context::new(cloud, service, route, &id, version, params, request)?;
         let cloud = Arc::clone(&context.cloud);
         if let Some(project) = context.caller.and_then(|caller| caller.project_id) {
             cloud.welcome(project).await.map_err(PlainError::from)?;
         }
         let struck = cloud.strike(&route.operation(service), work(route, context)).await;
-        Ok((version, struck))
+        Ok(struck)
     };
-    let (version, result) = match answer.await {
-        Ok((version, Struck::Answered(result))) => (Some(version), result),
-        Ok((version, Struck::Error(error))) => (Some(version), Err(Fault::injected(error))),
-        Ok((_, Struck::Dropped)) => return control::dropped(),
-        Err(fault) => (None, Err(fault)),
+    let result = match answer.await {
+        Ok(Struck::Answered(result)) => result,
+        Ok(Struck::Error(error)) => Err(Fault::injected(error)),
+        Ok(Struck::Dropped) => return control::dropped(),
+        Err(fault) => Err(fault),
     };
+    // Who has no token does not get as far as the service.
+    let is_stranger = matches!(&result, Err(fault) if fault.status == StatusCode::UNAUTHORIZED);
+    let version = version.ok().filter(|_| !is_stranger);
     let mut response = result.unwrap_or_else(|fault: Fault| fault.render(service, &id));
     response::finish(&mut response, service, version, &id);
     response

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::errors::Fault;
 use super::microversion::Microversion;
+use super::policy;
 use super::route::{Access, Route, Service};
 use crate::cloud::Cloud;
 use crate::model::{Caller, ProjectId};
@@ -61,15 +62,7 @@ impl Context {
         let (parts, body) = request.into_parts();
         let token = parts.headers.get("x-auth-token").and_then(|token| token.to_str().ok());
         let caller = token.and_then(|token| cloud.bearer(token));
-        admit(route.access, caller.as_ref()).map_err(|fault| match service {
-            Service::Identity if fault.status == http::StatusCode::FORBIDDEN => {
-                Fault::forbidden(format!(
-                    "You are not authorized to perform the requested action: identity:{}.",
-                    route.policy()
-                ))
-            }
-            _ => fault,
-        })?;
+        admit(service, route, caller.as_ref())?;
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         Ok(Self {
             cloud,
@@ -157,19 +150,17 @@ impl Context {
 }
 
 /// The one rule of who may ask what.
-fn admit(access: Access, caller: Option<&Caller>) -> Result<(), Fault> {
+fn admit(service: Service, route: &Route, caller: Option<&Caller>) -> Result<(), Fault> {
     let Some(caller) = caller else {
-        return if access == Access::Open { Ok(()) } else { Err(Fault::unauthorized()) };
+        return if route.access == Access::Open { Ok(()) } else { Err(Fault::unauthorized()) };
     };
-    match access {
+    match route.access {
         Access::Open | Access::Token => Ok(()),
         Access::Project if caller.project_id.is_some() => Ok(()),
         // A token without a project sees no service but Keystone.
         Access::Project => Err(Fault::unauthorized()),
         Access::Admin if caller.is_admin => Ok(()),
-        Access::Admin => {
-            Err(Fault::forbidden("Policy doesn't allow this operation to be performed."))
-        }
+        Access::Admin => Err(policy::refusal(service, route)),
     }
 }
 
@@ -197,7 +188,9 @@ mod tests {
         ];
         for (access, expected) in rows {
             let callers = [None, Some(&unscoped), Some(&member), Some(&admin)];
-            let admitted = callers.map(|caller| admit(access, caller).is_ok());
+            let mut routes = Service::Identity.routes().iter().chain(Service::Network.routes());
+            let route = routes.find(|route| route.access == access).unwrap();
+            let admitted = callers.map(|caller| admit(Service::Compute, route, caller).is_ok());
             assert_eq!(admitted, expected, "{access:?}");
         }
     }

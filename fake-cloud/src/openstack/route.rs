@@ -166,18 +166,6 @@ impl Route {
         format!("{}:{}", service.family(), self.name.replace("::", "."))
     }
 
-    /// What the rule of who may ask is called: `create_project` for `projects::create`.
-    pub(crate) fn policy(&self) -> String {
-        let (resource, operation) = self.name.split_once("::").unwrap_or((self.name, "list"));
-        let one = resource.trim_end_matches('s');
-        match operation {
-            "list" => format!("list_{resource}"),
-            "show" => format!("get_{one}"),
-            "create" | "update" | "delete" => format!("{operation}_{one}"),
-            other => other.to_owned(),
-        }
-    }
-
     /// The paths that mean it: documents of versions are asked for with and without a slash.
     pub(crate) fn paths(&self, service: Service) -> Vec<String> {
         let path = format!("{}{}", service.prefix(), self.path);

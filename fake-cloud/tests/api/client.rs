@@ -204,6 +204,7 @@ impl Client {
     pub(crate) async fn wanted(&self, name: &str, more: Value) -> Value {
         let mut server = json!({
             "name": name, "imageRef": self.image().await, "flavorRef": self.flavor("m1.tiny").await,
+            "networks": "auto",
         });
         for (field, value) in more.as_object().unwrap() {
             server[field] = value.clone();

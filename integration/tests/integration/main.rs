@@ -9,6 +9,7 @@ mod bad_input;
 mod chaos;
 mod cloud_clients;
 mod crash;
+mod director_of_openstack;
 mod ec2_client;
 mod java;
 mod libcloud_client;

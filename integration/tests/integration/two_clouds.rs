@@ -1,18 +1,17 @@
 //! One director with two clouds, of different kinds: a service has nodes in both.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{IpAddr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::net::IpAddr;
+use std::process::Command;
 
 use fake_cloud::FakeCloud;
 use fake_cloud::backends::ImageSource;
 use fake_cloud::settings::BackendKind;
+use integration::archive::tar_gz;
+use integration::director::Director;
 use integration::stack::Output;
 use integration::{Stack, executable};
-use protocol::DIRECTOR_PORT;
 
 use crate::story::{INIT, RUN, answers};
-use integration::archive::tar_gz;
 
 const PASSWORD: &str = "sesame";
 
@@ -62,29 +61,11 @@ async fn cloud() -> FakeCloud {
     builder.start().await.unwrap()
 }
 
-/// A director that ends with the test.
-struct Director(Child);
-
-impl Drop for Director {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn director(stack: &Stack, cloud: &FakeCloud, address: SocketAddr) -> Director {
+fn settings(cloud: &FakeCloud) -> String {
     let ada = cloud.credentials("ada").unwrap();
     let bob = cloud.credentials("bob").unwrap();
-    let settings = format!(
+    format!(
         r#"
-        version = 1
-        listen = "{address}"
-        url = "https://{address}"
-        state = "{state}"
-        installation = "both"
-        [[users]]
-        username = "test"
-        password = "{PASSWORD}"
         [clouds.default]
         kind = "openstack"
         auth_url = "{auth_url}"
@@ -103,22 +84,12 @@ fn director(stack: &Stack, cloud: &FakeCloud, address: SocketAddr) -> Director {
         image = "host"
         instance_type = "m1.small"
         "#,
-        state = stack.directory().join("director").display(),
         auth_url = ada.auth_url,
         region = bob.region,
         ec2_url = bob.ec2_url,
         access = bob.access_key.access,
         secret = bob.access_key.secret,
-    );
-    let settings = stack.file("director.toml", settings.as_bytes());
-    let mut command = stack.command(&["director", "--config", &settings]);
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let director = Director(child);
-    let answers = |line: &String| line.contains("the director answers");
-    lines.by_ref().map_while(Result::ok).find(answers).expect("it starts");
-    std::thread::spawn(move || lines.for_each(drop));
-    director
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,14 +97,8 @@ async fn a_service_has_nodes_of_an_openstack_and_of_an_ec2() {
     let stack = Stack::prepared();
     let cloud = cloud().await;
     let IpAddr::V4(ip) = cloud.address().ip() else { panic!("fake-cloud is at an IPv4 address") };
-    let address = SocketAddr::from((ip, DIRECTOR_PORT));
-    let director = director(&stack, &cloud, address);
-    let cps = |arguments: &[&str]| {
-        let mut command = stack.command(&["cps"]);
-        command.args(arguments).env("CPS_DIRECTOR_URL", format!("https://{address}"));
-        command.env("CPS_CA_CERTIFICATE", stack.directory().join("director/ca.pem"));
-        Output::of(command.env("CPS_USERNAME", "test").env("CPS_PASSWORD", PASSWORD)).ok()
-    };
+    let director = Director::start(&stack, ip, &settings(&cloud));
+    let cps = |arguments: &[&str]| director.cps(&stack, arguments).ok();
     let clouds = cps(&["cloud", "list"]);
     for (name, kind) in [("default", "openstack"), ("amazon", "ec2")] {
         let shown =

@@ -22,6 +22,9 @@ use crate::openstack::response::{json, with_header};
 /// The most servers that one request makes.
 const COUNT_MAX: u32 = 1000;
 
+/// The minor version since which a client must say that it leaves the networks to the cloud: `auto`.
+const NETWORKS_NEEDED: u16 = 37;
+
 #[derive(Debug, Deserialize)]
 struct Body {
     server: Value,
@@ -103,6 +106,9 @@ struct NetworkRequest {
 
 pub(super) async fn create(mut cx: Context) -> Result<Response, Error> {
     let Body { server, scheduler_hints } = cx.json().await?;
+    if cx.since(NETWORKS_NEEDED) && server.get("networks").is_none() {
+        return Err(fields::missing("server", "networks").into());
+    }
     let wanted: Wanted = fields::read(&cx, "server", server, FIELDS)?;
     let (caller, project) = (cx.caller()?, cx.project()?);
     if let Some(zone) = wanted.availability_zone.as_deref().filter(|zone| !zone.is_empty()) {

@@ -24,15 +24,18 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
 
 /// The object that a request's body has below a name, and nothing beside it.
 pub(super) fn below(name: &str, mut body: Map<String, Value>) -> Result<Value, Fault> {
-    let value = body.remove(name).ok_or_else(|| {
-        Fault::bad_request(format!(
-            "Invalid input for field/attribute {name}. '{name}' is a required property"
-        ))
-    })?;
+    let value = body.remove(name).ok_or_else(|| missing(name, name))?;
     match body.keys().next() {
         None => Ok(value),
         Some(other) => Err(unexpected(name, other)),
     }
+}
+
+/// What is said of a field that must be there.
+pub(super) fn missing(name: &str, field: &str) -> Fault {
+    Fault::bad_request(format!(
+        "Invalid input for field/attribute {name}. '{field}' is a required property"
+    ))
 }
 
 fn check(cx: &Context, name: &str, value: &Value, fields: &[Field]) -> Result<(), Fault> {

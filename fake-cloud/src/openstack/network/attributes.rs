@@ -144,8 +144,30 @@ pub(super) async fn create<Id: Copy>(
         Ok::<_, Error>(made.into_iter().filter_map(|id| view(model, id)).collect::<Vec<_>>())
     });
     let mut views = created.await?;
+    views.iter_mut().for_each(|view| hide(&cx, view));
     let answer = if many { json!({plural: views}) } else { json!({name: views.pop()}) };
     Ok(json(StatusCode::CREATED, &answer))
+}
+
+/// What Neutron's own policy shows to administrators only.
+const HIDDEN: [&str; 9] = [
+    "provider:network_type",
+    "provider:physical_network",
+    "provider:segmentation_id",
+    "binding:host_id",
+    "binding:profile",
+    "binding:vif_details",
+    "binding:vif_type",
+    "distributed",
+    "ha",
+];
+
+/// Leaves of a view what the caller may see.
+pub(super) fn hide(cx: &Context, view: &mut Value) {
+    let is_admin = cx.caller().is_ok_and(|caller| caller.is_admin);
+    if let (false, Value::Object(view)) = (is_admin, view) {
+        view.retain(|name, _| !HIDDEN.contains(&name.as_str()));
+    }
 }
 
 /// Answers with one view.

@@ -18,7 +18,7 @@ pub(super) async fn versions(cx: Context) -> Result<Response, Error> {
 }
 
 /// Aliases and names of what this Neutron can do beyond its core.
-const EXTENSIONS: [(&str, &str); 32] = [
+const EXTENSIONS: [(&str, &str); 33] = [
     ("agent", "agent"),
     ("allowed-address-pairs", "Allowed Address Pairs"),
     ("availability_zone", "Availability Zone"),
@@ -29,6 +29,7 @@ const EXTENSIONS: [(&str, &str); 32] = [
     ("external-net", "Neutron external network"),
     ("extra_dhcp_opt", "Neutron Extra DHCP options"),
     ("extraroute", "Neutron Extra Route"),
+    ("filter-validation", "Filter parameters validation"),
     ("fip-port-details", "Floating IP Port Details Extension"),
     ("net-mtu", "Network MTU"),
     ("net-mtu-writable", "Network MTU (writable)"),

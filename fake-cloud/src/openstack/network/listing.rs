@@ -3,24 +3,11 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::attributes::hide;
+use super::{Error, filters};
 use crate::openstack::errors::Fault;
 use crate::openstack::request::Context;
 use crate::openstack::response::ok;
-
-/// Words of the query that are no filters.
-const CONTROLS: [&str; 10] = [
-    "fields",
-    "limit",
-    "marker",
-    "sort_key",
-    "sort_dir",
-    "page_reverse",
-    "tags",
-    "tags-any",
-    "not-tags",
-    "not-tags-any",
-];
 
 /// Answers with those of the views that the query asks for.
 pub(super) fn list(
@@ -28,6 +15,7 @@ pub(super) fn list(
     collection: &str,
     views: impl Iterator<Item = Value>,
 ) -> Result<Response, Error> {
+    filters::check(cx, collection)?;
     let mut views: Vec<Value> = views.filter(|view| matches(cx, view)).collect();
     sort(cx, &mut views);
     if let Some(marker) = cx.query("marker") {
@@ -59,7 +47,7 @@ pub(super) fn list(
 }
 
 /// Whether a view has what the query asks: any one of several values of a field, all fields.
-/// Fields that a view does not have are no reason to leave it out, as Neutron has it.
+/// Fields that only other clouds have are no reason to leave it out.
 fn matches(cx: &Context, view: &Value) -> bool {
     let labels = view["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
     let tagged = |tag: &str| labels.iter().any(|label| label == tag);
@@ -69,9 +57,7 @@ fn matches(cx: &Context, view: &Value) -> bool {
         && (none("tags-any") || some("tags-any"))
         && (none("not-tags") || !tags("not-tags").all(tagged))
         && !some("not-tags-any")
-        && cx.all_queries().filter(|(name, _)| !CONTROLS.contains(name)).all(|(name, _)| match view
-            .get(name)
-        {
+        && filters::asked(cx).all(|(name, _)| match view.get(name) {
             None => true,
             Some(actual) => cx.queries(name).any(|wanted| equals(actual, wanted)),
         })
@@ -101,8 +87,9 @@ fn equals_item(item: &Value, wanted: &str) -> bool {
     }
 }
 
-/// Leaves of a view the fields that the query asks for.
+/// Leaves of a view the fields that the query asks for, and that the caller may see.
 pub(super) fn choose(cx: &Context, view: &mut Value) {
+    hide(cx, view);
     let fields: Vec<&str> = cx.queries("fields").collect();
     if let (false, Value::Object(view)) = (fields.is_empty(), view) {
         view.retain(|name, _| fields.contains(&name.as_str()));

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod catalogue;
+mod filters;
 mod floating_ips;
 mod listing;
 mod networks;
