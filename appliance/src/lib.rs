@@ -10,6 +10,7 @@ pub mod build;
 pub mod check;
 pub mod emulator;
 mod error;
+pub mod host_only;
 pub mod manifest;
 pub mod ova;
 pub mod ovf;

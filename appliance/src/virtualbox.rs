@@ -3,14 +3,8 @@
 use std::path::Path;
 
 use crate::Error;
+use crate::host_only::{DHCP_SERVER, FIRST_LEASE, HOST, LAST_LEASE, NETMASK};
 use crate::tools::{VBOXMANAGE, answer};
-
-/// The host's own address on the network, and what belongs to it.
-const HOST: &str = "192.168.56.1";
-const NETMASK: &str = "255.255.255.0";
-const DHCP_SERVER: &str = "192.168.56.100";
-const DHCP_FIRST: &str = "192.168.56.101";
-const DHCP_LAST: &str = "192.168.56.254";
 
 /// Imports a machine under a name, and says on which host-only network it is.
 ///
@@ -48,10 +42,12 @@ fn make_network(run: &mut dyn FnMut(&[&str]) -> Result<String, Error>) -> Result
     let name = name.ok_or_else(|| {
         Error::Refused(format!("VirtualBox did not say which network it made: {}", said.trim()))
     })?;
-    run(&["hostonlyif", "ipconfig", &name, "--ip", HOST, "--netmask", NETMASK])?;
+    let [host, netmask, server, first, last] =
+        [HOST, NETMASK, DHCP_SERVER, FIRST_LEASE, LAST_LEASE].map(|address| address.to_string());
+    run(&["hostonlyif", "ipconfig", &name, "--ip", &host, "--netmask", &netmask])?;
     let interface = format!("--interface={name}");
-    let server = ["--server-ip", DHCP_SERVER, "--netmask", NETMASK];
-    let range = ["--lower-ip", DHCP_FIRST, "--upper-ip", DHCP_LAST, "--enable"];
+    let server = ["--server-ip", &server, "--netmask", &netmask];
+    let range = ["--lower-ip", &first, "--upper-ip", &last, "--enable"];
     run(&[&["dhcpserver", "add", interface.as_str()][..], &server, &range].concat())?;
     Ok(name)
 }
@@ -69,7 +65,7 @@ fn network(list: &str) -> Option<String> {
             let mut lines = block.lines().filter_map(|line| line.split_once(':'));
             lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim().to_owned())
         };
-        field("Name").filter(|_| field("IPAddress").as_deref() == Some(HOST))
+        field("Name").filter(|_| field("IPAddress") == Some(HOST.to_string()))
     })
 }
 

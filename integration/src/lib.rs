@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod autoscaling;
+pub mod developer;
 pub mod director;
 pub mod executable;
 pub mod http;

@@ -140,13 +140,25 @@ impl Stack {
         Output::of(&mut command)
     }
 
-    /// Where the application of the first service is, a `php` or `java` one, proxy by proxy.
+    /// Uploads code of a service, and says which version it is.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[must_use]
+    pub fn upload_code(&self, service_type: &str, service: &str, archive: &str) -> String {
+        let said = self.cps(&[service_type, "upload-code", service, archive]).ok();
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let [_, _, version, "uploaded"] = words[..] else { panic!("no version is named: {said}") };
+        version.to_owned()
+    }
+
+    /// Where the application of a `php` or `java` service is, proxy by proxy.
     ///
     /// # Panics
     /// When the service does not tell.
     #[must_use]
-    pub fn addresses(&self, service_type: &str) -> Vec<SocketAddrV4> {
-        let text = self.cps(&[service_type, "get-configuration", "1"]).ok();
+    pub fn addresses(&self, service_type: &str, service: &str) -> Vec<SocketAddrV4> {
+        let text = self.cps(&[service_type, "get-configuration", service]).ok();
         let urls = text.lines().filter_map(|line| line.strip_prefix("url: http://"));
         urls.map(|url| {
             let place = url.trim_end_matches('/');

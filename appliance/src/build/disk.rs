@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::boot_sector::{self, PARTITION_START};
-use super::recipe::Project;
+use super::recipe::{Mirrors, Project};
 use super::steps::{Ingredients, Observer, Workshop};
 use super::{Flavour, Settings};
 use crate::scratch::remove;
@@ -35,10 +35,7 @@ pub(super) fn base(
     let include = packages.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     let provisioning = project.provisioning();
     let sources = settings.mirrors.lines();
-    let mut ingredients = Ingredients::default().and(&include).and(&sources);
-    for name in ["before-kernel", "initramfs-modules", "initramfs.conf"] {
-        ingredients = ingredients.and_files(&provisioning.join("disk").join(name))?;
-    }
+    let ingredients = ingredients_of_base(&include, &settings.mirrors, &provisioning)?;
     workshop.step("base", "base.tar", ingredients, observer, |place| {
         let mut command = tools::bound(tools::MMDEBSTRAP.program);
         command
@@ -55,6 +52,20 @@ pub(super) fn base(
             .args(sources.lines());
         run(command, workshop, "base")
     })
+}
+
+fn ingredients_of_base(
+    include: &str,
+    mirrors: &Mirrors,
+    provisioning: &Path,
+) -> Result<Ingredients, Error> {
+    // Without mirrors there are no lines that name the suite.
+    let mut ingredients =
+        Ingredients::default().and(include).and(&mirrors.suite).and(mirrors.lines());
+    for name in ["before-kernel", "initramfs-modules", "initramfs.conf"] {
+        ingredients = ingredients.and_files(&provisioning.join("disk").join(name))?;
+    }
+    Ok(ingredients)
 }
 
 /// The disk, with what provisioning makes of it.
@@ -160,4 +171,23 @@ fn hook(provisioning: &Path, name: &str, more: &[&Path]) -> String {
 /// As a shell reads it back.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_release_is_another_base_with_mirrors_and_without() {
+        let provisioning = Path::new("../provisioning");
+        for main in [None, Some("http://mirror.example/debian".to_owned())] {
+            let of = |suite: &str| {
+                let mirrors =
+                    Mirrors { suite: suite.to_owned(), main: main.clone(), security: None };
+                ingredients_of_base("nginx", &mirrors, provisioning).unwrap().digest()
+            };
+            assert_ne!(of("bookworm"), of("trixie"), "{main:?}");
+            assert_eq!(of("trixie"), of("trixie"));
+        }
+    }
 }

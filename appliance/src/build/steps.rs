@@ -77,7 +77,8 @@ impl Ingredients {
         Ok(self.and(made_of))
     }
 
-    fn digest(self) -> String {
+    /// What tells products apart.
+    pub(super) fn digest(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use appliance::accelerator::Accelerator;
-use appliance::emulator::{Emulator, FIRST_LEASE, Forward, Hardware, Settings};
+use appliance::emulator::{Emulator, Forward, Hardware, Settings};
+use appliance::host_only::FIRST_LEASE;
 
 use crate::Outcome;
 

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::accelerator::Accelerator;
-
-/// What VirtualBox's DHCP server on the host-only network gives first.
-pub const FIRST_LEASE: Ipv4Addr = Ipv4Addr::new(192, 168, 56, 101);
+use crate::host_only::{FIRST_LEASE, HOST, NETWORK};
 
 /// A port of this machine that leads to one of the host-only network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +85,7 @@ pub fn arguments(hardware: Hardware, disk: &Path, forwards: &[Forward]) -> Vec<S
         // Nobody but this machine is there.
         (
             "hostonly",
-            format!(
-                ",net=192.168.56.0/24,host=192.168.56.1,dhcpstart={FIRST_LEASE},restrict=on{leads}"
-            ),
+            format!(",net={NETWORK},host={HOST},dhcpstart={FIRST_LEASE},restrict=on{leads}"),
         ),
     ] {
         words.extend(["-netdev".to_owned(), format!("user,id={name}{network}")]);
@@ -130,6 +126,10 @@ mod tests {
         let adapters: Vec<_> = words.iter().filter(|it| it.starts_with("e1000,")).collect();
         assert_eq!(adapters, ["e1000,netdev=nat", "e1000,netdev=hostonly"]);
         let network = words.iter().find(|it| it.starts_with("user,id=hostonly")).unwrap();
-        assert!(network.ends_with("restrict=on,hostfwd=tcp:127.0.0.1:8443-192.168.56.101:443"));
+        assert_eq!(
+            network,
+            "user,id=hostonly,net=192.168.56.0/24,host=192.168.56.1,dhcpstart=192.168.56.101,restrict=on,\
+             hostfwd=tcp:127.0.0.1:8443-192.168.56.101:443"
+        );
     }
 }

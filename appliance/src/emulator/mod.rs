@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use self::command_line::{FIRST_LEASE, Forward, ForwardError, Hardware, arguments};
+pub use self::command_line::{Forward, ForwardError, Hardware, arguments};
 use crate::ova;
 use crate::tools::{CURL, QEMU, QEMU_IMG, answer, bound, require};
 use crate::{Error, check, scratch};

@@ -66,10 +66,9 @@ async fn backends_come_with_the_load_and_go_with_it() {
     let _ = cps("service create php").ok();
     let _ = cps("service start 1").ok();
     let archive = stack.file("page.tar.gz", &tar_gz(&[("index.php", PAGE)]));
-    let uploaded = cps(&format!("php upload-code 1 {archive}")).ok();
-    let version = uploaded.split_whitespace().nth(2).expect("the version");
+    let version = stack.upload_code("php", "1", &archive);
     let _ = cps(&format!("php enable-code 1 {version}")).ok();
-    let [address] = stack.addresses("php")[..] else { panic!("one proxy") };
+    let [address] = stack.addresses("php", "1")[..] else { panic!("one proxy") };
 
     let refused = cps("php on-autoscaling 1 3 100 turbo");
     assert!(refused.stderr.contains("low, medium_down, medium, medium_up, high"), "{refused:?}");

@@ -69,9 +69,8 @@ async fn nodes_reach_those_of_their_own_application_only() {
         let _ = stack.cps(&["service", "start", service]).ok();
     }
     let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", RUN)]));
-    let uploaded = stack.cps(&["generic", "upload-code", "1", &archive]).ok();
-    let version = uploaded.split_whitespace().nth(2).unwrap();
-    let _ = stack.cps(&["generic", "enable-code", "1", version]).ok();
+    let version = stack.upload_code("generic", "1", &archive);
+    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
     let (one, own, other) = (node(&stack, 1).await, node(&stack, 2).await, node(&stack, 3).await);
     assert_eq!(one.application, own.application);
     assert_ne!(one.application, other.application);

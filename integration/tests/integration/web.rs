@@ -156,6 +156,50 @@ async fn a_manifest_is_deployed_and_its_service_gets_volumes_and_keys_in_the_bro
     browser.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_php_application_is_hosted_and_scaled_in_the_browser() {
+    let stack = Stack::up();
+    let environment = stack.environment();
+    let (url, password) = (&environment["CPS_DIRECTOR_URL"], &environment["CPS_PASSWORD"]);
+    let driver = Driver::start();
+    let browser = driver.browser(&stack.directory().join("profile")).await;
+    let click = async |css| element(&browser, css, async |found| found.click().await).await;
+    let enter = async |css, text| {
+        element(&browser, css, async |found| found.send_keys(text).await).await;
+    };
+    let shown = async |path: &str| {
+        browser.wait().for_element(Locator::XPath(path)).await.unwrap();
+    };
+    let page = "<p><?php echo 'by ', PHP_SAPI ?></p>";
+    let archive = stack.file("page.tar.gz", &tar_gz(&[("index.php", page)]));
+
+    browser.goto(url).await.unwrap();
+    log_in(&browser, password).await;
+    shown("//h1[.='Dashboard']").await;
+    browser.goto(&format!("{url}/services/new")).await.unwrap();
+    click("input[value=php]").await;
+    click("main button.primary").await;
+    browser.wait().for_element(Locator::LinkText("Dashboard")).await.unwrap();
+    browser.goto(&format!("{url}/services/1")).await.unwrap();
+    click("#start").await;
+    state(&browser, "RUNNING").await;
+
+    enter("#archive", &archive).await;
+    click("form[action$='/code'] button").await;
+    click("form[action$='/enable'] button").await;
+    shown("//*[@id='code']//tr[contains(., 'page.tar.gz')]//*[.='active']").await;
+    enter("[name='role.backend']", "1").await;
+    click("#nodes-add").await;
+    shown("//*[@id='instances']//tr[2]//*[@class='tag'][.='backend']").await;
+    state(&browser, "RUNNING").await;
+
+    let access = "#summary a[target=_blank]";
+    let access = element(&browser, access, async |found| found.attr("href").await).await;
+    browser.goto(&access.expect("a link has an address")).await.unwrap();
+    shown("//p[.='by fpm-fcgi']").await;
+    browser.close().await.unwrap();
+}
+
 /// A public key, whose private half nobody has.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2lbJHdHRC9x7SSRsg8ETEWjNKgxVaGekc9/N0TFJ2q \
                    me@home";

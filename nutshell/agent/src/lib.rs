@@ -40,10 +40,12 @@ pub fn log_file(root: &Path) -> PathBuf {
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let cache = settings.root.join("var/cache/cpsagent");
     let vm = Vm::join(&settings, &cache, &[]).await?;
-    let BootRole::Agent { service_type, .. } = &vm.membership.boot.role else {
+    let boot = &vm.membership.boot;
+    let BootRole::Agent { service_type, .. } = &boot.role else {
         return Err(StartError::WrongRole.into());
     };
-    let context = AgentContext::new(vm.membership.boot.node, &settings.root);
+    let mut context = AgentContext::new(boot.node, &settings.root);
+    context.memory_mib = boot.memory_mib;
     let half = services::agent_half(service_type, context)
         .ok_or(StartError::WrongRole)?
         .map_err(Error::Half)?;

@@ -26,6 +26,10 @@ pub struct BootConfig {
     pub application: ApplicationId,
     /// What it is to be.
     pub role: BootRole,
+    /// How much memory its instance type has, in MiB, where the cloud says so: servers that share the
+    /// kernel of their machine cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u64>,
     /// How many milliseconds a minute of autoscaling takes, where it is to be watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling_minute: Option<u32>,

@@ -46,6 +46,8 @@ pub trait AgentHalf: Send + Sync {
 pub struct AgentContext {
     /// The node it runs in.
     pub node: NodeId,
+    /// How much memory its instance type has, in MiB, if the cloud says so.
+    pub memory_mib: Option<u64>,
     root: PathBuf,
 }
 
@@ -53,7 +55,7 @@ impl AgentContext {
     /// The context in a node whose files begin at `root`.
     #[must_use]
     pub fn new(node: NodeId, root: &Path) -> Self {
-        Self { node, root: root.to_owned() }
+        Self { node, memory_mib: None, root: root.to_owned() }
     }
 
     /// Where the half keeps what must survive the agent: `/var/cache/cpsagent`.

@@ -65,7 +65,7 @@ pub fn tail(path: &Path, lines: Option<usize>) -> io::Result<String> {
 }
 
 /// The end of one file: so many bytes at most, or enough for so many lines.
-fn end(path: &Path, most: u64, lines: Option<usize>) -> io::Result<Vec<u8>> {
+pub(crate) fn end(path: &Path, most: u64, lines: Option<usize>) -> io::Result<Vec<u8>> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened?,

@@ -82,9 +82,8 @@ fn measure(samples: &mut Samples) {
 fn deploy(stack: &Stack) {
     let run = "#!/bin/bash\nexec /usr/bin/python3 -m http.server 8000\n";
     let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", run)]));
-    let uploaded = stack.cps(&["generic", "upload-code", "1", &archive]).ok();
-    let version = uploaded.split_whitespace().nth(2).expect("`Code version NAME uploaded`");
-    let _ = stack.cps(&["generic", "enable-code", "1", version]).ok();
+    let version = stack.upload_code("generic", "1", &archive);
+    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
     let _ = stack.cps(&["generic", "run", "1"]).ok();
     let nodes = stack.cps(&["generic", "list-nodes", "1"]).ok();
     let address = nodes.lines().next().and_then(|line| line.rsplit(' ').next()?.parse().ok());

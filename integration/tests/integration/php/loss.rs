@@ -1,43 +1,13 @@
 //! The cloud loses VMs of the PHP service while visitors ask: only what the lost VM was doing fails,
 //! sessions stay, and other VMs take the places.
 
-use std::time::Duration;
-
 use integration::Stack;
 use integration::load::Connection::{Kept, New};
 use integration::load::{Answers, Load};
-use protocol::ServiceId;
-use protocol::api::{Node, NodeState, State};
-use protocol::client::DirectorClient;
 
-use super::{Visitor, roles, running};
-
-const SERVICE: ServiceId = ServiceId(1);
-/// Far longer than it takes to notice a loss and to boot another VM.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-async fn nodes(director: &DirectorClient) -> Vec<Node> {
-    director.service_nodes(SERVICE).await.unwrap().nodes
-}
-
-/// Has a server die, and waits until another one has taken its place.
-async fn lose(stack: &Stack, director: &DirectorClient, lost: &Node) {
-    let before = nodes(director).await.len();
-    let _ = stack.cloud(&["chaos", "kill", &lost.server]).ok();
-    let replaced = async {
-        let mut service = director.service_changed(SERVICE, 0).await.unwrap();
-        loop {
-            let nodes = nodes(director).await;
-            let is_well = nodes.len() == before
-                && nodes.iter().all(|node| node.state == NodeState::Ready && node.id != lost.id);
-            if is_well && service.state == State::Running {
-                return;
-            }
-            service = director.service_changed(SERVICE, service.revision).await.unwrap();
-        }
-    };
-    tokio::time::timeout(PATIENCE, replaced).await.expect("it is replaced in time");
-}
+use super::{COUNT, roles, running};
+use crate::loss::{lose, nodes};
+use crate::visitor::Visitor;
 
 /// Only requests that were under way fail: each visitor had one at most.
 fn lost_at_most(answers: &Answers, visitors: u64) {
@@ -51,7 +21,7 @@ async fn a_lost_backend_takes_nothing_with_it_but_what_it_was_doing() {
     let address = running(&stack);
     let _ = stack.cps(&["php", "add-nodes", "1", "2", "1", "0"]).ok();
     let director = stack.director().await.client;
-    let mut visitor = Visitor::default();
+    let mut visitor = Visitor::new(COUNT);
     assert_eq!(visitor.count(address), 1);
     let pages = Load::start(address, "/", &[Kept, Kept, Kept, New]);
     let files = Load::start(address, "/a.css", &[Kept, New]);
@@ -74,9 +44,9 @@ async fn the_other_proxy_goes_on_with_all_sessions_when_the_first_is_lost() {
     let stack = Stack::up();
     let first = running(&stack);
     let _ = stack.cps(&["php", "add-nodes", "1", "1", "1", "1"]).ok();
-    let other = stack.addresses("php")[1];
+    let other = stack.addresses("php", "1")[1];
     let director = stack.director().await.client;
-    let mut visitor = Visitor::default();
+    let mut visitor = Visitor::new(COUNT);
     assert_eq!(visitor.count(first), 1);
     let pages = Load::start(other, "/", &[Kept, Kept, New]);
     let files = Load::start(other, "/a.css", &[Kept, New]);
@@ -89,7 +59,7 @@ async fn the_other_proxy_goes_on_with_all_sessions_when_the_first_is_lost() {
     lost_at_most(&pages.end(), 0);
     lost_at_most(&files.end(), 0);
     assert_eq!(visitor.count(other), 2, "the copy has the session");
-    let proxies = stack.addresses("php");
+    let proxies = stack.addresses("php", "1");
     assert_eq!(proxies.len(), 2);
     let numbers: Vec<u64> = proxies.iter().map(|proxy| visitor.count(*proxy)).collect();
     assert_eq!(numbers, [3, 4], "by both proxies");

@@ -13,6 +13,11 @@ use integration::load::Connection::{Kept, New};
 use integration::load::{Answers, Load};
 use integration::{Stack, http, processes, wait_for};
 
+use crate::visitor::Visitor;
+
+/// The page that counts in a session.
+const COUNT: &str = "/count.php";
+
 /// A page of two files: an answer of two versions would show.
 fn application(stack: &Stack, word: &str) -> String {
     let index = format!("<?php $index = '{word}'; usleep(2000); include 'part.php';\n");
@@ -23,19 +28,14 @@ fn application(stack: &Stack, word: &str) -> String {
     stack.file(&format!("{word}.tar.gz"), &tar_gz(&files))
 }
 
-fn upload(stack: &Stack, archive: &str) -> String {
-    let uploaded = stack.cps(&["php", "upload-code", "1", archive]).ok();
-    uploaded.split_whitespace().nth(2).expect("the version").to_owned()
-}
-
 /// A PHP service at work with an application.
 fn running(stack: &Stack) -> SocketAddrV4 {
     let _ = stack.cps(&["login"]).ok();
     let _ = stack.cps(&["service", "create", "php"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
-    let [address] = stack.addresses("php")[..] else { panic!("one proxy") };
+    let [address] = stack.addresses("php", "1")[..] else { panic!("one proxy") };
     assert!(http::get(address, "/").unwrap().contains("It works"));
-    let version = upload(stack, &application(stack, "one"));
+    let version = stack.upload_code("php", "1", &application(stack, "one"));
     let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
     address
 }
@@ -45,23 +45,6 @@ fn roles(stack: &Stack) -> Vec<String> {
     let text = stack.cps(&["php", "get-daemon-status", "1"]).ok();
     let nodes = text.lines().filter(|line| line.starts_with("node "));
     nodes.map(|line| line.split_once(": ").expect("roles").1.to_owned()).collect()
-}
-
-/// Somebody with a session.
-#[derive(Default)]
-struct Visitor {
-    cookie: String,
-}
-
-impl Visitor {
-    /// How often the visitor was there, by the session.
-    fn count(&mut self, proxy: SocketAddrV4) -> u64 {
-        let (head, body) = http::exchange(proxy, "/count.php", &self.cookie).unwrap();
-        if let Some(cookie) = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")) {
-            cookie.split(';').next().expect("a cookie").clone_into(&mut self.cookie);
-        }
-        body.parse().unwrap_or_else(|_| panic!("{body}"))
-    }
 }
 
 fn without_failure(answers: &Answers, possible: &[&str]) {
@@ -85,12 +68,12 @@ fn no_request_is_lost_while_everything_changes() {
     cps("php set-php-config 1 memory_limit=64M");
     cps("php add-nodes 1 0 0 1");
     assert_eq!(roles(&stack), ["proxy", "backend", "backend", "web", "proxy"]);
-    let proxies = stack.addresses("php");
+    let proxies = stack.addresses("php", "1");
     assert_eq!((proxies.len(), proxies[0]), (2, address));
     assert_eq!(http::get(proxies[1], "/").unwrap(), "one one");
     assert_eq!(http::get(proxies[1], "/a.css").unwrap(), "one");
 
-    let version = upload(&stack, &application(&stack, "two"));
+    let version = stack.upload_code("php", "1", &application(&stack, "two"));
     cps(&format!("php enable-code 1 {version}"));
     for proxy in &proxies {
         assert_eq!(http::get(*proxy, "/").unwrap(), "two two");
@@ -111,7 +94,7 @@ fn no_request_is_lost_while_everything_changes() {
     assert!(refused.contains("Not enough 'proxy' nodes will be left"), "{refused}");
     cps("php remove-nodes 1 2 1 0");
     assert_eq!(roles(&stack), ["proxy, web, backend"]);
-    assert_eq!(stack.addresses("php"), [address], "the address stays");
+    assert_eq!(stack.addresses("php", "1"), [address], "the address stays");
 
     without_failure(&pages.end(), &["one one", "two two"]);
     without_failure(&files.end(), &["one", "two"]);
@@ -121,12 +104,12 @@ fn no_request_is_lost_while_everything_changes() {
 fn a_session_is_found_by_every_backend_and_survives_changes() {
     let stack = Stack::up();
     let address = running(&stack);
-    let mut visitor = Visitor::default();
+    let mut visitor = Visitor::new(COUNT);
     assert_eq!([1, 2].map(|_| visitor.count(address)), [1, 2]);
     let _ = stack.cps(&["php", "add-nodes", "1", "2", "1", "1"]).ok();
     let answers = [3, 4, 5, 6].map(|_| visitor.count(address));
     assert_eq!(answers, [3, 4, 5, 6], "by both backends");
-    let other = stack.addresses("php")[1];
+    let other = stack.addresses("php", "1")[1];
     assert_eq!(visitor.count(other), 7);
     let _ = stack.cps(&["php", "remove-nodes", "1", "1", "0", "1"]).ok();
     assert_eq!(visitor.count(address), 8);
@@ -150,7 +133,7 @@ fn what_users_get_wrong_is_said_and_nothing_changes() {
     assert!(refused.contains("active"), "{refused}");
     // Code that PHP does not understand.
     let broken = stack.file("bad.tar.gz", &tar_gz(&[("index.php", "<?php oops(")]));
-    let version = upload(&stack, &broken);
+    let version = stack.upload_code("php", "1", &broken);
     let _ = cps(&format!("php enable-code 1 {version}")).ok();
     assert!(http::get(address, "/").unwrap_err().to_string().contains("500"));
     let nodes = stack.cps(&["php", "list-nodes", "1"]).ok();

@@ -1,4 +1,5 @@
-//! What goes wrong inside the VMs of the PHP service: programs end, disks are full.
+//! What goes wrong inside the VMs of the PHP service: programs end or are missing, ports are taken,
+//! disks are full.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddrV4, TcpStream};
@@ -8,7 +9,7 @@ use integration::load::Connection::{Kept, New};
 use integration::load::Load;
 use integration::{Stack, http, wait_for};
 
-use super::{application, running, upload, without_failure};
+use super::{application, roles, running, without_failure};
 
 /// Far longer than a program takes to be started again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,6 +82,56 @@ fn a_program_that_keeps_ending_is_reported_and_comes_back_when_it_can() {
     answers(address, "/", "one one");
 }
 
+/// A startup script: another program has these ports before the service's own come.
+fn taking(ports: &str) -> String {
+    format!(
+        "#!/bin/sh\npython3 -c '\n\
+         import os, signal, socket, sys\n\
+         held = [socket.create_server((\"\", int(port))) for port in sys.argv[1:]]\n\
+         if os.fork(): os._exit(0)\n\
+         os.setsid()\n\
+         signal.pause()\n\
+         ' {ports} </dev/null >/dev/null 2>&1\n"
+    )
+}
+
+#[test]
+fn what_a_vm_lacks_or_has_taken_is_said_and_nothing_is_half_made() {
+    let stack = Stack::up();
+    let _ = stack.cps(&["login"]).ok();
+    let _ = stack.cps(&["service", "create", "php"]).ok();
+    let set_script = |script: &str| {
+        let path = stack.file("startup.sh", script.as_bytes());
+        let _ = stack.cps(&["service", "set-script", "1", &path]).ok();
+    };
+    let start = || stack.cps(&["service", "start", "1"]);
+    let taken = "port 8888 is taken by another program in this VM; end it, or give it another port";
+    for (script, why) in [
+        (taking("8888").as_str(), taken),
+        (
+            "#!/bin/sh\nrm /usr/sbin/nginx\n",
+            "there is no nginx in the image of this VM; use an image",
+        ),
+    ] {
+        set_script(script);
+        let refused = start().failed();
+        assert!(refused.contains("node ") && refused.contains(why), "{refused}");
+        assert_eq!(stack.cps(&["php", "list-nodes", "1"]).ok(), "No existing nodes.\n");
+    }
+    // There are others in the place of these.
+    set_script(&taking("80 9000"));
+    let _ = start().ok();
+    let [address] = stack.addresses("php", "1")[..] else { panic!("one proxy") };
+    assert_eq!(address.port(), 8080);
+    assert!(http::get(address, "/").unwrap().contains("It works"));
+
+    set_script(&taking("8888"));
+    let refused = stack.cps(&["php", "add-nodes", "1", "0", "1", "0"]).failed();
+    assert!(refused.contains("no nodes were added") && refused.contains(taken), "{refused}");
+    assert_eq!(roles(&stack), ["proxy, web, backend"]);
+    assert!(http::get(address, "/").unwrap().contains("It works"));
+}
+
 #[test]
 fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
     let stack = Stack::up();
@@ -98,7 +149,7 @@ fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
         (0..2_000_000).map(|_| char::from(rand::random_range(b'0'..b'z'))).collect();
     let files = [("index.php", "<?php echo 'two two';"), ("noise.txt", &noise)];
     let large = stack.file("large.tar.gz", &integration::archive::tar_gz(&files));
-    let version = upload(&stack, &large);
+    let version = stack.upload_code("php", "1", &large);
     let refused = stack.cps(&["php", "enable-code", "1", &version]).failed();
     assert!(refused.contains("no room on the disk") && refused.contains(&version), "{refused}");
     let active = stack.cps(&["php", "get-php-config", "1"]).ok();
@@ -107,7 +158,7 @@ fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
     // Nothing is left of it where it did not fit, and smaller code fits.
     let left = inside(&stack, &node, "ls -A /var/cache/cpsagent/versions");
     assert!(!left.contains(&version) && !left.lines().any(|name| name.starts_with('.')), "{left}");
-    let version = upload(&stack, &application(&stack, "three"));
+    let version = stack.upload_code("php", "1", &application(&stack, "three"));
     let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
     assert_eq!(http::get(address, "/").unwrap(), "three three");
 }
@@ -124,5 +175,5 @@ fn a_body_that_is_too_large_is_refused_as_such() {
     // The connection may be cut while nobody reads the body.
     let _ = stream.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert_eq!(stack.addresses("php"), [address]);
+    assert_eq!(stack.addresses("php", "1"), [address]);
 }

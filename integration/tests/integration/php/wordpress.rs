@@ -150,7 +150,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     cps(&format!("php enable-code 1 {version}"));
 
     let mut browser = Browser::new();
-    let first = site(stack.addresses("php")[0]);
+    let first = site(stack.addresses("php", "1")[0]);
     let form = [
         ("weblog_title", "A blog"),
         ("user_name", "ada"),
@@ -181,7 +181,7 @@ async fn wordpress_is_installed_written_to_and_scaled() {
     assert!(visitor.get(&format!("{first}{page}")).await.contains("Written through the proxy"));
     cps("php add-nodes 1 2 1 1");
     assert_eq!(roles(&stack), ["proxy", "backend", "backend", "proxy", "web"]);
-    let proxies = stack.addresses("php");
+    let proxies = stack.addresses("php", "1");
     assert_eq!(proxies.len(), 2);
     for proxy in proxies {
         // By both backends.

@@ -25,6 +25,18 @@ impl App {
         Ok(self.describe(&name, self.cloud(&name)?).await)
     }
 
+    /// How much memory VMs of this kind have. They can be made without knowing.
+    pub(crate) async fn memory_mib(&self, cloud: &str, instance_type: &str) -> Option<u64> {
+        match offer(cloud, self.cloud(cloud).ok()?).await {
+            Ok(types) => Some(types.iter().find(|kind| kind.name == instance_type)?.memory_mib),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(cloud, error, "the memory of new VMs is not known");
+                None
+            }
+        }
+    }
+
     async fn describe(&self, name: &str, driver: &Arc<dyn cloud::Cloud>) -> Cloud {
         let (state, reason, instance_types) = match offer(name, driver).await {
             Ok(types) => (CloudState::Ready, None, types),

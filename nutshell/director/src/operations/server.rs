@@ -37,8 +37,8 @@ where
 
 /// Sees to it that each of the nodes has a server. They are of one kind, and in one cloud.
 pub(super) async fn create_all(app: &App, user: UserId, nodes: &[NodeId]) -> Result<()> {
-    let groups = OnceCell::new();
-    each(nodes, |id| create_guarded(app, user, id, &groups)).await
+    let common = OnceCell::new();
+    each(nodes, |id| create_guarded(app, user, id, &common)).await
 }
 
 /// Sees to it that the node has a server.
@@ -46,13 +46,28 @@ pub(super) async fn create(app: &App, user: UserId, id: NodeId) -> Result<()> {
     create_all(app, user, &[id]).await
 }
 
-/// Sees to it that the node has a server, and records it. Its security groups are looked for by
-/// whoever comes first.
+/// What the servers of one operation have in common.
+struct Common {
+    security_groups: Vec<String>,
+    memory_mib: Option<u64>,
+}
+
+impl Common {
+    async fn find(app: &App, node: &Node, service_type: Option<&str>) -> Result<Self> {
+        let memory = app.memory_mib(&node.cloud, &node.instance_type);
+        let (security_groups, memory_mib) =
+            tokio::join!(app.security_groups_ensure(node, service_type), memory);
+        Ok(Self { security_groups: security_groups?, memory_mib })
+    }
+}
+
+/// Sees to it that the node has a server, and records it. What it has in common with others is looked
+/// for by whoever comes first.
 async fn create_guarded(
     app: &App,
     user: UserId,
     id: NodeId,
-    groups: &OnceCell<Vec<String>>,
+    common: &OnceCell<Common>,
 ) -> Result<()> {
     let found = db::node::view(&mut *app.db.read().await?, id).await?;
     let record = found.ok_or(Error::Cancelled)?;
@@ -71,13 +86,12 @@ async fn create_guarded(
     let token = secrets::generate();
     let purpose = purpose(app, &node).await?;
     let service_type = purpose.as_ref().map(|purpose| purpose.service_type.as_str());
-    let groups = groups.get_or_try_init(|| app.security_groups_ensure(&node, service_type)).await?;
+    let common = common.get_or_try_init(|| Common::find(app, &node, service_type)).await?;
     let mut tx = app.db.write().await?;
     db::node::set_token(&mut tx, id, &secrets::hash(&token)).await?;
     tx.commit().await?;
 
-    let mut new = new_server(app, user, &node, purpose, token);
-    new.security_groups.clone_from(groups);
+    let new = new_server(app, user, &node, purpose, common, token);
     let failed = |source| Error::Cloud { cloud: node.cloud.clone(), source };
     let server = cloud.server_create(&new).await.map_err(failed)?;
     let addressless = server.public_ip.or(server.private_ip).is_none();
@@ -121,6 +135,7 @@ fn new_server(
     user: UserId,
     node: &Node,
     purpose: Option<Purpose>,
+    common: &Common,
     token: String,
 ) -> NewServer {
     let (service_type, startup_script) =
@@ -140,6 +155,7 @@ fn new_server(
         cloud: node.cloud.clone(),
         application: node.application,
         role,
+        memory_mib: common.memory_mib,
         autoscaling_minute: app.autoscaling_minute,
     };
     let tags = BTreeMap::from([
@@ -150,7 +166,8 @@ fn new_server(
     let user_data =
         user_data::script(&boot, &app.executable.sha256, startup_script.as_deref()).into_bytes();
     let instance_type = Some(node.instance_type.clone());
-    NewServer { name, instance_type, user_data, security_groups: vec![], tags }
+    let security_groups = common.security_groups.clone();
+    NewServer { name, instance_type, user_data, security_groups, tags }
 }
 
 /// The name of a node's server: people read there whose it is.

@@ -19,6 +19,7 @@ fn boot(role: BootRole) -> BootConfig {
         cloud: "default".to_owned(),
         application: ApplicationId(1),
         role,
+        memory_mib: None,
         autoscaling_minute: None,
     }
 }

@@ -133,21 +133,31 @@ async fn render(
         async { Ok(director.cloud_list().await?) },
     )?;
     let kind = types.iter().find(|kind| kind.name == service.service_type);
-    let (application, nodes, volumes, history) = tokio::join!(
+    let (
+        application,
+        nodes,
+        volumes,
+        history,
+        keys,
+        code,
+        scripts,
+        greeting,
+        configuration,
+        statuses,
+        scaling,
+    ) = tokio::join!(
         director.application_view(service.application),
         director.service_nodes(id),
         volumes(session, &service, kind),
         director.service_history(id),
-    );
-    let (keys, code, scripts, greeting, configuration, statuses) = tokio::join!(
         query::<Keys>(session, &service, kind, "list_keys"),
         query::<CodeVersions>(session, &service, kind, "list_code"),
         query::<ScriptStatuses>(session, &service, kind, "get_script_status"),
         query::<Greeting>(session, &service, kind, "get_helloworld"),
         query::<Configuration>(session, &service, kind, "get_configuration"),
         query::<NodeStatuses>(session, &service, kind, "get_daemon_status"),
+        query::<AutoscalingStatus>(session, &service, kind, "get_autoscaling"),
     );
-    let scaling = query::<AutoscalingStatus>(session, &service, kind, "get_autoscaling").await;
     let now = OffsetDateTime::now_utc();
     let status = error.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let service_page = ServicePage {

@@ -139,16 +139,14 @@ impl Service {
     /// Begins what was decided; it goes on in the background.
     async fn act(self: &Arc<Self>, decision: Decision, known: &Record) -> Result<(), ApiError> {
         let Decision { action, weights, .. } = decision;
-        let (request, doing) = match &action {
+        let (request, doing, change) = match &action {
             Action::Hold if weights.is_empty() => return Ok(()),
-            Action::Hold => (Request::Change, "autoscaling shares the requests anew"),
-            Action::Add(_) => (Request::AddNodes, "autoscaling adds nodes"),
-            Action::Remove(_) => (Request::RemoveNodes, "autoscaling removes nodes"),
-        };
-        let change = match &action {
-            Action::Hold => None,
-            Action::Add(_) => Some(Change::Adding),
-            Action::Remove(nodes) => Some(Change::Removing(nodes.clone())),
+            Action::Hold => (Request::Change, "autoscaling shares the requests anew", None),
+            Action::Add(_) => (Request::AddNodes, "autoscaling adds nodes", Some(Change::Adding)),
+            Action::Remove(nodes) => {
+                let change = Change::Removing(nodes.clone());
+                (Request::RemoveNodes, "autoscaling removes nodes", Some(change))
+            }
         };
         let prepare = |record: &mut Record| {
             if !are_unchanged(record, &known.nodes) {

@@ -31,6 +31,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Agent {
     node: Node,
+    memory_mib: Option<u64>,
     /// The paths of the version that the proxy was led to last: looking through libraries takes time.
     known: Mutex<Option<(CodeVersionId, BTreeSet<String>)>>,
 }
@@ -42,7 +43,7 @@ impl Agent {
         let log = node.logs.join(Self::LOG);
         let opened = fs::OpenOptions::new().create(true).append(true).open(&log);
         opened.map_err(ServiceError::file(&log))?;
-        Ok(Self { node, known: Mutex::default() })
+        Ok(Self { node, memory_mib: context.memory_mib, known: Mutex::default() })
     }
 
     fn code(&self, version: &CodeVersionId) -> PathBuf {
@@ -111,7 +112,7 @@ impl Runtime for Agent {
         let tomcat = bootstrap.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned();
         let classes = sessions::classes(&java, &tomcat, &self.node.etc).await?;
         let base = self.make_base(name, listen, told, &classes)?;
-        let command = tomcat::command(java, &tomcat, &base, self.node.account);
+        let command = tomcat::command(java, &tomcat, &base, self.node.account, self.memory_mib);
         let mut spec = Spec::new(command, listen, self.node.logs.join(Self::LOG));
         spec.farewell = Farewell::Terminate;
         spec.start_limit = START_LIMIT;

@@ -2,7 +2,6 @@
 //! by the compiler that it has for JSP.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use protocol::files::{self, Access};
@@ -10,7 +9,7 @@ use protocol::files::{self, Access};
 use super::COMPILER;
 use crate::ServiceError;
 use crate::code::random_name;
-use crate::web::node::check;
+use crate::web::node::{check, remove_all};
 
 const SOURCE: &str = include_str!("SessionStore.java");
 
@@ -59,12 +58,7 @@ pub(super) async fn classes(
 }
 
 fn replace(scratch: &Path, made: &Path) -> Result<(), ServiceError> {
-    match fs::remove_dir_all(made) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(ServiceError::file(made)(error));
-        }
-        _ => {}
-    }
+    remove_all(made)?;
     fs::rename(scratch, made).map_err(ServiceError::file(made))
 }
 

@@ -137,8 +137,18 @@ java.util.logging.ConsoleHandler.formatter = org.apache.juli.OneLineFormatter
 org.apache.tomcat.util.modeler.Registry.level = OFF
 ";
 
-/// What starts Tomcat with its configuration below `base`.
-pub(super) fn command(java: String, tomcat: &Path, base: &Path, account: Account) -> Vec<String> {
+/// How much of a VM's memory is for what the application keeps, in percent: two Tomcats fit beside the
+/// other daemons, while one version follows the other.
+const HEAP_PERCENT: u64 = 35;
+
+/// What starts Tomcat with its configuration below `base`, in a VM of so much memory.
+pub(super) fn command(
+    java: String,
+    tomcat: &Path,
+    base: &Path,
+    account: Account,
+    memory_mib: Option<u64>,
+) -> Vec<String> {
     let mut command = Vec::new();
     if let Account::Other { uid, gid } = account {
         command.extend([
@@ -150,8 +160,13 @@ pub(super) fn command(java: String, tomcat: &Path, base: &Path, account: Account
     }
     let (home, base) = (tomcat.display(), base.display());
     command.push(java);
-    // Two of them fit in a VM while one version follows the other, beside the other daemons.
-    command.extend(["-XX:MaxRAMPercentage=35", "-XX:MinRAMPercentage=35"].map(str::to_owned));
+    match memory_mib {
+        Some(memory_mib) => command.push(format!("-Xmx{}m", memory_mib * HEAP_PERCENT / 100)),
+        // Of what Java finds.
+        None => command.extend(
+            ["MaxRAMPercentage", "MinRAMPercentage"].map(|it| format!("-XX:{it}={HEAP_PERCENT}")),
+        ),
+    }
     command.push("-XX:+ExitOnOutOfMemoryError".to_owned());
     // By these Tomcat finds what an application leaves behind.
     command.extend(
@@ -208,6 +223,10 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn words(account: Account, memory_mib: Option<u64>) -> Vec<String> {
+        command("java".to_owned(), Path::new("/t"), Path::new("/b"), account, memory_mib)
+    }
+
     #[test]
     fn the_configuration_names_the_code_and_the_sessions() {
         let backend = Backend {
@@ -223,10 +242,15 @@ mod tests {
 
     #[test]
     fn root_is_put_down_where_there_is_somebody_else() {
-        let words = |account| command("java".to_owned(), Path::new("/t"), Path::new("/b"), account);
-        assert_eq!(words(Account::Own)[0], "java");
-        let other = words(Account::Other { uid: 33, gid: 34 });
+        assert_eq!(words(Account::Own, None)[0], "java");
+        let other = words(Account::Other { uid: 33, gid: 34 }, None);
         assert_eq!(other[..3], ["/usr/bin/setpriv", "--reuid=33", "--regid=34"]);
+    }
+
+    #[test]
+    fn the_heap_is_a_part_of_the_vms_memory() {
+        assert_eq!(words(Account::Own, Some(2048))[1], "-Xmx716m");
+        assert_eq!(words(Account::Own, None)[1], "-XX:MaxRAMPercentage=35");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! What a service does itself is a [`Runtime`]; with that it is an agent half.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::ports::{self, Availability};
 use super::redis::await_copies;
 use super::wire::{self, Copies, Install, Installed, Preparation, Prepared, Retirement, Routes};
 use crate::manager_half::{Content, no_such_method, parameters};
-use crate::{AgentHalf, ServiceError};
+use crate::{AgentHalf, ServiceError, logs};
 
 /// How a web hosting service runs its users' programs.
 #[async_trait]
@@ -71,15 +71,10 @@ impl LogSince<'_> {
     /// Reads it: at most the last 256 KiB.
     pub(crate) fn read(self) -> String {
         const LONGEST: u64 = 256 << 10;
-        let read = || -> io::Result<Vec<u8>> {
-            let mut file = fs::File::open(self.log)?;
-            let end = file.metadata()?.len();
-            file.seek(SeekFrom::Start(self.since.max(end.saturating_sub(LONGEST))))?;
-            let mut text = Vec::new();
-            file.take(LONGEST).read_to_end(&mut text)?;
-            Ok(text)
-        };
-        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+        let length = fs::metadata(self.log).map_or(0, |file| file.len());
+        let added = length.saturating_sub(self.since).min(LONGEST);
+        let text = logs::end(self.log, added, None).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -194,8 +189,11 @@ async fn start<R: Runtime>(
             && ports::availability(listen, *port) == Availability::Free
     };
     let port = ports::BACKEND.into_iter().find(free);
-    let port =
-        port.ok_or_else(|| ApiError::conflict(format!("no port is free for {}", R::NAME)))?;
+    let port = port.ok_or_else(|| {
+        let Range { start, end } = ports::BACKEND;
+        let message = format!("no port from {start} to {} is free for {}", end - 1, R::NAME);
+        ApiError::conflict(message).hint("the startup script may have started what has them")
+    })?;
     let name = name::<R>(port);
     let spec = runtime.set_up(&name, SocketAddrV4::new(listen, port), told).await?;
     let log = spec.log.clone();

@@ -304,13 +304,7 @@ impl Node {
         for suffix in ["told", "conf"] {
             remove(&self.config(name, suffix))?;
         }
-        let directory = self.directory(name);
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(ServiceError::file(&directory)(error))
-            }
-            _ => Ok(()),
-        }
+        remove_all(&self.directory(name))
     }
 
     /// Where a backend may keep files: its account's own, once somebody makes it.
@@ -345,7 +339,7 @@ pub(crate) fn expect_free(listen: SocketAddrV4) -> Result<(), ApiError> {
         Availability::Free => Ok(()),
         Availability::Taken => {
             Err(ApiError::conflict(format!("port {port} is taken by another program in this VM"))
-                .hint("the startup script may have started it"))
+                .hint("end it, or give it another port; the startup script may have started it"))
         }
         Availability::Forbidden => {
             Err(ApiError::conflict(format!("port {port} may not be used in this VM")))
@@ -369,7 +363,16 @@ pub(crate) async fn check(command: &[&str]) -> Result<(), ServiceError> {
 
 /// Removes a file that may not be there.
 pub(crate) fn remove(path: &Path) -> Result<(), ServiceError> {
-    match fs::remove_file(path) {
+    removed(path, fs::remove_file(path))
+}
+
+/// Removes a directory that may not be there, with all in it.
+pub(crate) fn remove_all(path: &Path) -> Result<(), ServiceError> {
+    removed(path, fs::remove_dir_all(path))
+}
+
+fn removed(path: &Path, outcome: std::io::Result<()>) -> Result<(), ServiceError> {
+    match outcome {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(ServiceError::file(path)(error)),
         _ => Ok(()),
     }

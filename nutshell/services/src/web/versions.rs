@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use protocol::{ApiError, CodeVersionId};
 
 use super::account::Account;
+use super::node::remove;
 use crate::ServiceError;
 use crate::code::{archive, random_name, receive};
 use crate::manager_half::Content;
@@ -129,12 +130,7 @@ impl Versions {
         let before = self.shown();
         if before.as_ref() != Some(version) {
             let next = self.link.with_extension("new");
-            match fs::remove_file(&next) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(ServiceError::file(&next)(error));
-                }
-                _ => {}
-            }
+            remove(&next)?;
             symlink(self.directory.join(version.as_str()), &next)
                 .map_err(ServiceError::file(&next))?;
             fs::rename(&next, &self.link).map_err(ServiceError::file(&self.link))?;

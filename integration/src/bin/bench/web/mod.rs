@@ -87,11 +87,7 @@ fn deploy(stack: &Stack, service: i64, [backends, webs]: [&str; 2]) -> Place {
     let files = files();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, &**text)).collect();
     activate(stack, &id, &stack.file("app.tar.gz", &tar_gz(&files)));
-    let text = cps(&["php", "get-php-config", &id]);
-    let url = text.lines().find_map(|line| line.strip_prefix("url: http://")).expect("an address");
-    let place = url.trim_end_matches('/');
-    let floating: SocketAddrV4 =
-        place.parse().or_else(|_| format!("{place}:80").parse()).expect("an address");
+    let [floating] = stack.addresses("php", &id)[..] else { panic!("one proxy") };
     let proxy = nodes(stack, service).into_iter().find(|node| node.role == "proxy");
     let fixed = proxy.and_then(|node| node.private_ip).expect("a proxy has an address");
     Place { fixed: SocketAddrV4::new(fixed, floating.port()), floating }
@@ -106,9 +102,8 @@ fn nodes(stack: &Stack, service: i64) -> Vec<Node> {
 }
 
 fn activate(stack: &Stack, service: &str, archive: &str) {
-    let uploaded = stack.cps(&["php", "upload-code", service, archive]).ok();
-    let version = uploaded.split_whitespace().nth(2).expect("`Code version NAME uploaded`");
-    let _ = stack.cps(&["php", "enable-code", service, version]).ok();
+    let version = stack.upload_code("php", service, archive);
+    let _ = stack.cps(&["php", "enable-code", service, &version]).ok();
 }
 
 /// Requests a second and the 99th percentile; what part of `beside` that is, round by round.

@@ -10,6 +10,8 @@ use super::{User, told};
 use crate::oracle::Told;
 use crate::plan::Action;
 
+const RUN: &str = "#!/bin/sh\necho it runs\n";
+
 impl User {
     pub(super) async fn change_code(
         &mut self,
@@ -38,9 +40,9 @@ impl User {
             _ => {
                 let keys: Result<Keys, _> = client.service_query(id, "list_keys", &json!({})).await;
                 let repository = keys.ok()?.repository?;
-                let Some(version) = self.developer.push(application, &repository).await else {
-                    return Some(Told::Nothing);
-                };
+                let clone = format!("application-{application}");
+                let pushed = self.developer.push(&clone, &repository, ("run.sh", RUN.as_bytes()));
+                let Ok(version) = pushed.await else { return Some(Told::Nothing) };
                 self.applications.get_mut(&application)?.pushed.insert(version);
                 Some(Told::Accepted)
             }
@@ -49,7 +51,7 @@ impl User {
 
     /// Uploads code and makes it active.
     async fn upload(&mut self, client: &DirectorClient, id: ServiceId) -> Told {
-        let content = archive::tar_gz(&[("run.sh", "#!/bin/sh\necho it runs\n")]);
+        let content = archive::tar_gz(&[("run.sh", RUN)]);
         let upload = CodeUpload {
             filename: "code.tar.gz".to_owned(),
             description: String::new(),

@@ -2,13 +2,13 @@
 
 mod code;
 mod deployment;
-mod developer;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use integration::developer::Developer;
 use protocol::api::{Application, ApplicationCreate, ServiceCreate, State};
 use protocol::client::DirectorClient;
 use protocol::{ApplicationId, ClientError, CodeVersionId, OperationId, ServiceId};
@@ -16,7 +16,6 @@ use tokio::time::timeout;
 
 use crate::oracle::{Expectation, Outcome, Possible, Told, effect};
 use crate::plan::Action;
-use developer::Developer;
 
 /// How long the user waits for what was accepted.
 const PATIENCE: Duration = Duration::from_secs(10);

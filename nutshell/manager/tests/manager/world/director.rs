@@ -166,6 +166,7 @@ impl Director {
             cloud: "default".to_owned(),
             application: APPLICATION,
             role,
+            memory_mib: None,
             autoscaling_minute: None,
         };
         let file = root.join("boot.json");

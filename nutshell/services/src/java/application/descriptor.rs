@@ -43,9 +43,6 @@ pub(super) fn read(text: &[u8]) -> Result<Descriptor, String> {
                 let name = element.local_name().as_ref().to_vec();
                 if open.is_empty() {
                     is_empty = false;
-                    if !matches!(&name[..], b"web-app" | b"web-fragment") {
-                        return Err("it does not begin with web-app".to_owned());
-                    }
                     found.complete = is_complete(&element)?;
                 }
                 let about = open.last().is_some_and(|parent| ABOUT_PATHS.contains(&&parent[..]));
@@ -91,7 +88,11 @@ fn place(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
+/// Whether a descriptor that begins with this element says all.
 fn is_complete(root: &quick_xml::events::BytesStart<'_>) -> Result<bool, String> {
+    if !matches!(root.local_name().as_ref(), b"web-app" | b"web-fragment") {
+        return Err("it does not begin with web-app".to_owned());
+    }
     let attribute =
         root.try_get_attribute("metadata-complete").map_err(|error| error.to_string())?;
     Ok(attribute.is_some_and(|attribute| &*attribute.value == b"true"))
@@ -144,6 +145,7 @@ mod tests {
             ("<web-app>\n<servlet></web-app>", "line 2"),
             ("<web-app><servlet>", "breaks off"),
             ("<beans></beans>", "does not begin with web-app"),
+            ("<beans/>", "does not begin with web-app"),
         ] {
             let error = read(text.as_bytes()).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

@@ -1,9 +1,9 @@
-//! The user's own machine: a key, and a repository for each application.
+//! A user's own machine: a key, and a clone of each repository, which real git pushes from.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use protocol::{ApplicationId, CodeVersionId};
+use protocol::CodeVersionId;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -12,14 +12,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Developer {
+pub struct Developer {
     directory: PathBuf,
-    commits: u32,
 }
 
 impl Developer {
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), commits: 0 }
+    /// Somebody who keeps all in this directory, which is made at the first need.
+    #[must_use]
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
     }
 
     fn key(&self) -> PathBuf {
@@ -27,7 +28,10 @@ impl Developer {
     }
 
     /// The public half of the key, which is made at the first need.
-    pub(crate) async fn public_key(&self) -> Result<Vec<u8>, String> {
+    ///
+    /// # Errors
+    /// What `ssh-keygen` says when it cannot.
+    pub async fn public_key(&self) -> Result<Vec<u8>, String> {
         let key = self.key();
         let public = key.with_extension("pub");
         if !public.exists() {
@@ -40,31 +44,40 @@ impl Developer {
     }
 
     /// What the key is known by.
-    pub(crate) async fn fingerprint(&self) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// What `ssh-keygen` says when it cannot.
+    pub async fn fingerprint(&self) -> Result<String, String> {
         self.public_key().await?;
         let told = run(Command::new("ssh-keygen").arg("-lf").arg(self.key())).await?;
         Ok(told.split(' ').nth(1).unwrap_or_default().to_owned())
     }
 
-    /// Commits and pushes; the version that this made, once git says that it is there.
-    pub(crate) async fn push(
-        &mut self,
-        application: ApplicationId,
+    /// Commits a file to the clone of this name and pushes it; the version that this made, once git
+    /// says that it is there.
+    ///
+    /// # Errors
+    /// What git says when it cannot, or the repository refuses.
+    pub async fn push(
+        &self,
+        clone: &str,
         repository: &str,
-    ) -> Option<CodeVersionId> {
-        self.public_key().await.ok()?;
-        let clone = self.directory.join(format!("application-{application}"));
+        (name, content): (&str, &[u8]),
+    ) -> Result<CodeVersionId, String> {
+        self.public_key().await?;
+        let clone = self.directory.join(clone);
         if !clone.exists() {
-            std::fs::create_dir_all(&clone).ok()?;
-            self.git(&clone, &["init", "--quiet", "--initial-branch=main"]).await.ok()?;
+            std::fs::create_dir_all(&clone).map_err(|error| error.to_string())?;
+            self.git(&clone, &["init", "--quiet", "--initial-branch=main"]).await?;
         }
-        self.commits += 1;
-        std::fs::write(clone.join("run.sh"), format!("echo {}\n", self.commits)).ok()?;
-        self.git(&clone, &["add", "--all"]).await.ok()?;
-        self.git(&clone, &["commit", "--quiet", "--message", "change"]).await.ok()?;
-        self.git(&clone, &["push", "--quiet", repository, "HEAD:main"]).await.ok()?;
-        let commit = self.git(&clone, &["rev-parse", "HEAD"]).await.ok()?;
-        format!("git-{}", commit.get(..7)?).parse().ok()
+        std::fs::write(clone.join(name), content).map_err(|error| error.to_string())?;
+        self.git(&clone, &["add", "--all"]).await?;
+        // The same file again is a version too.
+        self.git(&clone, &["commit", "--quiet", "--allow-empty", "--message", "change"]).await?;
+        self.git(&clone, &["push", "--quiet", repository, "HEAD:main"]).await?;
+        let commit = self.git(&clone, &["rev-parse", "HEAD"]).await?;
+        let version = format!("git-{}", commit.get(..7).unwrap_or_default());
+        version.parse().map_err(|_| format!("`{commit}` is no commit"))
     }
 
     async fn git(&self, clone: &Path, arguments: &[&str]) -> Result<String, String> {
@@ -75,7 +88,7 @@ impl Developer {
         );
         let mut command = Command::new("git");
         command
-            .args(["-c", "user.name=chaos", "-c", "user.email=chaos@localhost"])
+            .args(["-c", "user.name=developer", "-c", "user.email=developer@localhost"])
             .args(arguments)
             .current_dir(clone)
             .env("GIT_SSH_COMMAND", ssh)

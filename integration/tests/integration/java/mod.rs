@@ -1,13 +1,19 @@
 //! The Java service, with real Tomcat, nginx and Redis, while visitors ask all the time.
 
+mod loss;
+
+use std::fmt::Display;
 use std::net::SocketAddrV4;
 use std::process::Command;
 
 use integration::archive::zip;
+use integration::developer::Developer;
 use integration::load::Connection::{Kept, New};
 use integration::load::Load;
 use integration::stack::Output;
 use integration::{Stack, http};
+
+use crate::visitor::Visitor;
 
 /// Servlets: two say the version that they are of, one that its annotation names and one that
 /// `web.xml` does; one counts in a session; one cannot start.
@@ -56,16 +62,19 @@ impl World {
         let _ = stack.cps(&["service", "start", "1"]).ok();
         let classes = compile(&stack);
         let world = Self { stack, classes };
-        let [address] = world.stack.addresses("java")[..] else { panic!("one proxy") };
+        let [address] = world.stack.addresses("java", "1")[..] else { panic!("one proxy") };
         assert!(http::get(address, "/").unwrap().contains("It works"));
-        let version = world.upload("one.war", &world.war("one", &[]));
-        let _ = world.cps(&format!("enable-code 1 {version}")).ok();
+        world.enable(world.upload("one.war", &world.war("one", &[])));
         (world, address)
     }
 
     fn cps(&self, line: &str) -> Output {
         let words: Vec<&str> = ["java"].into_iter().chain(line.split(' ')).collect();
         self.stack.cps(&words)
+    }
+
+    fn enable(&self, version: impl Display) {
+        let _ = self.cps(&format!("enable-code 1 {version}")).ok();
     }
 
     /// An application that says this word everywhere, with more files.
@@ -87,8 +96,7 @@ impl World {
 
     fn upload(&self, name: &str, content: &[u8]) -> String {
         let path = self.stack.file(name, content);
-        let uploaded = self.cps(&format!("upload-code 1 {path}")).ok();
-        uploaded.split_whitespace().nth(2).expect("the version").to_owned()
+        self.stack.upload_code("java", "1", &path)
     }
 }
 
@@ -133,31 +141,27 @@ fn no_request_and_no_session_is_lost_while_everything_changes() {
         let error = http::get(address, hidden).unwrap_err().to_string();
         assert!(error.contains("404"), "{hidden}: {error}");
     }
-    let (head, _) = http::exchange(address, "/count", "").unwrap();
-    let cookie = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).expect("a cookie");
-    let cookie = cookie.split(';').next().expect("a cookie").to_owned();
-    let count = |address| http::exchange(address, "/count", &cookie).unwrap().1;
-    assert_eq!(count(address), "2");
+    let mut visitor = Visitor::new("/count");
+    let mut count = |address| visitor.count(address);
+    assert_eq!([1, 2].map(|_| count(address)), [1, 2]);
 
     let servlets = Load::start(address, "/noted", &[Kept, Kept, New]);
     let files = Load::start(address, "/a.css", &[Kept, New]);
     let _ = world.cps("add-nodes 1 2 1 1").ok();
-    let proxies = world.stack.addresses("java");
+    let proxies = world.stack.addresses("java", "1");
     assert_eq!((proxies.len(), proxies[0]), (2, address));
-    let counted: Vec<String> = (0..4).map(|_| count(address)).collect();
-    assert_eq!(counted, ["3", "4", "5", "6"], "by both backends");
-    assert_eq!(count(proxies[1]), "7");
+    assert_eq!([3, 4, 5, 6].map(|_| count(address)), [3, 4, 5, 6], "by both backends");
+    assert_eq!(count(proxies[1]), 7);
 
-    let version = world.upload("two.war", &world.war("two", &[]));
-    let _ = world.cps(&format!("enable-code 1 {version}")).ok();
+    world.enable(world.upload("two.war", &world.war("two", &[])));
     for proxy in proxies {
         for (path, answer) in [("/noted", "Noted two"), ("/", "page two"), ("/a.css", "two")] {
             assert_eq!(http::get(proxy, path).unwrap(), answer);
         }
     }
-    assert_eq!(count(address), "8");
+    assert_eq!(count(address), 8);
     let _ = world.cps("remove-nodes 1 2 1 1").ok();
-    assert_eq!(count(address), "9");
+    assert_eq!(count(address), 9);
 
     for (answers, word) in [(servlets.end(), "Noted "), (files.end(), "")] {
         assert!(answers.failed.is_empty(), "{answers:?}");
@@ -167,8 +171,8 @@ fn no_request_and_no_session_is_lost_while_everything_changes() {
     }
 }
 
-#[test]
-fn what_cannot_run_is_refused_and_the_version_at_work_stays() {
+#[tokio::test]
+async fn what_cannot_run_is_refused_and_the_version_at_work_stays() {
     let (world, address) = World::start();
     let refused = |name: &str, war: &[u8], why: &str| {
         let version = world.upload(name, war);
@@ -196,10 +200,17 @@ fn what_cannot_run_is_refused_and_the_version_at_work_stays() {
     let uploaded = world.cps(&format!("upload-code 1 {path}"));
     assert!(uploaded.stderr.contains("compiled first"), "{uploaded:?}");
 
-    // A war in an archive, as a repository may have it.
-    let inner = world.war("inner", &[]);
-    let version = world.upload("built.zip", &zip(&[("README", b"make"), ("shop.war", &inner)]));
-    let _ = world.cps(&format!("enable-code 1 {version}")).ok();
-    assert_eq!(http::get(address, "/noted").unwrap(), "Noted inner");
+    // A war in a repository.
+    let developer = Developer::new(&world.stack.directory().join("developer"));
+    let key = world.stack.file("key.pub", &developer.public_key().await.unwrap());
+    let told = world.cps(&format!("upload-key 1 {key}")).stderr;
+    let repository = told.split_once("git clone ").expect("where to push").1.trim();
+    let war = world.war("pushed", &[]);
+    world.enable(developer.push("code", repository, ("shop.war", &war)).await.unwrap());
+    assert_eq!(http::get(address, "/noted").unwrap(), "Noted pushed");
     assert!(http::get(address, "/shop.war").is_err());
+
+    // What Java may keep is a part of the VM's memory, not of the machine's: 35 % of 2 GiB.
+    let java = world.stack.cps(&["shell", "1", node, "--", "pgrep", "-a", "java"]).ok();
+    assert!(java.contains(" -Xmx716m "), "{java}");
 }
