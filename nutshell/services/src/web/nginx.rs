@@ -65,6 +65,9 @@ const VERSION_HEADER: &str = "X-Nutshell-Code-Version";
 
 /// What both begin with. The access log has what an operator wants to know of a request: how long it
 /// took, and who did it.
+///
+/// Browsers open connections to spare, for which a worker that is to end waits as long as for a request's
+/// beginning.
 fn head(places: Places<'_>, body: &str) -> String {
     let Places { name, run, logs, account } = places;
     let user = account.name().map(|name| format!("user {name};\n")).unwrap_or_default();
@@ -91,6 +94,7 @@ http {{
   sendfile on;
   tcp_nopush on;
   absolute_redirect off;
+  client_header_timeout 5s;
   keepalive_timeout 65s;
   keepalive_requests 100000;
 {body}}}
