@@ -14,7 +14,7 @@ made = ec2.run_instances(
     TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "from-ec2"}]}],
 )
 instance = made["Instances"][0]["InstanceId"]
-ec2.get_waiter("instance_running").wait(InstanceIds=[instance])
+ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
 address = ec2.allocate_address()
 ec2.associate_address(InstanceId=instance, AllocationId=address["AllocationId"])
 seen = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
