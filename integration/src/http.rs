@@ -22,7 +22,7 @@ pub fn exchange(
     cookie: &str,
 ) -> io::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&address.into(), Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: test\r\nCookie: {cookie}\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
