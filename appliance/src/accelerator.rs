@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::tools::QEMU;
@@ -15,7 +16,7 @@ pub enum Accelerator {
     Tcg,
 }
 
-/// How long a guest of five bytes may take; the processor needs milliseconds.
+/// How long a guest of five bytes may take at most; the processor needs milliseconds.
 const PATIENCE: &str = "4s";
 /// `out 0xf4, al` with 0x10 in it ends QEMU with this code.
 const SUCCESS: i32 = 0x10 << 1 | 1;
@@ -33,26 +34,33 @@ impl Accelerator {
         }
     }
 
-    /// The best one that works here. A device `/dev/kvm` says little: there are machines that have it, and whose guests
-    /// stand still. So a guest is run, which does nothing but end.
+    /// The faster one here. A device `/dev/kvm` says little: there are machines that have it, and whose guests stand
+    /// still, or nearly. So each runs a guest that does nothing but end.
     ///
     /// # Errors
     /// When QEMU cannot be run at all.
     pub fn find() -> Result<Self, Error> {
-        Ok(if runs(Self::Kvm).map_err(Error::file("run", QEMU.program))? {
-            Self::Kvm
-        } else {
-            Self::Tcg
-        })
+        let time = |accelerator| time(accelerator).map_err(Error::file("run", QEMU.program));
+        Ok(faster(time(Self::Kvm)?, time(Self::Tcg)?))
     }
 }
 
-fn runs(accelerator: Accelerator) -> io::Result<bool> {
+/// By how long the same guest took, if it ended. Both spend most of such a short time on QEMU's own start.
+fn faster(kvm: Option<Duration>, tcg: Option<Duration>) -> Accelerator {
+    match (kvm, tcg) {
+        (Some(kvm), Some(tcg)) if kvm > 3 * tcg => Accelerator::Tcg,
+        (Some(_), _) => Accelerator::Kvm,
+        (None, _) => Accelerator::Tcg,
+    }
+}
+
+fn time(accelerator: Accelerator) -> io::Result<Option<Duration>> {
     let mut disk = tempfile::NamedTempFile::new()?;
     let mut sector = [0; SECTOR];
     sector[..GUEST.len()].copy_from_slice(&GUEST);
     sector[SECTOR - 2..].copy_from_slice(&[0x55, 0xaa]);
     disk.write_all(&sector)?;
+    let begun = Instant::now();
     let status = Command::new("timeout")
         .args(["--signal=KILL", PATIENCE, QEMU.program, "-accel", accelerator.name()])
         .args(["-m", "16", "-nodefaults", "-display", "none"])
@@ -63,5 +71,24 @@ fn runs(accelerator: Accelerator) -> io::Result<bool> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
-    Ok(status.code() == Some(SUCCESS))
+    Ok((status.code() == Some(SUCCESS)).then(|| begun.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_that_crawls_is_left_alone() {
+        let ms = |time| Some(Duration::from_millis(time));
+        for (kvm, tcg, expected) in [
+            (ms(80), ms(100), Accelerator::Kvm),
+            (ms(3700), ms(100), Accelerator::Tcg),
+            (None, ms(100), Accelerator::Tcg),
+            (ms(80), None, Accelerator::Kvm),
+            (None, None, Accelerator::Tcg),
+        ] {
+            assert_eq!(faster(kvm, tcg), expected, "{kvm:?}, {tcg:?}");
+        }
+    }
 }
