@@ -42,7 +42,9 @@ pub fn named(ancestor: u32, program: &str) -> Vec<u32> {
     descendants(ancestor).into_iter().filter(is_it).collect()
 }
 
-fn descendants(ancestor: u32) -> Vec<u32> {
+/// A process and all that it has started, and so on.
+#[must_use]
+pub fn descendants(ancestor: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut pending = vec![ancestor];
     while let Some(pid) = pending.pop() {

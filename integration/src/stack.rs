@@ -152,6 +152,17 @@ impl Stack {
         version.to_owned()
     }
 
+    /// Uploads code of a service, and makes it the active version; which one it is.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn activate_code(&self, service_type: &str, service: &str, archive: &str) -> String {
+        let version = self.upload_code(service_type, service, archive);
+        let enabled = self.cps(&[service_type, "enable-code", service, &version]).ok();
+        assert_eq!(enabled.trim(), format!("{version} enabled"));
+        version
+    }
+
     /// Where the application of a `php` or `java` service is, proxy by proxy.
     ///
     /// # Panics

@@ -202,23 +202,13 @@ print(found, source.metadata["local-hostname"], source.get_public_ssh_keys(),
 END
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a real guest: see the head of this file"]
-async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
-    let place = tempfile::tempdir().unwrap();
-    let fixture = open(place.path());
+/// Boots a server whose cloud-init runs a script; what that sends to the port it knows as `@PORT@`.
+async fn reported(fixture: &Fixture, server: &mut ServerSpec, script: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut server = server(&built_image::root(), "");
-    server.user_data = Some(CLOUD_INIT.replace("@PORT@", &port.to_string()).into_bytes());
-    let key = "ssh-ed25519 AAAA mine";
-    server.authorized_keys = vec![key.to_owned()];
-    server.meta_data = serde_json::json!({
-        "uuid": server.id, "hostname": "web-1", "name": "web-1", "public_keys": {"mine": key},
-    });
-    (server.memory_mib, server.disk_gib) = (768, 2);
+    server.user_data = Some(script.replace("@PORT@", &port.to_string()).into_bytes());
     let begin = Instant::now();
-    fixture.backend.start(&server).await.unwrap();
+    fixture.backend.start(server).await.unwrap();
     let reports = async {
         let mut lines = String::new();
         listener.accept().await.unwrap().0.read_to_string(&mut lines).await.unwrap();
@@ -228,12 +218,55 @@ async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
     let console = fixture.backend.console(server.id, None).await.unwrap();
     let report = report.unwrap_or_else(|_| panic!("it does not report:\n{console}"));
     eprintln!("cloud-init ran its user-data after {:?}", begin.elapsed());
+    fixture.backend.delete(server.id).await.unwrap();
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest: see the head of this file"]
+async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let fixture = open(place.path());
+    let mut server = server(&built_image::root(), "");
+    let key = "ssh-ed25519 AAAA mine";
+    server.authorized_keys = vec![key.to_owned()];
+    server.meta_data = serde_json::json!({
+        "uuid": server.id, "hostname": "web-1", "name": "web-1", "public_keys": {"mine": key},
+    });
+    (server.memory_mib, server.disk_gib) = (768, 2);
     let [_, second, third, fourth] = server.fixed_ip.octets();
     let expected = format!(
         "configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True\n"
     );
-    assert_eq!(report, expected, "{console}");
-    fixture.backend.delete(server.id).await.unwrap();
+    assert_eq!(reported(&fixture, &mut server, CLOUD_INIT).await, expected);
+}
+
+/// Tells which of the services' programs are there, whether one of them runs, and how large the disk is.
+const SERVICES: &str = "#!/bin/bash
+gateway=$(ip -4 route show default | cut -d ' ' -f 3)
+exec >/dev/tcp/$gateway/@PORT@
+cloud-id
+command -v nginx php-fpm8.2 redis-server java mariadbd
+systemctl is-active nginx php8.2-fpm redis-server mariadb
+echo $(($(findmnt --noheadings --bytes --output size /) >> 30)) GiB
+";
+
+/// `integration/services-image` makes the disk and runs this.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a real guest, of a disk that takes minutes to make"]
+async fn the_services_disk_boots_with_what_services_need() {
+    let disk = std::env::var_os("SERVICES_DISK").expect("SERVICES_DISK names the disk");
+    let place = tempfile::tempdir().unwrap();
+    let fixture = open(place.path());
+    let image = ImageSource::File { path: disk.into() };
+    let mut server = ServerSpec { image, ..server(Path::new("/"), "") };
+    server.meta_data =
+        serde_json::json!({ "uuid": server.id, "hostname": "web-1", "name": "web-1" });
+    (server.memory_mib, server.disk_gib) = (1024, 8);
+    let programs = "/usr/sbin/nginx\n/usr/sbin/php-fpm8.2\n/usr/bin/redis-server\n/usr/bin/java\n\
+                    /usr/sbin/mariadbd\n";
+    let expected = format!("configdrive\n{programs}{}7 GiB\n", "inactive\n".repeat(4));
+    assert_eq!(reported(&fixture, &mut server, SERVICES).await, expected);
 }
 
 /// A boot sector that writes to the serial port and switches the machine off.

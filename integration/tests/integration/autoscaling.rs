@@ -66,8 +66,7 @@ async fn backends_come_with_the_load_and_go_with_it() {
     let _ = cps("service create php").ok();
     let _ = cps("service start 1").ok();
     let archive = stack.file("page.tar.gz", &tar_gz(&[("index.php", PAGE)]));
-    let version = stack.upload_code("php", "1", &archive);
-    let _ = cps(&format!("php enable-code 1 {version}")).ok();
+    stack.activate_code("php", "1", &archive);
     let [address] = stack.addresses("php", "1")[..] else { panic!("one proxy") };
 
     let refused = cps("php on-autoscaling 1 3 100 turbo");

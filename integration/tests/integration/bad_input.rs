@@ -90,8 +90,7 @@ fn a_failing_script_shows_its_return_code() {
     let _ = stack.cps(&["service", "create", "generic"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", "exit 7\n")]));
-    let version = stack.upload_code("generic", "1", &archive);
-    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
+    stack.activate_code("generic", "1", &archive);
     let _ = stack.cps(&["generic", "run", "1"]).ok();
     integration::wait_for("the return code", std::time::Duration::from_secs(10), || {
         let status = stack.cps(&["generic", "get-script-status", "1"]).ok();

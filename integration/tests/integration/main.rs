@@ -6,6 +6,7 @@ mod api_document;
 mod architecture;
 mod autoscaling;
 mod bad_input;
+mod browser;
 mod chaos;
 mod cloud_clients;
 mod crash;

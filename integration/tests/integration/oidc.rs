@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use fantoccini::{Client, Locator};
 use integration::{Stack, executable};
 
-use crate::web::Driver;
+use crate::browser::Browser;
 
 /// An identity provider of this test; it ends when this is dropped.
 struct Provider {
@@ -47,22 +46,16 @@ impl Drop for Provider {
 }
 
 /// Logs in as somebody whom the provider did not know before; says who that is for us.
-async fn log_in(browser: &Client, url: &str, name: &str) -> String {
-    let click = async |css: &str| {
-        browser.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
-    };
-    browser.goto(&format!("{url}/login")).await.unwrap();
-    click("a[href='/login/oidc/corp']").await;
-    let field = browser.wait().for_element(Locator::Css("input[name=login]")).await.unwrap();
-    field.send_keys(name).await.unwrap();
-    let field = browser.find(Locator::Css("input[name=password]")).await.unwrap();
-    field.send_keys("whatever").await.unwrap();
-    click("button[type=submit]").await;
+async fn log_in(browser: &Browser, url: &str, name: &str) -> String {
+    browser.go(&format!("{url}/login")).await;
+    browser.click("a[href='/login/oidc/corp']").await;
+    browser.enter("input[name=login]", name).await;
+    browser.enter("input[name=password]", "whatever").await;
+    browser.click("button[type=submit]").await;
     // Whether we may know who it is.
-    browser.wait().for_element(Locator::Css("input[value=consent]")).await.unwrap();
-    click("button[type=submit]").await;
-    let user = browser.wait().for_element(Locator::Css(".top .user")).await.unwrap();
-    user.text().await.unwrap()
+    browser.shown("//input[@value='consent']").await;
+    browser.click("button[type=submit]").await;
+    browser.text(".top .user").await
 }
 
 #[tokio::test]
@@ -80,28 +73,17 @@ async fn users_come_by_an_identity_provider_and_stay_who_they_are() {
     let url = stack.environment()["CPS_DIRECTOR_URL"].clone();
     provider.serve(&format!("{url}/login/oidc/corp/callback"));
 
-    let driver = Driver::start();
-    let browser = driver.browser(&stack.directory().join("profile")).await;
+    let browser = Browser::open(&stack.directory().join("profile")).await;
     // There is a `test` already, who has nothing to do with the provider's.
     assert_eq!(log_in(&browser, &url, "test").await, "test-2");
-    browser
-        .find(Locator::Css("form[action='/logout'] button"))
-        .await
-        .unwrap()
-        .click()
-        .await
-        .unwrap();
-    browser.wait().for_element(Locator::Css("form.login")).await.unwrap();
+    browser.click("form[action='/logout'] button").await;
+    browser.shown("//form[@action='/login']").await;
     // The provider remembers; nobody has to type anything.
-    let click = browser.find(Locator::Css("a[href='/login/oidc/corp']")).await.unwrap();
-    click.click().await.unwrap();
-    let user = browser.wait().for_element(Locator::Css(".top .user")).await.unwrap();
-    assert_eq!(user.text().await.unwrap(), "test-2", "the same user as before");
+    browser.click("a[href='/login/oidc/corp']").await;
+    assert_eq!(browser.text(".top .user").await, "test-2", "the same user as before");
     // What another browser began is worth nothing here.
-    browser.goto(&format!("{url}/login/oidc/corp/callback?code=1&state=2")).await.unwrap();
-    let told = browser.wait().for_element(Locator::Css("[role=alert]")).await.unwrap();
-    assert!(told.text().await.unwrap().contains("did not begin to log in here"));
-    browser.close().await.unwrap();
+    browser.go(&format!("{url}/login/oidc/corp/callback?code=1&state=2")).await;
+    assert!(browser.text("[role=alert]").await.contains("did not begin to log in here"));
     let users = stack.cps(&["user", "list", "--credit"]).ok();
     assert_eq!(users, "test\t1000\ntest-2\t1000\n");
 }

@@ -69,8 +69,7 @@ async fn nodes_reach_those_of_their_own_application_only() {
         let _ = stack.cps(&["service", "start", service]).ok();
     }
     let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", RUN)]));
-    let version = stack.upload_code("generic", "1", &archive);
-    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
+    stack.activate_code("generic", "1", &archive);
     let (one, own, other) = (node(&stack, 1).await, node(&stack, 2).await, node(&stack, 3).await);
     assert_eq!(one.application, own.application);
     assert_ne!(one.application, other.application);

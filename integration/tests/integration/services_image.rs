@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fake_cloud::image::Recipe;
+use integration::{Stack, http};
 
 fn provisioning() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../provisioning")
@@ -59,6 +60,29 @@ fn the_scripts_are_clean() {
     let checked = Command::new("shellcheck").arg("-x").args(&scripts).current_dir(root).output();
     let checked = checked.expect("shellcheck, of the package of that name");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// `integration/services-image` builds the image and runs this.
+#[test]
+#[ignore = "needs an image that takes minutes to build"]
+fn services_are_hosted_in_the_image() {
+    let images = std::env::var_os("SERVICES_IMAGES").expect("SERVICES_IMAGES names the store");
+    let stack = Stack::prepared();
+    let cache = stack.directory().join(".cache/fake-cloud");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::os::unix::fs::symlink(images, cache.join("images")).unwrap();
+    let _ = stack.nutshell(&["up", "--detach", "--image", "services"]).ok();
+    for (service, service_type) in [("1", "php"), ("2", "java")] {
+        let _ = stack.cps(&["service", "create", service_type]).ok();
+        let _ = stack.cps(&["service", "start", service]).ok();
+        let [address] = stack.addresses(service_type, service)[..] else { panic!("one proxy") };
+        assert!(http::get(address, "/").unwrap().contains("It works"), "{service_type}");
+        let nodes = stack.cps(&[service_type, "list-nodes", service]).ok();
+        let node = nodes.split_whitespace().nth(2).unwrap();
+        // What this machine's own system has not.
+        let own = ["shell", service, node, "--", "ls", "/usr/local/sbin/nutshell-quiet"];
+        let _ = stack.cps(&own).ok();
+    }
 }
 
 fn all_files(directory: &Path) -> Vec<PathBuf> {

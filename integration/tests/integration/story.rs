@@ -24,10 +24,8 @@ pub(crate) fn nodes(stack: &Stack, service: &str) -> Vec<(String, Ipv4Addr)> {
 /// Uploads the little web application and makes it the active version.
 pub(crate) fn deploy(stack: &Stack, service: &str) -> String {
     let archive = stack.file("app.tar.gz", &tar_gz(&[("init.sh", INIT), ("run.sh", RUN)]));
-    let version = stack.upload_code("generic", service, &archive);
+    let version = stack.activate_code("generic", service, &archive);
     assert!(version.starts_with("code-"), "{version}");
-    let enabled = stack.cps(&["generic", "enable-code", service, &version]).ok();
-    assert_eq!(enabled.trim(), format!("{version} enabled"));
     version
 }
 
@@ -126,8 +124,7 @@ fn every_vm_knows_all_agents() {
     let _ = stack.cps(&["service", "create", "generic"]).ok();
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let _ = stack.cps(&["generic", "add-nodes", "1", "1"]).ok();
-    let version = stack.upload_code("generic", "1", &archive);
-    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
+    stack.activate_code("generic", "1", &archive);
     let _ = stack.cps(&["generic", "run", "1"]).ok();
     let ids: Vec<String> = stack
         .cps(&["generic", "list-nodes", "1"])

@@ -86,7 +86,7 @@ pub(crate) struct Up {
     /// What VMs boot from: an image that `fake-cloud image` keeps [default: host, this machine]
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
-    /// How large VMs are: m1.tiny, m1.small, m1.medium, m1.large or m1.xlarge [default: m1.small]
+    /// How large VMs are: a flavor of the cloud, such as m1.medium [default: m1.small]
     #[arg(long, value_name = "TYPE")]
     pub(crate) instance_type: Option<String>,
     /// This process is the one in the background: report on stdout

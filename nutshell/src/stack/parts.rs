@@ -33,8 +33,19 @@ pub(super) struct Vms {
     pub(super) flavor: String,
 }
 
+impl Vms {
+    /// Of this image and this instance type, or the usual ones.
+    pub(super) fn find(
+        image: Option<&str>,
+        instance_type: Option<&str>,
+    ) -> Result<Self, StartError> {
+        let image = Image::find(image).map_err(StartError::Image)?;
+        Ok(Self { image, flavor: flavor(instance_type)? })
+    }
+}
+
 /// The flavor of this name, if the cloud has it.
-pub(super) fn flavor(name: Option<&str>) -> Result<String, StartError> {
+fn flavor(name: Option<&str>) -> Result<String, StartError> {
     let name = name.unwrap_or(FLAVOR).to_owned();
     let known: Vec<String> =
         FlavorSettings::customary().into_iter().map(|flavor| flavor.name).collect();
@@ -56,7 +67,7 @@ pub(super) struct Image {
 
 impl Image {
     /// This machine, or an image that `fake-cloud image` keeps.
-    pub(super) fn find(name: Option<&str>) -> Result<Self, fake_cloud::image::Error> {
+    fn find(name: Option<&str>) -> Result<Self, fake_cloud::image::Error> {
         match name.unwrap_or(HOST) {
             HOST => Ok(Self { name: HOST.to_owned(), store: None, root: "/".into() }),
             name => {

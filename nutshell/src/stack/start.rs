@@ -166,10 +166,9 @@ impl Prepared {
         // Understood before anything is touched.
         let configuration = Configuration::load(&settings.state)?;
         let image = settings.image.as_ref().or(configuration.image.as_ref());
-        let image = parts::Image::find(image.map(String::as_str)).map_err(StartError::Image)?;
         let instance_type =
             settings.instance_type.as_ref().or(configuration.instance_type.as_ref());
-        let vms = parts::Vms { image, flavor: parts::flavor(instance_type.map(String::as_str))? };
+        let vms = parts::Vms::find(image.map(String::as_str), instance_type.map(String::as_str))?;
         settings.state.prepare()?;
         let lock = Lock::acquire(&settings.state)?;
         Ok(Self { settings, vms, lock })

@@ -82,8 +82,7 @@ fn measure(samples: &mut Samples) {
 fn deploy(stack: &Stack) {
     let run = "#!/bin/bash\nexec /usr/bin/python3 -m http.server 8000\n";
     let archive = stack.file("app.tar.gz", &tar_gz(&[("run.sh", run)]));
-    let version = stack.upload_code("generic", "1", &archive);
-    let _ = stack.cps(&["generic", "enable-code", "1", &version]).ok();
+    stack.activate_code("generic", "1", &archive);
     let _ = stack.cps(&["generic", "run", "1"]).ok();
     let nodes = stack.cps(&["generic", "list-nodes", "1"]).ok();
     let address = nodes.lines().next().and_then(|line| line.rsplit(' ').next()?.parse().ok());

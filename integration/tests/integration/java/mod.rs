@@ -2,7 +2,6 @@
 
 mod loss;
 
-use std::fmt::Display;
 use std::net::SocketAddrV4;
 use std::process::Command;
 
@@ -64,17 +63,13 @@ impl World {
         let world = Self { stack, classes };
         let [address] = world.stack.addresses("java", "1")[..] else { panic!("one proxy") };
         assert!(http::get(address, "/").unwrap().contains("It works"));
-        world.enable(world.upload("one.war", &world.war("one", &[])));
+        world.activate("one.war", &world.war("one", &[]));
         (world, address)
     }
 
     fn cps(&self, line: &str) -> Output {
         let words: Vec<&str> = ["java"].into_iter().chain(line.split(' ')).collect();
         self.stack.cps(&words)
-    }
-
-    fn enable(&self, version: impl Display) {
-        let _ = self.cps(&format!("enable-code 1 {version}")).ok();
     }
 
     /// An application that says this word everywhere, with more files.
@@ -97,6 +92,10 @@ impl World {
     fn upload(&self, name: &str, content: &[u8]) -> String {
         let path = self.stack.file(name, content);
         self.stack.upload_code("java", "1", &path)
+    }
+
+    fn activate(&self, name: &str, content: &[u8]) {
+        self.stack.activate_code("java", "1", &self.stack.file(name, content));
     }
 }
 
@@ -153,7 +152,7 @@ fn no_request_and_no_session_is_lost_while_everything_changes() {
     assert_eq!([3, 4, 5, 6].map(|_| count(address)), [3, 4, 5, 6], "by both backends");
     assert_eq!(count(proxies[1]), 7);
 
-    world.enable(world.upload("two.war", &world.war("two", &[])));
+    world.activate("two.war", &world.war("two", &[]));
     for proxy in proxies {
         for (path, answer) in [("/noted", "Noted two"), ("/", "page two"), ("/a.css", "two")] {
             assert_eq!(http::get(proxy, path).unwrap(), answer);
@@ -206,7 +205,8 @@ async fn what_cannot_run_is_refused_and_the_version_at_work_stays() {
     let told = world.cps(&format!("upload-key 1 {key}")).stderr;
     let repository = told.split_once("git clone ").expect("where to push").1.trim();
     let war = world.war("pushed", &[]);
-    world.enable(developer.push("code", repository, ("shop.war", &war)).await.unwrap());
+    let version = developer.push("code", repository, ("shop.war", &war)).await.unwrap();
+    let _ = world.cps(&format!("enable-code 1 {version}")).ok();
     assert_eq!(http::get(address, "/noted").unwrap(), "Noted pushed");
     assert!(http::get(address, "/shop.war").is_err());
 

@@ -4,8 +4,10 @@ mod loss;
 mod trouble;
 mod wordpress;
 
-use std::net::SocketAddrV4;
+use std::io::{self, Read};
+use std::net::{SocketAddrV4, TcpStream};
 use std::process::Command;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use integration::archive::tar_gz;
@@ -35,8 +37,7 @@ fn running(stack: &Stack) -> SocketAddrV4 {
     let _ = stack.cps(&["service", "start", "1"]).ok();
     let [address] = stack.addresses("php", "1")[..] else { panic!("one proxy") };
     assert!(http::get(address, "/").unwrap().contains("It works"));
-    let version = stack.upload_code("php", "1", &application(stack, "one"));
-    let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
+    stack.activate_code("php", "1", &application(stack, "one"));
     address
 }
 
@@ -57,6 +58,7 @@ fn without_failure(answers: &Answers, possible: &[&str]) {
 fn no_request_is_lost_while_everything_changes() {
     let stack = Stack::up();
     let address = running(&stack);
+    let spare = spare_connection(address);
     assert_eq!(roles(&stack), ["proxy, web, backend"]);
     let pages = Load::start(address, "/", &[Kept, Kept, Kept, New]);
     let files = Load::start(address, "/a.css", &[Kept, New]);
@@ -73,8 +75,7 @@ fn no_request_is_lost_while_everything_changes() {
     assert_eq!(http::get(proxies[1], "/").unwrap(), "one one");
     assert_eq!(http::get(proxies[1], "/a.css").unwrap(), "one");
 
-    let version = stack.upload_code("php", "1", &application(&stack, "two"));
-    cps(&format!("php enable-code 1 {version}"));
+    stack.activate_code("php", "1", &application(&stack, "two"));
     for proxy in &proxies {
         assert_eq!(http::get(*proxy, "/").unwrap(), "two two");
     }
@@ -98,6 +99,15 @@ fn no_request_is_lost_while_everything_changes() {
 
     without_failure(&pages.end(), &["one one", "two two"]);
     without_failure(&files.end(), &["one", "two"]);
+    assert_eq!(spare.join().unwrap().unwrap(), 0, "nothing was asked");
+}
+
+/// A connection on which nothing is asked, as browsers have them to spare: for it a proxy's old workers wait
+/// when something changes. What is read from it when it is closed.
+fn spare_connection(address: SocketAddrV4) -> JoinHandle<io::Result<usize>> {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    thread::spawn(move || connection.read(&mut [0]))
 }
 
 #[test]
@@ -133,8 +143,7 @@ fn what_users_get_wrong_is_said_and_nothing_changes() {
     assert!(refused.contains("active"), "{refused}");
     // Code that PHP does not understand.
     let broken = stack.file("bad.tar.gz", &tar_gz(&[("index.php", "<?php oops(")]));
-    let version = stack.upload_code("php", "1", &broken);
-    let _ = cps(&format!("php enable-code 1 {version}")).ok();
+    stack.activate_code("php", "1", &broken);
     assert!(http::get(address, "/").unwrap_err().to_string().contains("500"));
     let nodes = stack.cps(&["php", "list-nodes", "1"]).ok();
     let node = nodes.split_whitespace().nth(2).unwrap();

@@ -158,8 +158,7 @@ fn code_that_one_node_has_no_room_for_is_refused_everywhere() {
     // Nothing is left of it where it did not fit, and smaller code fits.
     let left = inside(&stack, &node, "ls -A /var/cache/cpsagent/versions");
     assert!(!left.contains(&version) && !left.lines().any(|name| name.starts_with('.')), "{left}");
-    let version = stack.upload_code("php", "1", &application(&stack, "three"));
-    let _ = stack.cps(&["php", "enable-code", "1", &version]).ok();
+    stack.activate_code("php", "1", &application(&stack, "three"));
     assert_eq!(http::get(address, "/").unwrap(), "three three");
 }
 

@@ -26,8 +26,8 @@ pub(super) fn programs(code: &Path, patterns: &BTreeSet<String>) -> Programs {
 
 const LOCATIONS: &str = "    location / {
       set $to webs;
-      if (!-f $document_root$uri) { set $to kept_backends; }
-      if ($is_program) { set $to kept_backends; }
+      if (!-f $document_root$uri) { set $to backends; }
+      if ($is_program) { set $to backends; }
       proxy_pass http://$to;
       proxy_read_timeout 300s;
     }

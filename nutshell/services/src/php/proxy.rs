@@ -3,7 +3,7 @@
 use std::net::SocketAddrV4;
 use std::path::Path;
 
-use crate::web::nginx::{Programs, SMALL_FILES};
+use crate::web::nginx::{Programs, SMALL_FILES, upstream};
 use crate::web::ports;
 use crate::web::wire::Routes;
 
@@ -16,9 +16,10 @@ pub(super) fn programs(link: &Path, routes: &Routes) -> Programs {
             true => ("index index.html index.htm;", SMALL_FILES),
             false => ("proxy_pass http://webs;", ""),
         };
+    let fresh = upstream("fresh_backends", &routes.backends, &routes.weights, "");
     Programs {
         root: link.to_owned(),
-        before: GROUPS.to_owned(),
+        before: fresh + MAP,
         kept: KEPT,
         locations: LOCATIONS.replace("@FILES@", files) + small_files,
     }
@@ -27,13 +28,13 @@ pub(super) fn programs(link: &Path, routes: &Routes) -> Programs {
 /// A kept connection holds one of PHP's workers, while others may wait for it: none is kept longer than
 /// a wait that nobody feels. That is enough for many short requests, which else are slowed most by
 /// connecting.
-const KEPT: &str = "keepalive 16; keepalive_time 10ms; keepalive_timeout 10ms;";
+const KEPT: &str = "keepalive 16; keepalive_time 25ms; keepalive_timeout 10ms;";
 
 /// What may be asked twice may go over a kept connection, which PHP may close just then.
-const GROUPS: &str = "  map $request_method $php {
-    default backends;
-    GET kept_backends;
-    HEAD kept_backends;
+const MAP: &str = "  map $request_method $php {
+    default fresh_backends;
+    GET backends;
+    HEAD backends;
   }
 ";
 
@@ -77,7 +78,7 @@ const LOCATIONS: &str = r#"    location ~ ^(?<script>.+?\.php)(?<info>/.*)?$ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::nginx::tests::{expect_taken, places, routes, with_programs};
+    use crate::web::nginx::tests::{expect_taken, group, places, routes, with_programs};
 
     #[test]
     fn nginx_takes_it_and_php_finds_its_files_in_one_version() {
@@ -89,7 +90,11 @@ mod tests {
             let programs = programs(directory.path(), &routes);
             let text = with_programs(places(directory.path()), &programs);
             assert!(text.contains("fastcgi_param SCRIPT_FILENAME $realpath_root$script;"));
-            assert!(text.contains(KEPT), "kept ones hold PHP's workers for a moment only");
+            assert!(
+                group(&text, "backends").contains(KEPT),
+                "they hold PHP's workers for a moment"
+            );
+            assert!(!group(&text, "fresh_backends").contains("keepalive"), "{text}");
             assert_eq!(text.contains("proxy_pass http://webs;"), by_others, "{text}");
             expect_taken(directory.path(), &text);
         }

@@ -44,9 +44,9 @@ pub(crate) struct Programs {
     pub(crate) root: PathBuf,
     /// What the whole of nginx is to know first: maps.
     pub(crate) before: String,
-    /// What holds for idle connections to backends in the group `kept_backends`: directives.
+    /// What holds for idle connections to backends: directives.
     pub(crate) kept: &'static str,
-    /// Which requests go where: to the groups `backends`, `kept_backends` and `webs`.
+    /// Which requests go where: to the groups `backends` and `webs`.
     pub(crate) locations: String,
 }
 
@@ -129,12 +129,7 @@ pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
     let Programs { root, before, kept, locations } = programs;
     let (root, largest_body) = (root.display(), routes.largest_body);
     let Routes { backends, weights, webs, .. } = routes;
-    let groups = [
-        upstream("webs", webs, &[], KEPT),
-        upstream("backends", backends, weights, ""),
-        upstream("kept_backends", backends, weights, kept),
-    ]
-    .concat();
+    let groups = upstream("webs", webs, &[], KEPT) + &upstream("backends", backends, weights, kept);
     let closing = places.closing();
     let closing = closing.display();
     let body = format!(
@@ -158,9 +153,14 @@ pub(crate) fn proxy(places: Places<'_>, proxy: &Proxy<'_>) -> String {
     head(places, &body)
 }
 
-/// A server that fails three times is left alone for a while; one that is alone never is.
+/// A group of servers. One that fails three times is left alone for a while; one that is alone never is.
 /// `kept` says which idle connections are kept: directives.
-fn upstream(name: &str, servers: &[SocketAddrV4], weights: &[u32], kept: &str) -> String {
+pub(crate) fn upstream(
+    name: &str,
+    servers: &[SocketAddrV4],
+    weights: &[u32],
+    kept: &str,
+) -> String {
     let mut text = format!("  upstream {name} {{\n");
     for (index, server) in servers.iter().enumerate() {
         let weight = weights.get(index).map(|weight| format!(" weight={weight}"));

@@ -98,7 +98,7 @@ fn deploy(stack: &Stack, service: i64, [backends, webs]: [&str; 2]) -> Place {
     }
     let files = files();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, &**text)).collect();
-    activate(stack, &id, &stack.file("app.tar.gz", &tar_gz(&files)));
+    stack.activate_code("php", &id, &stack.file("app.tar.gz", &tar_gz(&files)));
     let [floating] = stack.addresses("php", &id)[..] else { panic!("one proxy") };
     let proxy = nodes(stack, service).into_iter().find(|node| node.role == "proxy");
     let fixed = proxy.and_then(|node| node.private_ip).expect("a proxy has an address");
@@ -111,11 +111,6 @@ fn nodes(stack: &Stack, service: i64) -> Vec<Node> {
         let director = stack.director().await.client;
         director.service_nodes(ServiceId(service)).await.expect("the nodes").nodes
     })
-}
-
-fn activate(stack: &Stack, service: &str, archive: &str) {
-    let version = stack.upload_code("php", service, archive);
-    let _ = stack.cps(&["php", "enable-code", service, &version]).ok();
 }
 
 /// Requests a second and the 99th percentile; what part of `beside` that is, round by round.
@@ -169,7 +164,7 @@ fn uploads(table: &mut Table, stack: &Stack) {
         for megabytes in [1, 10, 100] {
             let archive = stack.file("noise.tar", &noise(megabytes));
             let begin = Instant::now();
-            activate(stack, "1", &archive);
+            stack.activate_code("php", "1", &archive);
             let what = format!("{megabytes} MB from upload to active, on {count} nodes");
             table.time(&what, &[begin.elapsed()], "");
         }
