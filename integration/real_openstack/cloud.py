@@ -14,6 +14,9 @@ import urllib.request
 
 from .settings import APIS, PASSWORD, REGION, Settings
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Neutron's mechanism driver, laid out as if it were installed.
+BINDING = os.path.join(HERE, "..", "..", "provisioning", "openstack", "binding")
 PR_SET_PDEATHSIG = 1
 # As slow as a busy machine with two processors may be.
 PATIENCE_SECONDS = 180
@@ -197,7 +200,7 @@ class Cloud:
             # One thread that waits for the next request of a connection would keep all others from Neutron.
             "--keep-alive", "0",
             "--worker-tmp-dir", self.directory, "serve:application",
-            SERVICE=name, PYTHONPATH=f"{os.path.dirname(os.path.abspath(__file__))}:{self.path('plugins')}",
+            SERVICE=name, PYTHONPATH=f"{HERE}:{BINDING}",
         )  # fmt: skip
 
     def agent(self, name):

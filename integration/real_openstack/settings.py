@@ -171,17 +171,6 @@ class Settings:
         files["service_user"] = {"send_service_user_token": "true", **self.account("cinder")}
         return files
 
-    def write_plugin(self):
-        """Has `binding` found as if it were installed."""
-        directory = self.path("plugins", "binding-1.dist-info")
-        os.makedirs(directory)
-        for name, content in {
-            "METADATA": "Metadata-Version: 2.1\nName: binding\nVersion: 1\n",
-            "entry_points.txt": "[neutron.ml2.mechanism_drivers]\nbinding = binding:Binding\n",
-        }.items():
-            with open(os.path.join(directory, name), "w") as file:
-                file.write(content)
-
     def write(self):
         """Writes the files below `etc`, where those that cannot be told a file look for theirs."""
         for name, content in {
@@ -198,6 +187,5 @@ class Settings:
             parser.read_dict(content)
             with open(self.path("etc", name), "w") as file:
                 parser.write(file)
-        self.write_plugin()
         # Nova's server looks for its own beside the settings.
         shutil.copy(os.path.join(self.programs, "etc", "nova", "api-paste.ini"), self.path("etc"))
