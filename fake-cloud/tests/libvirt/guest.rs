@@ -51,17 +51,22 @@ impl Reports {
 
     /// For scripts: what is piped to it comes to the next [`Self::next`].
     fn command(&self) -> String {
-        format!("nc $(cat /etc/gateway) {}", self.0.local_addr().unwrap().port())
+        format!("nc $(cat /etc/gateway) {}", self.port())
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
     }
 
     async fn next(&self) -> String {
-        let receive = async {
-            let (mut guest, _) = self.0.accept().await.unwrap();
-            let mut text = String::new();
-            guest.read_to_string(&mut text).await.unwrap();
-            text.trim().to_owned()
-        };
-        timeout(PATIENCE, receive).await.unwrap()
+        timeout(PATIENCE, self.receive()).await.unwrap()
+    }
+
+    async fn receive(&self) -> String {
+        let (mut guest, _) = self.0.accept().await.unwrap();
+        let mut text = String::new();
+        guest.read_to_string(&mut text).await.unwrap();
+        text.trim().to_owned()
     }
 }
 
@@ -203,18 +208,14 @@ END
 "#;
 
 /// Boots a server whose cloud-init runs a script; what that sends to the port it knows as `@PORT@`.
+#[expect(clippy::print_stderr, reason = "how long it took is worth seeing")]
 async fn reported(fixture: &Fixture, server: &mut ServerSpec, script: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    server.user_data = Some(script.replace("@PORT@", &port.to_string()).into_bytes());
+    let reports = Reports::open().await;
+    let script = script.replace("@PORT@", &reports.port().to_string());
+    server.user_data = Some(script.into_bytes());
     let begin = Instant::now();
     fixture.backend.start(server).await.unwrap();
-    let reports = async {
-        let mut lines = String::new();
-        listener.accept().await.unwrap().0.read_to_string(&mut lines).await.unwrap();
-        lines
-    };
-    let report = timeout(PATIENCE * 4, reports).await;
+    let report = timeout(PATIENCE * 4, reports.receive()).await;
     let console = fixture.backend.console(server.id, None).await.unwrap();
     let report = report.unwrap_or_else(|_| panic!("it does not report:\n{console}"));
     eprintln!("cloud-init ran its user-data after {:?}", begin.elapsed());
@@ -235,9 +236,8 @@ async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
     });
     (server.memory_mib, server.disk_gib) = (768, 2);
     let [_, second, third, fourth] = server.fixed_ip.octets();
-    let expected = format!(
-        "configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True\n"
-    );
+    let expected =
+        format!("configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True");
     assert_eq!(reported(&fixture, &mut server, CLOUD_INIT).await, expected);
 }
 
@@ -265,7 +265,7 @@ async fn the_services_disk_boots_with_what_services_need() {
     (server.memory_mib, server.disk_gib) = (1024, 8);
     let programs = "/usr/sbin/nginx\n/usr/sbin/php-fpm8.2\n/usr/bin/redis-server\n/usr/bin/java\n\
                     /usr/sbin/mariadbd\n";
-    let expected = format!("configdrive\n{programs}{}7 GiB\n", "inactive\n".repeat(4));
+    let expected = format!("configdrive\n{programs}{}7 GiB", "inactive\n".repeat(4));
     assert_eq!(reported(&fixture, &mut server, SERVICES).await, expected);
 }
 
