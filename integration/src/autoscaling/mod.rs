@@ -8,7 +8,7 @@ mod queue;
 mod simulation;
 mod traces;
 
-pub use outcome::{Outcome, enough, fixed, perfect};
+pub use outcome::{Outcome, enough, enough_throughout, fixed, perfect};
 pub use simulation::{Cloud, autoscaled};
 pub use traces::{Trace, traces};
 

@@ -68,6 +68,13 @@ pub fn fixed(cloud: &Cloud, trace: &Trace, nodes: usize) -> Outcome {
     outcome
 }
 
+/// As few of the smallest nodes as make a pool that never changes and is late as rarely as tolerated: the
+/// choice of one who knows the trace.
+#[must_use]
+pub fn enough_throughout(cloud: &Cloud, trace: &Trace) -> usize {
+    (1..).find(|nodes| fixed(cloud, trace, *nodes).violations() <= TOLERATED).unwrap_or(1)
+}
+
 /// The schedule of the smallest nodes with the fewest paid hours of all that answer every minute's
 /// requests in time, by one who knows the trace and whose nodes need no time to boot.
 ///

@@ -51,6 +51,11 @@ fn a_recorded_load_costs_less_than_the_peak_and_is_in_time() {
 }
 
 #[test]
+fn humps_and_bursts_cost_less_than_the_peak_and_are_in_time() {
+    compare("humps and bursts", cheaper_than_for_the_peak);
+}
+
+#[test]
 fn a_flash_crowd_is_met() {
     compare("flash crowd", cheaper_than_for_the_peak);
 }

@@ -38,7 +38,7 @@ impl Trace {
 /// All loads that are tried.
 #[must_use]
 pub fn traces() -> Vec<Trace> {
-    vec![daily(), recorded(), weekend(), flash_crowd(), ramp(), step(), noise()]
+    vec![daily(), recorded(), humps(), weekend(), flash_crowd(), ramp(), step(), noise()]
 }
 
 /// From 10 at night to 110 by day.
@@ -50,17 +50,38 @@ fn daily() -> Trace {
     Trace::new("daily wave", 4 * DAY, wave)
 }
 
-/// What `recorded.py` made.
+/// A week of requests to a real web site, as its load balancer counted them every five minutes (what
+/// it is and whose: `recorded.md`). Its counts are small: 200 times as many come here, 40 a second.
 fn recorded() -> Trace {
-    let rows: Vec<f64> = include_str!("recorded.csv")
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let rate = line.split(',').nth(1).and_then(|rate| rate.parse().ok());
-            rate.unwrap_or_else(|| panic!("recorded.csv has no rate in `{line}`"))
+    const TIMES: f64 = 200.0;
+    let counts = include_str!("recorded.txt").split_whitespace();
+    let counts: Vec<f64> = counts
+        .map(|count| {
+            count.parse().unwrap_or_else(|_| panic!("recorded.txt has `{count}` for a count"))
         })
         .collect();
-    Trace::new("recorded", rows.len() * 5, |minute| rows[minute / 5])
+    Trace::new("recorded", counts.len() * 5, |minute| TIMES * counts[minute / 5] / 300.0)
+}
+
+/// Two humps a day, before noon and in the evening, the third day a quieter one; with a slow drift,
+/// bursts that come by chance and fade, and a deployment that halves the load for a quarter of an hour.
+fn humps() -> Trace {
+    let mut chance = StdRng::seed_from_u64(7);
+    let (mut drift, mut burst) = (0.0, 0.0);
+    Trace::new("humps and bursts", 4 * DAY, |minute| {
+        let (day, hour) = (minute / DAY, (minute % DAY) as f64 / HOUR as f64);
+        let hump = |middle: f64, width: f64| (-((hour - middle) / width).powi(2)).exp();
+        let usual = 14.0 + 86.0 * (hump(11.0, 2.8) + 0.8 * hump(20.0, 2.2));
+        let usual = if day == 2 { 0.7 * usual } else { usual };
+        drift = 0.994 * drift + 0.009 * normal(&mut chance);
+        burst *= 0.96;
+        if chance.random_bool(1.0 / 750.0) {
+            burst += chance.random_range(15.0..70.0);
+        }
+        let deployment = day == 1 && (15.0..15.25).contains(&hour);
+        let load = usual * (1.0 + drift) + burst;
+        if deployment { load / 2.0 } else { load }
+    })
 }
 
 fn weekend() -> Trace {

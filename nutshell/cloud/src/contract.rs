@@ -55,6 +55,9 @@ pub trait Cloud: Volumes + SecurityGroups + Debug + Send + Sync {
     /// The kinds of server on offer, smallest first.
     async fn instance_types(&self) -> Result<Vec<InstanceType>, CloudError>;
 
+    /// How much memory servers of this kind, which may be given by its name or its id, have in MiB.
+    async fn memory_mib(&self, instance_type: &str) -> Result<u64, CloudError>;
+
     /// What the server wrote on its console so far.
     async fn console(&self, id: &str) -> Result<String, CloudError>;
 }

@@ -2,7 +2,7 @@
 //! never change and the schedule of one who knows the future.
 
 use integration::autoscaling::{
-    Cloud, Outcome, THRESHOLD, Trace, autoscaled, enough, fixed, perfect, traces,
+    Cloud, Outcome, THRESHOLD, Trace, autoscaled, enough, enough_throughout, fixed, perfect, traces,
 };
 use protocol::api::{Autoscaling, Strategy};
 
@@ -44,9 +44,12 @@ fn rows(cloud: &Cloud, trace: &Trace, best: Outcome) -> Vec<(String, Outcome)> {
             Autoscaling { adapt_interval: 5, response_time_threshold: THRESHOLD, strategy };
         rows.push((format!("`{strategy}`"), autoscaled(cloud, trace, wanted).0));
     }
-    for (name, rate) in [("mean", trace.mean()), ("peak", trace.peak())] {
-        let nodes = enough(cloud, rate);
-        rows.push((format!("{nodes} nodes, for the {name}"), fixed(cloud, trace, nodes)));
+    for (name, nodes) in [
+        ("for the mean", enough(cloud, trace.mean())),
+        ("for the peak", enough(cloud, trace.peak())),
+        ("with hindsight", enough_throughout(cloud, trace)),
+    ] {
+        rows.push((format!("{nodes} nodes, {name}"), fixed(cloud, trace, nodes)));
     }
     rows
 }

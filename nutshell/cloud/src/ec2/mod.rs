@@ -244,6 +244,14 @@ impl Cloud for Ec2 {
         Ok(offer(types, &self.settings.instance_type, &self.settings.prices))
     }
 
+    async fn memory_mib(&self, instance_type: &str) -> Result<u64, CloudError> {
+        // There are hundreds of types: only this one is asked for.
+        let mut types = instance::types(&self.api, Some(instance_type)).await?;
+        let what = || format!("instance type '{instance_type}'");
+        let found = types.pop().ok_or_else(|| CloudError::NotFound { what: what() })?;
+        Ok(found.memory_mib)
+    }
+
     async fn console(&self, id: &str) -> Result<String, CloudError> {
         instance::console(&self.api, id).await
     }

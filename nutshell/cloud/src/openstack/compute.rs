@@ -228,7 +228,8 @@ pub(crate) struct FlavorRecord {
     pub(crate) id: String,
     pub(crate) name: String,
     vcpus: u32,
-    ram: u64,
+    /// MiB.
+    pub(crate) ram: u64,
     disk: u64,
     #[serde(default)]
     extra_specs: BTreeMap<String, String>,
@@ -246,6 +247,16 @@ impl From<FlavorRecord> for InstanceType {
             autoscaling: false,
         }
     }
+}
+
+/// One flavor.
+pub(crate) async fn flavor(session: &Session, id: &str) -> Result<FlavorRecord, CloudError> {
+    #[derive(Deserialize)]
+    struct Body {
+        flavor: FlavorRecord,
+    }
+    let call = Call::get("look at a flavor", Compute, &["flavors", id]);
+    Ok(session.fetch::<Body>(call).await?.flavor)
 }
 
 /// All flavors that the project may use.

@@ -310,6 +310,11 @@ impl Cloud for OpenStack {
         Ok(offer(flavors.into_iter().map(InstanceType::from).collect(), &usual, prices))
     }
 
+    async fn memory_mib(&self, instance_type: &str) -> Result<u64, CloudError> {
+        let id = self.id(Kind::Flavor, instance_type).await?;
+        Ok(compute::flavor(&self.session, &id).await?.ram)
+    }
+
     async fn console(&self, id: &str) -> Result<String, CloudError> {
         compute::console(&self.session, id).await
     }

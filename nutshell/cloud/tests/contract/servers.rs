@@ -14,6 +14,7 @@ for_every_driver!(
     a_server_needs_a_tag,
     the_settings_are_found_good,
     types_come_smallest_first,
+    the_memory_of_a_type_is_known,
     wrong_credentials_are_told_as_such;
     steered:
     an_empty_pool_leaves_nothing_behind,
@@ -76,6 +77,12 @@ async fn types_come_smallest_first(world: &World) {
     let types = world.cloud.instance_types().await.unwrap();
     assert_eq!((types[0].name.as_str(), types[0].memory_mib), ("m1.tiny", 512));
     assert!(types.windows(2).all(|pair| pair[0].memory_mib <= pair[1].memory_mib));
+}
+
+async fn the_memory_of_a_type_is_known(world: &World) {
+    assert_eq!(world.cloud.memory_mib("m1.tiny").await.unwrap(), 512);
+    let error = world.cloud.memory_mib("m1.huge").await.unwrap_err();
+    assert!(!error.is_transient() && error.to_string().contains("m1.huge"), "{error}");
 }
 
 async fn a_busy_cloud_is_asked_again(world: &World) {

@@ -27,8 +27,9 @@ impl App {
 
     /// How much memory VMs of this kind have. They can be made without knowing.
     pub(crate) async fn memory_mib(&self, cloud: &str, instance_type: &str) -> Option<u64> {
-        match offer(cloud, self.cloud(cloud).ok()?).await {
-            Ok(types) => Some(types.iter().find(|kind| kind.name == instance_type)?.memory_mib),
+        let asked = self.cloud(cloud).ok()?.memory_mib(instance_type);
+        match patiently(cloud, "the memory of an instance type", asked).await {
+            Ok(memory_mib) => Some(memory_mib),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(cloud, error, "the memory of new VMs is not known");
@@ -67,11 +68,8 @@ impl App {
 }
 
 async fn offer(name: &str, driver: &Arc<dyn cloud::Cloud>) -> Result<Vec<InstanceType>, Error> {
-    let failed = |source| Error::Cloud { cloud: name.to_owned(), source };
-    let what = "its instance types".to_owned();
-    let late = |_| failed(CloudError::Timeout { what, waited: PATIENCE });
-    let answer = tokio::time::timeout(PATIENCE, driver.instance_types()).await.map_err(late)?;
-    let types = answer.map_err(failed)?.into_iter().map(|kind| InstanceType {
+    let types = patiently(name, "its instance types", driver.instance_types()).await?;
+    let types = types.into_iter().map(|kind| InstanceType {
         name: kind.name,
         vcpus: kind.vcpus,
         memory_mib: kind.memory_mib,
@@ -80,4 +78,15 @@ async fn offer(name: &str, driver: &Arc<dyn cloud::Cloud>) -> Result<Vec<Instanc
         autoscaling: kind.autoscaling,
     });
     Ok(types.collect())
+}
+
+/// The cloud's answer, if it comes in time.
+async fn patiently<T>(
+    cloud: &str,
+    what: &str,
+    answer: impl Future<Output = Result<T, CloudError>>,
+) -> Result<T, Error> {
+    let late = |_| Err(CloudError::Timeout { what: what.to_owned(), waited: PATIENCE });
+    let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(late);
+    answer.map_err(|source| Error::Cloud { cloud: cloud.to_owned(), source })
 }

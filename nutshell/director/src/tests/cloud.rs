@@ -247,6 +247,10 @@ impl Cloud for TestCloud {
         Ok(vec![])
     }
 
+    async fn memory_mib(&self, _instance_type: &str) -> Result<u64, CloudError> {
+        Ok(2048)
+    }
+
     async fn console(&self, _id: &str) -> Result<String, CloudError> {
         Ok(String::new())
     }

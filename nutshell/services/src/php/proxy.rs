@@ -28,7 +28,7 @@ pub(super) fn programs(link: &Path, routes: &Routes) -> Programs {
 /// A kept connection holds one of PHP's workers, while others may wait for it: none is kept longer than
 /// a wait that nobody feels. That is enough for many short requests, which else are slowed most by
 /// connecting.
-const KEPT: &str = "keepalive 16; keepalive_time 25ms; keepalive_timeout 10ms;";
+const KEPT: &str = "keepalive 16; keepalive_time 10ms; keepalive_timeout 10ms;";
 
 /// What may be asked twice may go over a kept connection, which PHP may close just then.
 const MAP: &str = "  map $request_method $php {

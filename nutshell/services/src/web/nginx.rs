@@ -53,10 +53,13 @@ pub(crate) struct Programs {
 /// For servers to which an idle connection is no burden.
 pub(crate) const KEPT: &str = "keepalive 32;";
 
-/// Files that mostly are so small that reading them costs less than to have the kernel send them.
+/// Files that mostly are so small that reading them costs less than to have the kernel send them. They
+/// stay open, and which file a path leads to is looked up for each request all the same: versions change.
 pub(crate) const SMALL_FILES: &str = r#"    location ~* \.(?:html?|css|m?js|json|map|svg|txt|xml|ico|woff2?)$ {
       sendfile off;
       output_buffers 1 64k;
+      open_file_cache max=1000 inactive=10s;
+      open_file_cache_valid 0;
     }
 "#;
 

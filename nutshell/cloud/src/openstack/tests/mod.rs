@@ -284,3 +284,15 @@ async fn instance_types_come_smallest_first_and_with_prices_where_known() {
     let (_recorded, old) = cloud(Behaviour { is_old: true, ..Behaviour::default() }).await;
     assert_eq!(prices(old.instance_types().await.unwrap()), tiny_and_small(None));
 }
+
+#[tokio::test]
+async fn the_memory_of_a_flavor_is_found_by_its_name_and_by_its_id() {
+    let (_recorded, cloud) = cloud_with(Behaviour::default(), |settings| {
+        settings.flavor = "f2".into();
+    })
+    .await;
+    assert_eq!(cloud.memory_mib(cloud.usual_instance_type()).await.unwrap(), 2048);
+    for (wanted, memory_mib) in [("m1.small", 2048), ("f1", 512), ("m1.tiny", 512)] {
+        assert_eq!(cloud.memory_mib(wanted).await.unwrap(), memory_mib, "{wanted}");
+    }
+}

@@ -159,16 +159,19 @@ fn compute(
     body: &Value,
 ) -> Response {
     match (method, path) {
-        ("GET", ["flavors", "detail"]) => {
+        ("GET", ["flavors", wanted @ ("detail" | "f1" | "f2")]) => {
             let extra_specs = json!({"price:per_hour": "0.25"});
-            let mut flavors = json!([
-                {"id": "f2", "name": "m1.small", "ram": 2048, "disk": 20, "swap": "", "vcpus": 1},
-                {"id": "f1", "name": "m1.tiny", "ram": 512, "disk": 1, "swap": "", "vcpus": 1},
-            ]);
+            let mut flavors = [
+                json!({"id": "f2", "name": "m1.small", "ram": 2048, "disk": 20, "swap": "", "vcpus": 1}),
+                json!({"id": "f1", "name": "m1.tiny", "ram": 512, "disk": 1, "swap": "", "vcpus": 1}),
+            ];
             if !behaviour.is_old {
                 flavors[1]["extra_specs"] = extra_specs;
             }
-            answer(200, json!({ "flavors": flavors }))
+            match flavors.iter().find(|flavor| flavor["id"] == **wanted) {
+                Some(flavor) => answer(200, json!({ "flavor": flavor })),
+                None => answer(200, json!({ "flavors": flavors })),
+            }
         }
         ("GET", ["servers", "detail"]) => {
             let mut servers: Vec<_> = behaviour.servers.values().cloned().collect();
