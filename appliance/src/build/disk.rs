@@ -13,8 +13,6 @@ use super::{Flavour, Settings};
 use crate::scratch::remove;
 use crate::{Error, tools};
 
-/// What the machine sees; only what is written takes room.
-const DISK_BYTES: u64 = 20 << 30;
 /// The file system's; any, but always the same.
 const FILE_SYSTEM: &str = "6e757473-6865-4c6c-8000-000000000001";
 /// Where Debian's package of GRUB has its parts for a BIOS, and which package it is.
@@ -82,16 +80,17 @@ pub(super) fn disk(
     if let Some(package) = package {
         ingredients = ingredients.and_files(package)?;
     }
-    let time = settings.time.to_string();
-    workshop.step("disk", "disk.qcow2", ingredients.and(&time), observer, |place| {
+    let size = settings.flavour.disk_bytes();
+    let ingredients = ingredients.and(settings.time.to_string()).and(size.to_string());
+    workshop.step("disk", "disk.qcow2", ingredients, observer, |place| {
         let raw = workshop.path().join("disk.raw");
         // Whatever a killed build started may still be writing to its own.
         remove(&raw).map_err(Error::file("remove", &raw))?;
         let made = (|| {
             let disk = File::create(&raw).map_err(Error::file("make", &raw))?;
-            disk.set_len(DISK_BYTES).map_err(Error::file("make", &raw))?;
+            disk.set_len(size).map_err(Error::file("make", &raw))?;
             fill(&provisioning, base, package, &raw, settings, workshop)?;
-            make_bootable(disk, &raw, workshop)?;
+            make_bootable(disk, size, &raw, workshop)?;
             let mut convert = tools::bound(tools::QEMU_IMG.program);
             convert.args(["convert", "-f", "raw", "-O", "qcow2"]).args([&raw, place]);
             tools::run(convert, tools::QEMU_IMG.program, &workshop.log("convert"))
@@ -111,7 +110,7 @@ fn fill(
     settings: &Settings,
     workshop: &Workshop,
 ) -> Result<(), Error> {
-    let kib = (DISK_BYTES - PARTITION_START) >> 10;
+    let kib = (settings.flavour.disk_bytes() - PARTITION_START) >> 10;
     let mut command = tools::bound(tools::MMDEBSTRAP.program);
     command
         .args(["--format=null", "--variant=custom", "--skip=update,setup,tar-in/mknod,cleanup"])
@@ -137,7 +136,7 @@ fn fill(
     run(command, workshop, "disk")
 }
 
-fn make_bootable(mut disk: File, raw: &Path, workshop: &Workshop) -> Result<(), Error> {
+fn make_bootable(mut disk: File, size: u64, raw: &Path, workshop: &Workshop) -> Result<(), Error> {
     let parts = Path::new(GRUB_PARTS);
     let first = parts.join("boot.img");
     if !first.is_file() {
@@ -152,7 +151,7 @@ fn make_bootable(mut disk: File, raw: &Path, workshop: &Workshop) -> Result<(), 
         .args(GRUB_MODULES);
     tools::run(command, tools::GRUB_MKIMAGE.program, &workshop.log("grub"))?;
     let read = |path: &Path| fs::read(path).map_err(Error::file("read", path));
-    let bytes = boot_sector::render(&read(&first)?, &read(&core)?, DISK_BYTES)?;
+    let bytes = boot_sector::render(&read(&first)?, &read(&core)?, size)?;
     let written = disk.write_all(&bytes).and_then(|()| disk.sync_all());
     written.map_err(Error::file("write", raw))
 }

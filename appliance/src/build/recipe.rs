@@ -122,6 +122,16 @@ impl Flavour {
         require(&tools)
     }
 
+    /// The size of its disk, of which only what is written takes room.
+    #[must_use]
+    pub(super) fn disk_bytes(self) -> u64 {
+        match self {
+            Self::Lean => 20 << 30,
+            // For small VMs as well; in others cloud-init makes it larger.
+            Self::Services => 3 << 30,
+        }
+    }
+
     /// How much room its work directory needs, in MiB: all products and the largest unfinished one.
     #[must_use]
     pub(super) fn room_mib(self) -> u64 {
