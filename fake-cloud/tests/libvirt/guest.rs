@@ -59,14 +59,14 @@ impl Reports {
     }
 
     async fn next(&self) -> String {
-        timeout(PATIENCE, self.receive()).await.unwrap()
+        timeout(PATIENCE, self.receive()).await.unwrap().trim().to_owned()
     }
 
     async fn receive(&self) -> String {
         let (mut guest, _) = self.0.accept().await.unwrap();
         let mut text = String::new();
         guest.read_to_string(&mut text).await.unwrap();
-        text.trim().to_owned()
+        text
     }
 }
 
@@ -207,9 +207,10 @@ print(found, source.metadata["local-hostname"], source.get_public_ssh_keys(),
 END
 "#;
 
-/// Boots a server whose cloud-init runs a script; what that sends to the port it knows as `@PORT@`.
+/// Boots a server whose cloud-init runs a script; what that sends to the port it knows as `@PORT@`, and
+/// what the console showed.
 #[expect(clippy::print_stderr, reason = "how long it took is worth seeing")]
-async fn reported(fixture: &Fixture, server: &mut ServerSpec, script: &str) -> String {
+async fn reported(fixture: &Fixture, server: &mut ServerSpec, script: &str) -> (String, String) {
     let reports = Reports::open().await;
     let script = script.replace("@PORT@", &reports.port().to_string());
     server.user_data = Some(script.into_bytes());
@@ -220,7 +221,7 @@ async fn reported(fixture: &Fixture, server: &mut ServerSpec, script: &str) -> S
     let report = report.unwrap_or_else(|_| panic!("it does not report:\n{console}"));
     eprintln!("cloud-init ran its user-data after {:?}", begin.elapsed());
     fixture.backend.delete(server.id).await.unwrap();
-    report
+    (report, console)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,9 +237,11 @@ async fn cloud_init_in_a_guest_of_a_built_image_learns_what_it_is() {
     });
     (server.memory_mib, server.disk_gib) = (768, 2);
     let [_, second, third, fourth] = server.fixed_ip.octets();
-    let expected =
-        format!("configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True");
-    assert_eq!(reported(&fixture, &mut server, CLOUD_INIT).await, expected);
+    let expected = format!(
+        "configdrive web-1 10.{second}.{third}.{fourth} 1\nTrue web-1 ['{key}'] True True\n"
+    );
+    let (report, console) = reported(&fixture, &mut server, CLOUD_INIT).await;
+    assert_eq!(report, expected, "{console}");
 }
 
 /// Tells which of the services' programs are there, whether one of them runs, and how large the disk is.
@@ -265,8 +268,9 @@ async fn the_services_disk_boots_with_what_services_need() {
     (server.memory_mib, server.disk_gib) = (1024, 8);
     let programs = "/usr/sbin/nginx\n/usr/sbin/php-fpm8.2\n/usr/bin/redis-server\n/usr/bin/java\n\
                     /usr/sbin/mariadbd\n";
-    let expected = format!("configdrive\n{programs}{}7 GiB", "inactive\n".repeat(4));
-    assert_eq!(reported(&fixture, &mut server, SERVICES).await, expected);
+    let expected = format!("configdrive\n{programs}{}7 GiB\n", "inactive\n".repeat(4));
+    let (report, console) = reported(&fixture, &mut server, SERVICES).await;
+    assert_eq!(report, expected, "{console}");
 }
 
 /// A boot sector that writes to the serial port and switches the machine off.

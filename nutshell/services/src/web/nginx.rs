@@ -42,7 +42,7 @@ pub(crate) struct Programs {
     /// The code that requests are led by. The name of the directory that it is, or leads to, goes with
     /// them to the web nodes.
     pub(crate) root: PathBuf,
-    /// What the whole of nginx is to know first: maps.
+    /// What the whole of nginx is to know first: maps, groups of servers.
     pub(crate) before: String,
     /// What holds for idle connections to backends: directives.
     pub(crate) kept: &'static str,
